@@ -1,0 +1,1 @@
+//! Text data sets as a deterministic stream of packed token rows.

@@ -1,0 +1,1 @@
+//! Llama-architecture language models on burn with TransformerLens' hook points.

@@ -1,0 +1,1 @@
+//! Mergeable sparse-autoencoder metrics and the protocols that measure them.

@@ -1,0 +1,2 @@
+//! The `sae` command.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Sparse autoencoder architectures and file formats on burn, compatible with SAELens.

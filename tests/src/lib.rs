@@ -1,0 +1,1 @@
+//! Parity with the Python peers, and tests that cross crates.
