@@ -1,1 +1,45 @@
-//! Mergeable sparse-autoencoder metrics and the protocols that measure them.
+#![doc = include_str!("../README.md")]
+
+mod activations;
+mod density;
+mod features;
+mod histogram;
+mod legacy_variance;
+mod losses;
+mod masking;
+mod merge;
+mod model;
+mod moments;
+mod null;
+mod observer;
+mod protocol;
+mod quality;
+mod report;
+mod shrinkage;
+mod statistics;
+mod tensors;
+mod vocab;
+
+pub use activations::TokenNorms;
+pub use density::{DensityHistogram, FeatureDensity};
+pub use features::{Features, SparseRows};
+pub use histogram::{Bins, Histogram};
+pub use legacy_variance::LegacyVariance;
+pub use losses::{CrossEntropy, KlDivergence};
+pub use masking::Masking;
+pub use merge::MergeError;
+pub use model::{Autoencoder, Prefix, Reconstruction, SplitModel};
+pub use moments::Moments;
+pub use observer::{Observer, Progress, Unobserved};
+pub use protocol::{
+    Evaluation, ProtocolError, ProtocolOptions, evaluate, explained_variance_legacy,
+    reconstruction, sparsity,
+};
+pub use quality::ReconstructionQuality;
+pub use report::{
+    FeatureMetrics, FeatureWeights, Metrics, ModelBehaviorPreservation,
+    ModelPerformancePreservation, ReconstructionQualityFigures, Report, ShrinkageFigures,
+    SparsityFigures, TokenStats,
+};
+pub use shrinkage::Shrinkage;
+pub use statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};

@@ -1,1 +1,52 @@
-//! Sparse autoencoder architectures and file formats on burn, compatible with SAELens.
+//! Sparse autoencoders on burn: every architecture that SAELens runs, its files, and its numbers.
+//!
+//! A [`RunDir`] is what a training run leaves on disk; opening it reads the configuration only. [`Sae::load`] brings the weights to a
+//! device. An [`Sae`] encodes activations of shape `[batch, position, d_in]` to features, densely ([`Sae::encode`]) or as sparse
+//! rows ([`Sae::encode_sparse`]), and decodes them.
+//!
+//! ```
+//! use burn::tensor::{Device, FloatDType, Tensor};
+//! use sae_core::{Architecture, LoadOptions, Sae, SaeConfig, TopK};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::flex();
+//! let topk = TopK { k: 4, rescale_acts_by_decoder_norm: false };
+//! let cfg = SaeConfig::new(Architecture::TopK(topk), 16, 64);
+//! let sae = Sae::random(cfg, 0, &device, FloatDType::F32).expect("topk has no weights of other kinds");
+//!
+//! let x = Tensor::<3>::ones([1, 3, 16], &device);
+//! let sparse = sae.encode_sparse(x.clone());
+//! assert!(sparse.features.row(0).0.len() <= 4);
+//! assert_eq!(sae.forward(x).dims(), [1, 3, 16]);
+//!
+//! let dir = tempfile::tempdir()?;
+//! sae.save(dir.path())?; // SAELens 6 loads this
+//! let same = Sae::load(dir.path(), &LoadOptions::new(&device))?;
+//! assert_eq!(same.cfg().d_sae, 64);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! What an SAE reads and what it writes are two different things for transcoders ([`SaeMetadata::hook_name`] and
+//! [`SaeMetadata::write_hook`]), and `decode(encode(x))` is not the whole of [`Sae::forward`] where there is a skip connection or a
+//! temporal prediction ([`Architecture::forward_adds_to_decode`]): SAELens' evaluation uses the former, a model with the SAE spliced
+//! in the latter.
+
+mod architecture;
+mod config;
+mod run_dir;
+mod sae;
+mod sparse;
+mod weights;
+
+pub use architecture::{Architecture, MatchingPursuit, Temporal, TopK, Transcoder};
+pub use config::{
+    ConfigError, NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeMetadata,
+};
+pub use run_dir::{RunDir, RunDirError};
+pub use sae::{
+    DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, LoadOptions, Sae, SaveError,
+    flatten_heads, unflatten_heads,
+};
+pub use sparse::SparseFeatures;
+pub use weights::LoadError;

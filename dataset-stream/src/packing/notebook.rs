@@ -1,0 +1,61 @@
+//! One continuous stream with EOS between documents.
+
+use super::DocumentProgress;
+
+#[derive(Debug, Clone)]
+pub(super) struct Notebook {
+    context_size: usize,
+    bos: Option<u32>,
+    eos: u32,
+    row: Vec<u32>,
+    /// An earlier document had tokens, so that EOS is due before the next.
+    any: bool,
+}
+
+impl Notebook {
+    pub(super) fn new(context_size: usize, bos: Option<u32>, eos: u32) -> Self {
+        Self {
+            context_size,
+            bos,
+            eos,
+            row: Vec::with_capacity(context_size),
+            any: false,
+        }
+    }
+
+    pub(super) fn next_row(
+        &mut self,
+        document: &[u32],
+        progress: &mut DocumentProgress,
+    ) -> Option<Vec<u32>> {
+        if document.is_empty() {
+            return None;
+        }
+        if !std::mem::replace(&mut progress.begun, true) && std::mem::replace(&mut self.any, true) {
+            self.start_row();
+            self.row.push(self.eos);
+            if self.row.len() == self.context_size {
+                return Some(self.finish_row());
+            }
+        }
+        let rest = &document[progress.offset..];
+        if rest.is_empty() {
+            return None;
+        }
+        self.start_row();
+        let taken = rest.len().min(self.context_size - self.row.len());
+        self.row.extend_from_slice(&rest[..taken]);
+        progress.offset += taken;
+        (self.row.len() == self.context_size).then(|| self.finish_row())
+    }
+
+    fn start_row(&mut self) {
+        if self.row.is_empty() {
+            self.row.extend(self.bos);
+        }
+    }
+
+    fn finish_row(&mut self) -> Vec<u32> {
+        std::mem::replace(&mut self.row, Vec::with_capacity(self.context_size))
+    }
+}

@@ -1,0 +1,219 @@
+//! A run of rows as the reader hands it on: the expensive part, parsing, is left to whoever takes it.
+
+use std::sync::Arc;
+
+use super::cell::Found;
+use super::columns;
+use super::error::ReadError;
+use super::record::{self, Column, Scratch};
+use crate::{Location, Place};
+
+/// Consecutive rows of one file.
+#[derive(Debug)]
+pub(crate) struct Block {
+    pub(crate) file: Arc<str>,
+    pub(crate) rows: Rows,
+    /// The longest record that is accepted, in bytes.
+    pub(crate) limit: usize,
+    /// Bytes of the whole source read from disk once this block was.
+    pub(crate) on_disk: u64,
+}
+
+/// The rows, in the cheapest form that the reader could give them.
+#[derive(Debug)]
+pub(crate) enum Rows {
+    /// Whole lines of JSON.
+    Lines {
+        buf: Vec<u8>,
+        first_line: u64,
+        column: Arc<Column>,
+    },
+    /// JSON values found in a `.json` file.
+    Values {
+        buf: Vec<u8>,
+        spans: Vec<ValueSpan>,
+        first_index: u64,
+        column: Arc<Column>,
+    },
+    /// Texts end to end.
+    Texts {
+        buf: String,
+        ends: Vec<usize>,
+        places: Places,
+    },
+    /// Lists of ids end to end.
+    Ids {
+        ids: Vec<u32>,
+        ends: Vec<usize>,
+        first_row: u64,
+    },
+}
+
+/// Where a JSON value lies in its block, and the line where it starts.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ValueSpan {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    pub(crate) line: u64,
+}
+
+/// How the texts of a block are counted.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Places {
+    /// The one text is the whole file.
+    Whole,
+    /// Rows of a table, the first of them this one.
+    Rows(u64),
+}
+
+/// How far into a block somebody has read.
+#[derive(Debug, Default)]
+pub(crate) struct Cursor {
+    byte: usize,
+    row: usize,
+}
+
+/// A row, borrowed from its block or from the scratch space it was parsed into.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RowRef<'a> {
+    Text(&'a str),
+    Ids(&'a [u32]),
+}
+
+impl Block {
+    /// Bytes of memory that the block holds.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.rows {
+            Rows::Lines { buf, .. } => buf.len(),
+            Rows::Values { buf, spans, .. } => buf.len() + size_of_val(spans.as_slice()),
+            Rows::Texts { buf, ends, .. } => buf.len() + size_of_val(ends.as_slice()),
+            Rows::Ids { ids, ends, .. } => {
+                size_of_val(ids.as_slice()) + size_of_val(ends.as_slice())
+            }
+        }
+    }
+
+    /// The next row and its place; `None` after the last.
+    pub(crate) fn next<'a>(
+        &'a self,
+        cursor: &mut Cursor,
+        scratch: &'a mut Scratch,
+    ) -> Option<Result<(RowRef<'a>, Place), ReadError>> {
+        match &self.rows {
+            Rows::Lines {
+                buf,
+                first_line,
+                column,
+            } => {
+                let (line, place) = next_line(buf, *first_line, cursor)?;
+                Some(self.record(line, place, column, scratch))
+            }
+            Rows::Values {
+                buf,
+                spans,
+                first_index,
+                column,
+            } => {
+                let span = spans.get(cursor.row)?;
+                let place = Place::Record {
+                    index: first_index + cursor.row as u64,
+                    line: span.line,
+                };
+                cursor.row += 1;
+                Some(self.record(&buf[span.start..span.end], place, column, scratch))
+            }
+            Rows::Texts { buf, ends, places } => {
+                let range = next_range(ends, cursor)?;
+                let place = match places {
+                    Places::Whole => Place::Whole,
+                    Places::Rows(first) => Place::Row(first + cursor.row as u64 - 1),
+                };
+                if range.len() > self.limit {
+                    return Some(Err(self.too_long(place)));
+                }
+                Some(Ok((RowRef::Text(&buf[range]), place)))
+            }
+            Rows::Ids {
+                ids,
+                ends,
+                first_row,
+            } => {
+                let range = next_range(ends, cursor)?;
+                Some(Ok((
+                    RowRef::Ids(&ids[range]),
+                    Place::Row(first_row + cursor.row as u64 - 1),
+                )))
+            }
+        }
+    }
+
+    fn record<'a>(
+        &self,
+        bytes: &[u8],
+        place: Place,
+        column: &Column,
+        scratch: &'a mut Scratch,
+    ) -> Result<(RowRef<'a>, Place), ReadError> {
+        if bytes.len() > self.limit {
+            return Err(self.too_long(place));
+        }
+        let location = || self.location(place);
+        match record::parse(bytes, column, scratch)
+            .map_err(|e| record::bad_json(&e, bytes, location()))?
+        {
+            Found::Text => Ok((RowRef::Text(&scratch.text), place)),
+            Found::Ids => Ok((RowRef::Ids(&scratch.ids), place)),
+            Found::Wrong(found) => Err(ReadError::WrongType {
+                location: location(),
+                column: column.to_string(),
+                found: found.to_string(),
+            }),
+            Found::Missing => Err(ReadError::MissingColumn {
+                location: location(),
+                column: column.to_string(),
+                columns: columns::describe(bytes),
+            }),
+        }
+    }
+
+    fn too_long(&self, place: Place) -> ReadError {
+        ReadError::TooLong {
+            location: self.location(place),
+            limit: self.limit,
+        }
+    }
+
+    pub(crate) fn location(&self, place: Place) -> Location {
+        Location {
+            file: Arc::clone(&self.file),
+            place,
+        }
+    }
+}
+
+/// The next line that is not blank, and its number.
+pub(super) fn next_line<'a>(
+    buf: &'a [u8],
+    first_line: u64,
+    cursor: &mut Cursor,
+) -> Option<(&'a [u8], Place)> {
+    loop {
+        let rest = buf.get(cursor.byte..).filter(|rest| !rest.is_empty())?;
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+        let line = rest[..end].trim_ascii();
+        let place = Place::Line(first_line + cursor.row as u64);
+        cursor.byte += end + 1;
+        cursor.row += 1;
+        if !line.is_empty() {
+            return Some((line, place));
+        }
+    }
+}
+
+fn next_range(ends: &[usize], cursor: &mut Cursor) -> Option<std::ops::Range<usize>> {
+    let end = *ends.get(cursor.row)?;
+    let range = cursor.byte..end;
+    cursor.byte = end;
+    cursor.row += 1;
+    Some(range)
+}

@@ -1,0 +1,176 @@
+//! What can go wrong between a spec and a document.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::Location;
+use crate::table::TableError;
+
+/// Why a data set could not be opened.
+#[derive(Debug, Error)]
+pub enum SourceError {
+    /// Neither a file, a directory, a pattern nor anything else that could be read.
+    #[error(
+        "no file, directory or pattern {spec:?}; a relative path is looked up from the current directory, {cwd:?}"
+    )]
+    NotFound {
+        /// What was asked for.
+        spec: String,
+        /// Where a relative path is looked up.
+        cwd: PathBuf,
+    },
+    /// The name of a data set on the Hub, or an address.
+    #[error(
+        "{spec:?} is not a local path, and this version does not stream from the Hub or from addresses: \
+         download the data set's files and pass their path, directory or pattern"
+    )]
+    Remote {
+        /// What was asked for.
+        spec: String,
+    },
+    /// A pattern that does not parse.
+    #[error("{spec:?} is not a valid pattern: {reason}")]
+    BadPattern {
+        /// The pattern.
+        spec: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A pattern that no file matches.
+    #[error("the pattern {spec:?} matches no file")]
+    NoMatch {
+        /// The pattern.
+        spec: String,
+    },
+    /// A directory without a data file.
+    #[error("{path:?} holds no data file; known are {known}{found}", known = super::format::KNOWN)]
+    NothingInDirectory {
+        /// The directory.
+        path: PathBuf,
+        /// What is in it instead, for the message.
+        found: String,
+    },
+    /// A directory with data files of several formats, which may be the same data twice.
+    #[error(
+        "{path:?} holds files of several formats ({formats}); name one of them by a pattern, such as {example:?}"
+    )]
+    MixedFormats {
+        /// The directory.
+        path: PathBuf,
+        /// The formats and how many files each has.
+        formats: String,
+        /// A pattern that would do.
+        example: String,
+    },
+    /// A file whose name tells no known format.
+    #[error("{path:?}: the name tells no known format; known are {known}", known = super::format::KNOWN)]
+    UnknownFormat {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file system said no.
+    #[error("cannot read {path:?}: {source}")]
+    Io {
+        /// The file or directory.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The first rows are already wrong.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+}
+
+/// Why a row could not be read.
+#[derive(Debug, Error)]
+pub enum ReadError {
+    /// The file system said no.
+    #[error("cannot read {file}: {source}")]
+    Io {
+        /// The file.
+        file: String,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A compressed stream or a JSON array that stops in the middle.
+    #[error("{file} is truncated: {reason}; the file is incomplete, fetch or write it again")]
+    Truncated {
+        /// The file.
+        file: String,
+        /// What stopped where.
+        reason: String,
+    },
+    /// A container (gzip, zstd, Parquet, safetensors) that is damaged or is something else.
+    #[error("{file} is not a readable {format} file: {reason}")]
+    Corrupt {
+        /// The file.
+        file: String,
+        /// What it should be.
+        format: &'static str,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A record that is not JSON.
+    #[error("{location}, byte {byte}: not valid JSON: {reason}")]
+    BadJson {
+        /// The record.
+        location: Location,
+        /// Counted from 1 at the record's start.
+        byte: usize,
+        /// What the parser says.
+        reason: String,
+    },
+    /// Text that is not UTF-8.
+    #[error("{location}: not valid UTF-8 at byte {byte}")]
+    BadUtf8 {
+        /// The row.
+        location: Location,
+        /// Counted from 0 at the row's start.
+        byte: usize,
+    },
+    /// A value of the wrong type.
+    #[error("{location}: column {column:?} is {found}, expected text or a list of token ids")]
+    WrongType {
+        /// The row.
+        location: Location,
+        /// The column.
+        column: String,
+        /// The type that is there.
+        found: String,
+    },
+    /// A row without the column.
+    #[error("{location}: no column {column:?}; the row has {columns}")]
+    MissingColumn {
+        /// The row.
+        location: Location,
+        /// The column that was asked for, or that earlier rows have.
+        column: String,
+        /// What the row has.
+        columns: String,
+    },
+    /// No column that looks like text or ids.
+    #[error(
+        "{location}: none of the columns {tried} holds text or token ids; the row has {columns}; name one with the column option",
+        tried = super::columns::CANDIDATES.join(", ")
+    )]
+    NoTextColumn {
+        /// The row.
+        location: Location,
+        /// What the row has.
+        columns: String,
+    },
+    /// A row longer than the limit.
+    #[error(
+        "{location}: the row is longer than the limit of {limit} bytes; split it, or raise the limit (max_record_bytes)"
+    )]
+    TooLong {
+        /// The row.
+        location: Location,
+        /// The limit.
+        limit: usize,
+    },
+    /// A token table that cannot be read.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}

@@ -1,0 +1,150 @@
+//! From a spec (path, directory, pattern) to documents.
+
+mod block;
+mod bytes;
+mod cell;
+mod columns;
+mod error;
+mod format;
+mod lines;
+mod memory;
+mod parquet;
+mod reader;
+mod record;
+mod scanner;
+mod spec;
+mod table;
+mod txt;
+mod values;
+
+pub use error::{ReadError, SourceError};
+
+pub(crate) use block::{Block, Cursor, RowRef};
+pub(crate) use reader::Reader;
+pub(crate) use record::Scratch;
+
+use crate::{Content, Document};
+
+/// How a data set is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SourceOptions {
+    /// The column (JSON key, Parquet column, safetensors key) that holds text or ids. By default the first of `tokens`,
+    /// `input_ids`, `text`, `content`, `raw_content`, `problem` whose value in the first row is text or a list of ids.
+    pub column: Option<String>,
+    /// The longest row that is accepted, in bytes of the decompressed file; a longer one is an error, so that a file
+    /// without line breaks cannot fill the memory. 256 MiB by default.
+    pub max_record_bytes: usize,
+}
+
+impl Default for SourceOptions {
+    fn default() -> Self {
+        Self {
+            column: None,
+            max_record_bytes: 256 << 20,
+        }
+    }
+}
+
+/// A data set as a sequence of [`Document`]s, in the order of its files and rows.
+///
+/// Read it by iterating, or hand it to a [`TokenStream`](crate::TokenStream), which parses and tokenises on threads.
+/// The first error ends it.
+///
+/// # Formats
+/// By the file's name: `.jsonl`, `.ndjson`, `.json` (an array, or values one after the other, as C4's files have), `.txt`
+/// (**one file is one document**), each plain, `.gz` (one member or many) or `.zst` (one frame or many); `.parquet`;
+/// `.safetensors` (a [`TokenTable`](crate::TokenTable)). All but `.txt` and Parquet's row groups are streamed.
+pub struct TextSource {
+    reader: Reader,
+    block: Option<Block>,
+    cursor: Cursor,
+    scratch: Scratch,
+    total_bytes: u64,
+    finished: bool,
+}
+
+impl TextSource {
+    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside) or a
+    /// pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
+    ///
+    /// # Errors
+    /// When there is no such file, when a directory holds no data files or data files of several formats, and when the
+    /// first rows cannot be read: they are, here, so that most mistakes show at once.
+    pub fn open(spec: &str, options: &SourceOptions) -> Result<Self, SourceError> {
+        let files = spec::resolve(spec)?;
+        tracing::debug!(spec, files = files.len(), "opening data set");
+        let total_bytes = files.iter().map(|file| file.bytes).sum();
+        let mut reader = Reader::new(files, options);
+        reader.peek()?;
+        Ok(Self::new(reader, total_bytes))
+    }
+
+    /// A source of documents that the caller has or makes, one after the other.
+    pub fn from_documents<I>(documents: I) -> Self
+    where
+        I: IntoIterator<Item = Content>,
+        I::IntoIter: Send + 'static,
+    {
+        let reader = memory::Memory::new(documents.into_iter());
+        Self::new(Reader::of(Box::new(reader), &SourceOptions::default()), 0)
+    }
+
+    fn new(reader: Reader, total_bytes: u64) -> Self {
+        Self {
+            reader,
+            block: None,
+            cursor: Cursor::default(),
+            scratch: Scratch::default(),
+            total_bytes,
+            finished: false,
+        }
+    }
+
+    /// The size of all files together, on disk, in bytes; 0 for documents from memory.
+    pub fn total_bytes(&self) -> u64 {
+        self.total_bytes
+    }
+
+    pub(crate) fn into_reader(self) -> Reader {
+        self.reader
+    }
+
+    fn next_document(&mut self) -> Result<Option<Document>, ReadError> {
+        loop {
+            if self.block.is_none() {
+                self.block = self.reader.next_block()?;
+                self.cursor = Cursor::default();
+            }
+            let Some(block) = &self.block else {
+                return Ok(None);
+            };
+            match block.next(&mut self.cursor, &mut self.scratch) {
+                Some(Ok((row, place))) => {
+                    let content = match row {
+                        RowRef::Text(text) => Content::Text(text.to_owned()),
+                        RowRef::Ids(ids) => Content::Tokens(ids.to_owned()),
+                    };
+                    return Ok(Some(Document {
+                        content,
+                        location: block.location(place),
+                    }));
+                }
+                Some(Err(error)) => return Err(error),
+                None => self.block = None,
+            }
+        }
+    }
+}
+
+impl Iterator for TextSource {
+    type Item = Result<Document, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.finished {
+            return None;
+        }
+        let next = self.next_document().transpose();
+        self.finished = !matches!(next, Some(Ok(_)));
+        next
+    }
+}

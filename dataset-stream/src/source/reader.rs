@@ -1,0 +1,148 @@
+//! The files of a source, one after the other, as blocks.
+
+use std::sync::Arc;
+
+use super::block::Block;
+use super::error::ReadError;
+use super::format::Format;
+use super::record::Column;
+use super::spec::DataFile;
+use super::{SourceOptions, columns, lines, parquet, table, txt, values};
+use crate::Location;
+
+/// Blocks start small, so that the first rows come at once, and grow to what keeps threads busy.
+const FIRST_BLOCK: usize = 64 << 10;
+const FULL_BLOCK: usize = 1 << 20;
+
+/// One file, or anything else that gives rows.
+pub(crate) trait BlockReader: Send {
+    /// The next rows; `None` at the end.
+    fn next_block(&mut self, context: &mut Context<'_>) -> Result<Option<Block>, ReadError>;
+
+    /// Bytes taken from the disk so far.
+    fn on_disk(&self) -> u64;
+}
+
+/// What a [`BlockReader`] needs to know of the source it is part of.
+pub(crate) struct Context<'a> {
+    /// Bytes of rows that a block should hold; a single longer row is a block of its own.
+    pub(crate) target: usize,
+    /// The longest row that is accepted, in bytes.
+    pub(crate) limit: usize,
+    wanted: Option<&'a str>,
+    known: &'a mut Option<Arc<Column>>,
+}
+
+impl Context<'_> {
+    /// The column that the user named or that earlier rows have, else what `detect` finds, for good.
+    pub(crate) fn column(
+        &mut self,
+        detect: impl FnOnce() -> Result<Column, ReadError>,
+    ) -> Result<Arc<Column>, ReadError> {
+        if let Some(known) = &self.known {
+            return Ok(Arc::clone(known));
+        }
+        let column = match self.wanted {
+            Some(name) => Column::Named(name.into()),
+            None => detect()?,
+        };
+        tracing::debug!(%column, "reading column");
+        Ok(Arc::clone(self.known.insert(Arc::new(column))))
+    }
+
+    /// The column that the user named.
+    pub(crate) fn wanted(&self) -> Option<&str> {
+        self.wanted
+    }
+
+    /// [`Context::column`] for JSON: detected from the first record.
+    pub(crate) fn json_column(
+        &mut self,
+        first: &[u8],
+        location: Location,
+    ) -> Result<Arc<Column>, ReadError> {
+        self.column(|| columns::detect(first, location))
+    }
+}
+
+/// All files of a source.
+pub(crate) struct Reader {
+    files: std::vec::IntoIter<DataFile>,
+    current: Option<Box<dyn BlockReader>>,
+    column: Option<Arc<Column>>,
+    options: SourceOptions,
+    target: usize,
+    finished_bytes: u64,
+    peeked: Option<Block>,
+}
+
+impl Reader {
+    pub(crate) fn new(files: Vec<DataFile>, options: &SourceOptions) -> Self {
+        Self {
+            files: files.into_iter(),
+            current: None,
+            column: None,
+            options: options.clone(),
+            target: FIRST_BLOCK,
+            finished_bytes: 0,
+            peeked: None,
+        }
+    }
+
+    pub(crate) fn of(reader: Box<dyn BlockReader>, options: &SourceOptions) -> Self {
+        Self {
+            current: Some(reader),
+            ..Self::new(Vec::new(), options)
+        }
+    }
+
+    /// Reads the first block now, so that a source that cannot be read is known at once.
+    pub(crate) fn peek(&mut self) -> Result<(), ReadError> {
+        self.peeked = self.next_block()?;
+        Ok(())
+    }
+
+    pub(crate) fn next_block(&mut self) -> Result<Option<Block>, ReadError> {
+        if let Some(block) = self.peeked.take() {
+            return Ok(Some(block));
+        }
+        loop {
+            if self.current.is_none() {
+                let Some(file) = self.files.next() else {
+                    return Ok(None);
+                };
+                tracing::debug!(file = %file.name, "opening");
+                self.current = Some(open(file)?);
+            }
+            let Some(current) = &mut self.current else {
+                return Ok(None);
+            };
+            let mut context = Context {
+                target: self.target,
+                limit: self.options.max_record_bytes,
+                wanted: self.options.column.as_deref(),
+                known: &mut self.column,
+            };
+            let block = current.next_block(&mut context)?;
+            let on_disk = current.on_disk();
+            if let Some(mut block) = block {
+                self.target = (self.target * 2).min(FULL_BLOCK);
+                block.on_disk = self.finished_bytes + on_disk;
+                return Ok(Some(block));
+            }
+            self.finished_bytes += on_disk;
+            self.current = None;
+        }
+    }
+}
+
+fn open(file: DataFile) -> Result<Box<dyn BlockReader>, ReadError> {
+    let file = Arc::new(file);
+    Ok(match file.format {
+        Format::Jsonl => Box::new(lines::Lines::open(file)?),
+        Format::Json => Box::new(values::Values::open(file)?),
+        Format::Txt => Box::new(txt::Txt::open(file)?),
+        Format::Parquet => Box::new(parquet::Parquet::open(file)?),
+        Format::Safetensors => Box::new(table::TableRows::open(&file)),
+    })
+}

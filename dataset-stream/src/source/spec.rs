@@ -1,0 +1,192 @@
+//! From what the user typed to a sorted list of files.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::error::SourceError;
+use super::format::{self, Compression, Format};
+
+/// One file of a data set.
+#[derive(Debug, Clone)]
+pub(crate) struct DataFile {
+    /// How messages name it.
+    pub(crate) name: Arc<str>,
+    pub(crate) path: PathBuf,
+    pub(crate) format: Format,
+    pub(crate) compression: Compression,
+    /// On disk, compressed.
+    pub(crate) bytes: u64,
+}
+
+/// `*` takes no hidden files, and none in other directories.
+const AS_A_SHELL: glob::MatchOptions = glob::MatchOptions {
+    case_sensitive: true,
+    require_literal_separator: true,
+    require_literal_leading_dot: true,
+};
+
+/// The files that `spec` stands for, sorted by path.
+pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
+    let local = spec.strip_prefix("file://").unwrap_or(spec);
+    let path = Path::new(local);
+    if path.is_dir() {
+        return directory(path);
+    }
+    if path.exists() {
+        return Ok(vec![data_file(path)?]);
+    }
+    if local.contains("://") {
+        return Err(SourceError::Remote { spec: spec.into() });
+    }
+    if local.contains(['*', '?', '[']) {
+        return pattern(spec, local);
+    }
+    if looks_like_hub_id(local) {
+        return Err(SourceError::Remote { spec: spec.into() });
+    }
+    Err(SourceError::NotFound {
+        spec: spec.into(),
+        cwd: std::env::current_dir().unwrap_or_default(),
+    })
+}
+
+/// `org/name` or `org/name@revision`, with nothing that only a path would have.
+fn looks_like_hub_id(spec: &str) -> bool {
+    let id = spec.split_once('@').map_or(spec, |(id, _)| id);
+    let part = |s: &str| {
+        !s.is_empty()
+            && !s.starts_with('.')
+            && s.chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+    };
+    id.split_once('/')
+        .is_some_and(|(org, name)| part(org) && part(name))
+        && format::of(Path::new(id)).is_none()
+}
+
+fn data_file(path: &Path) -> Result<DataFile, SourceError> {
+    let (format, compression) = format::of(path).ok_or_else(|| SourceError::UnknownFormat {
+        path: path.to_owned(),
+    })?;
+    let meta = std::fs::metadata(path).map_err(|source| SourceError::Io {
+        path: path.to_owned(),
+        source,
+    })?;
+    Ok(DataFile {
+        name: path.to_string_lossy().into(),
+        path: path.to_owned(),
+        format,
+        compression,
+        bytes: meta.len(),
+    })
+}
+
+fn pattern(spec: &str, local: &str) -> Result<Vec<DataFile>, SourceError> {
+    let paths = glob::glob_with(local, AS_A_SHELL).map_err(|e| SourceError::BadPattern {
+        spec: spec.into(),
+        reason: e.to_string(),
+    })?;
+    let mut files = Vec::new();
+    for path in paths {
+        let path = path.map_err(|e| SourceError::Io {
+            path: e.path().to_owned(),
+            source: e.into(),
+        })?;
+        if path.is_file() {
+            files.push(data_file(&path)?);
+        }
+    }
+    if files.is_empty() {
+        return Err(SourceError::NoMatch { spec: spec.into() });
+    }
+    sort(&mut files);
+    Ok(files)
+}
+
+fn sort(files: &mut [DataFile]) {
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+}
+
+fn directory(path: &Path) -> Result<Vec<DataFile>, SourceError> {
+    let mut files = Vec::new();
+    let mut others = Vec::new();
+    walk(path, &mut files, &mut others)?;
+    if files.is_empty() {
+        others.sort();
+        let shown: Vec<_> = others.iter().take(5).map(String::as_str).collect();
+        let found = match others.len() {
+            0 => String::from("; it is empty"),
+            n if n > shown.len() => format!(
+                "; it holds {} and {} more",
+                shown.join(", "),
+                n - shown.len()
+            ),
+            _ => format!("; it holds {}", shown.join(", ")),
+        };
+        return Err(SourceError::NothingInDirectory {
+            path: path.to_owned(),
+            found,
+        });
+    }
+    let mut formats = BTreeMap::<Format, usize>::new();
+    for file in &files {
+        *formats.entry(file.format).or_default() += 1;
+    }
+    if let (Some(first), true) = (formats.keys().next(), formats.len() > 1) {
+        let listed: Vec<_> = formats
+            .iter()
+            .map(|(f, n)| format!("{n} {}", f.ending()))
+            .collect();
+        return Err(SourceError::MixedFormats {
+            path: path.to_owned(),
+            formats: listed.join(", "),
+            example: format!("{}/**/*{}*", path.display(), first.ending()),
+        });
+    }
+    sort(&mut files);
+    Ok(files)
+}
+
+/// Collects data files below `dir`. Links to directories are not followed: they could lead in a circle.
+fn walk(
+    dir: &Path,
+    files: &mut Vec<DataFile>,
+    others: &mut Vec<String>,
+) -> Result<(), SourceError> {
+    let io = |source| SourceError::Io {
+        path: dir.to_owned(),
+        source,
+    };
+    for entry in std::fs::read_dir(dir).map_err(io)? {
+        let entry = entry.map_err(io)?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if name.starts_with('.') {
+            continue;
+        }
+        let path = entry.path();
+        if entry.file_type().map_err(io)?.is_dir() {
+            walk(&path, files, others)?;
+        } else if is_about_the_data(&name) || format::of(&path).is_none() {
+            others.push(name);
+        } else if path.is_file() {
+            files.push(data_file(&path)?);
+        }
+    }
+    Ok(())
+}
+
+/// Files with a data ending that describe a data set, a model or a run instead of being rows.
+fn is_about_the_data(name: &str) -> bool {
+    matches!(
+        name,
+        "config.json"
+            | "sae_lens.json"
+            | "state.json"
+            | "tokenizer.json"
+            | "tokenizer_config.json"
+            | "special_tokens_map.json"
+            | "README.txt"
+            | "LICENSE.txt"
+    ) || name.starts_with("dataset_info")
+}

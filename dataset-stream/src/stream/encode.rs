@@ -1,0 +1,135 @@
+//! A worker's job: a block of documents in, their ids out.
+
+use crate::source::{Block, Cursor, RowRef, Scratch};
+use crate::stream::{Pretokenized, StreamError, StreamOptions};
+use crate::{Place, Tokenizer};
+
+/// The ids of a block's documents, end to end.
+#[derive(Debug, Default)]
+pub(super) struct Encoded {
+    pub(super) ids: Vec<u32>,
+    pub(super) documents: Vec<Extent>,
+    pub(super) text_bytes: u64,
+    pub(super) on_disk: u64,
+    /// What stopped the block after these documents.
+    pub(super) error: Option<StreamError>,
+}
+
+/// A document among the ids of its block.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Extent {
+    pub(super) end: usize,
+    /// It is a row as it stands.
+    pub(super) is_row: bool,
+}
+
+impl Encoded {
+    /// Bytes of memory held.
+    pub(super) fn bytes(&self) -> usize {
+        4 * self.ids.capacity() + size_of::<Extent>() * self.documents.capacity()
+    }
+}
+
+/// What is the same for every block.
+pub(super) struct Encoder {
+    tokenizer: Tokenizer,
+    pretokenized: Pretokenized,
+    context_size: usize,
+}
+
+impl Encoder {
+    pub(super) fn new(tokenizer: Tokenizer, options: &StreamOptions) -> Self {
+        Self {
+            tokenizer,
+            pretokenized: options.pretokenized,
+            context_size: options.context_size,
+        }
+    }
+
+    /// Encodes documents until the block ends, one is wrong, or `stop` says so.
+    pub(super) fn encode(
+        &self,
+        block: &Block,
+        scratch: &mut Scratch,
+        stop: &dyn Fn() -> bool,
+    ) -> Encoded {
+        let mut out = Encoded {
+            on_disk: block.on_disk,
+            ..Encoded::default()
+        };
+        out.ids.reserve(block.bytes() / 4);
+        let mut cursor = Cursor::default();
+        while !stop()
+            && let Some(next) = block.next(&mut cursor, scratch)
+        {
+            let result = next
+                .map_err(StreamError::from)
+                .and_then(|(row, place)| match row {
+                    RowRef::Text(text) => self.text(text, block, place, &mut out),
+                    RowRef::Ids(ids) => self.ids(ids, block, place, &mut out),
+                });
+            match result {
+                Ok(is_row) => out.documents.push(Extent {
+                    end: out.ids.len(),
+                    is_row,
+                }),
+                Err(error) => {
+                    out.ids
+                        .truncate(out.documents.last().map_or(0, |last| last.end));
+                    out.error = Some(error);
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    fn text(
+        &self,
+        text: &str,
+        block: &Block,
+        place: Place,
+        out: &mut Encoded,
+    ) -> Result<bool, StreamError> {
+        out.text_bytes += text.len() as u64;
+        self.tokenizer
+            .encode_into(text, &mut out.ids)
+            .map_err(|source| StreamError::Encode {
+                location: block.location(place),
+                source,
+            })?;
+        Ok(false)
+    }
+
+    fn ids(
+        &self,
+        ids: &[u32],
+        block: &Block,
+        place: Place,
+        out: &mut Encoded,
+    ) -> Result<bool, StreamError> {
+        let vocab_size = self.tokenizer.vocab_size();
+        if let Some(position) = ids.iter().position(|&id| id as usize >= vocab_size) {
+            let (location, id) = (block.location(place), ids[position]);
+            return Err(StreamError::OutsideVocabulary {
+                location,
+                id,
+                position,
+                vocab_size,
+            });
+        }
+        if self.pretokenized == Pretokenized::Documents {
+            out.ids.extend_from_slice(ids);
+            return Ok(false);
+        }
+        let row = ids
+            .get(..self.context_size)
+            .ok_or_else(|| StreamError::RowTooShort {
+                location: block.location(place),
+                found: ids.len(),
+                context_size: self.context_size,
+            })?;
+        out.ids.extend_from_slice(row);
+        Ok(true)
+    }
+}

@@ -1,0 +1,93 @@
+//! What can go wrong between documents and rows.
+
+use thiserror::Error;
+
+use crate::source::ReadError;
+use crate::tokenizer::EncodeError;
+use crate::{Location, TokenRef};
+
+/// Why a stream of rows stopped, or could not start.
+#[derive(Debug, Error)]
+pub enum StreamError {
+    /// A row of the data set could not be read.
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    /// A row of the data set could not be tokenised.
+    #[error("{location}: {source}")]
+    Encode {
+        /// The row.
+        location: Location,
+        /// What the tokenizer says.
+        source: EncodeError,
+    },
+    /// Ids that the tokenizer does not have.
+    #[error(
+        "{location}: token id {id} at position {position} is outside the vocabulary of {vocab_size}; \
+         was the data set made with another tokenizer?"
+    )]
+    OutsideVocabulary {
+        /// The row.
+        location: Location,
+        /// The id.
+        id: u32,
+        /// Where in the row.
+        position: usize,
+        /// The tokenizer's.
+        vocab_size: usize,
+    },
+    /// A tokenised row with too few ids.
+    #[error(
+        "{location}: the row has {found} ids, fewer than the context size of {context_size}; \
+         choose a context size of at most {found}, or pack the rows anew (Pretokenized::Documents)"
+    )]
+    RowTooShort {
+        /// The row.
+        location: Location,
+        /// Its ids.
+        found: usize,
+        /// What was asked for.
+        context_size: usize,
+    },
+    /// A packing that needs a token which the tokenizer does not name.
+    #[error(
+        "the packing needs the tokenizer's {token:?} token, and none is named beside {tokenizer:?} \
+         (tokenizer_config.json, special_tokens_map.json, config.json){hint}"
+    )]
+    NoSuchToken {
+        /// The role.
+        token: TokenRef,
+        /// `tokenizer.json`.
+        tokenizer: std::path::PathBuf,
+        /// What to do about it.
+        hint: &'static str,
+    },
+    /// Rows that have no room for text.
+    #[error("a context size of {context_size} has no room for text; it must be at least {least}")]
+    ContextTooSmall {
+        /// What was asked for.
+        context_size: usize,
+        /// The smallest that works.
+        least: usize,
+    },
+    /// A budget that not even one row fits.
+    #[error("a budget of {tokens} tokens is less than one row of {context_size}")]
+    BudgetTooSmall {
+        /// The budget.
+        tokens: u64,
+        /// The row.
+        context_size: usize,
+    },
+    /// The operating system gave no thread.
+    #[error("cannot start a thread: {0}")]
+    Thread(std::io::Error),
+    /// A bug, here or in a library: not the user's fault.
+    #[error("a {role} thread panicked{during}: {message}")]
+    Panicked {
+        /// What the thread does.
+        role: &'static str,
+        /// On what, if that is known.
+        during: String,
+        /// The panic's message.
+        message: String,
+    },
+}

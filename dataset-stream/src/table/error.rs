@@ -1,0 +1,88 @@
+//! What can go wrong with a token table.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// Why a token table could not be read or written.
+#[derive(Debug, Error)]
+pub enum TableError {
+    /// The file system said no.
+    #[error("cannot {doing} {path:?}: {source}")]
+    Io {
+        /// What was being done.
+        doing: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A file that is not safetensors, or a damaged one.
+    #[error("{path:?} is not a readable safetensors file: {reason}")]
+    Corrupt {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// No such tensor.
+    #[error("{path:?} has no tensor {wanted}; it has {found}")]
+    NoTensor {
+        /// The file.
+        path: PathBuf,
+        /// What was looked for.
+        wanted: String,
+        /// What there is.
+        found: String,
+    },
+    /// A tensor that is not a table.
+    #[error("{path:?}: tensor {key:?} has the shape {shape:?}, expected [rows, context size]")]
+    Shape {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// Its shape.
+        shape: Vec<usize>,
+    },
+    /// A tensor that does not hold ids.
+    #[error("{path:?}: tensor {key:?} is {dtype}, expected U16, U32, I32 or I64")]
+    Dtype {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// A value that cannot be an id.
+    #[error("{path:?}: tensor {key:?} holds {value} at [{row}, {column}], which is not a token id")]
+    NotAnId {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        key: String,
+        /// The row.
+        row: usize,
+        /// The column.
+        column: usize,
+        /// The value.
+        value: i64,
+    },
+    /// A row that is not there.
+    #[error("row {row} of {rows} was asked for")]
+    NoSuchRow {
+        /// What was asked for.
+        row: usize,
+        /// How many there are.
+        rows: usize,
+    },
+    /// A row of another length than the table's.
+    #[error("a row of {found} ids was put into a table of rows of {context_size}")]
+    RowLength {
+        /// The row's.
+        found: usize,
+        /// The table's.
+        context_size: usize,
+    },
+}

@@ -1,0 +1,73 @@
+//! What a table says about how it was made.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Packing, SaeLensPacking, StreamOptions, TokenRef, Tokenizer};
+
+/// How a table was made, in the words of SAELens' `sae_lens.json`; kept as JSON in the file's header.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(default)]
+pub struct TableMetadata {
+    /// The tokenizer's path or name.
+    pub tokenizer_name: Option<String>,
+    /// The data set's path or name.
+    pub original_dataset: Option<String>,
+    /// The column that was read, if one was named.
+    pub original_column_name: Option<String>,
+    /// Ids in a row.
+    pub context_size: usize,
+    /// Whether documents were shuffled.
+    pub shuffled: bool,
+    /// First in each row.
+    pub begin_batch_token: Option<u32>,
+    /// First of each document.
+    pub begin_sequence_token: Option<u32>,
+    /// Between documents.
+    pub sequence_separator_token: Option<u32>,
+    /// Whether each document gave one row or none.
+    pub disable_concat_sequences: bool,
+    /// `notebook` or `saelens`. Not SAELens'.
+    pub packing: Option<String>,
+    /// The tokenizer's vocabulary. Not SAELens'.
+    pub vocab_size: Option<usize>,
+}
+
+impl TableMetadata {
+    /// Describes what a [`TokenStream`](crate::TokenStream) of these options gives.
+    pub fn new(options: &StreamOptions, tokenizer: &Tokenizer) -> Self {
+        let id = |token: TokenRef| match token {
+            TokenRef::Bos => tokenizer.bos(),
+            TokenRef::Eos => tokenizer.eos(),
+            TokenRef::Sep => tokenizer.special().sep,
+            TokenRef::Id(id) => Some(id),
+        };
+        let bos = tokenizer.bos().filter(|_| options.prepend_bos);
+        let common = Self {
+            tokenizer_name: Some(tokenizer.path().to_string_lossy().into_owned()),
+            context_size: options.context_size,
+            begin_batch_token: bos,
+            vocab_size: Some(tokenizer.vocab_size()),
+            ..Self::default()
+        };
+        match options.packing {
+            Packing::Notebook => Self {
+                sequence_separator_token: tokenizer.eos(),
+                packing: Some("notebook".into()),
+                ..common
+            },
+            Packing::SaeLens(SaeLensPacking {
+                begin_batch,
+                begin_sequence,
+                separator,
+                disable_concat,
+            }) => Self {
+                begin_batch_token: begin_batch.and_then(id).or(bos),
+                begin_sequence_token: begin_sequence.and_then(id),
+                sequence_separator_token: separator.and_then(id),
+                disable_concat_sequences: disable_concat,
+                packing: Some("saelens".into()),
+                ..common
+            },
+        }
+    }
+}

@@ -1,0 +1,72 @@
+//! What can be wrong with a `config.json`.
+
+use std::fmt::Display;
+use std::path::PathBuf;
+
+/// A `config.json` that cannot be used: the file, the key, what was found and what was expected.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {problem}", path.display())]
+pub struct ConfigError {
+    path: PathBuf,
+    problem: Problem,
+}
+
+impl ConfigError {
+    pub(crate) fn new(path: impl Into<PathBuf>, problem: Problem) -> Self {
+        Self {
+            path: path.into(),
+            problem,
+        }
+    }
+
+    /// The file at fault.
+    pub fn path(&self) -> &std::path::Path {
+        &self.path
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Problem {
+    #[error("cannot be read: {0}")]
+    Read(std::io::Error),
+    #[error("is {bytes} bytes long, more than the {limit} that a model configuration may have")]
+    TooLarge { bytes: u64, limit: u64 },
+    #[error("is not a Llama configuration: {0}")]
+    Json(serde_json::Error),
+    #[error("`{key}` is {found}, expected {expected}")]
+    Invalid {
+        key: &'static str,
+        found: String,
+        expected: String,
+    },
+    #[error("`{key}` is {found}, which is not supported; supported: {supported}")]
+    Unsupported {
+        key: &'static str,
+        found: String,
+        supported: &'static str,
+    },
+}
+
+pub(crate) fn invalid(
+    key: &'static str,
+    found: impl Display,
+    expected: impl Into<String>,
+) -> Problem {
+    Problem::Invalid {
+        key,
+        found: found.to_string(),
+        expected: expected.into(),
+    }
+}
+
+pub(crate) fn unsupported(
+    key: &'static str,
+    found: impl Display,
+    supported: &'static str,
+) -> Problem {
+    Problem::Unsupported {
+        key,
+        found: found.to_string(),
+        supported,
+    }
+}

@@ -1,0 +1,145 @@
+//! What shape of Llama this is: the numbers of `config.json`, checked.
+
+mod error;
+mod hf;
+mod rope;
+
+pub use error::ConfigError;
+pub use rope::{Rope, RopeScaling};
+
+use error::{Problem, invalid};
+use std::path::Path;
+
+/// A `config.json` is a few kilobytes; anything beyond this is something else.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
+
+/// The dimensions and constants of a Llama-architecture model.
+///
+/// Fields are public and may be set by hand; [`validate`](Self::validate) is what [`Llama`](crate::Llama) expects to hold.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LlamaConfig {
+    /// The number of token ids (`vocab_size`).
+    pub vocab_size: usize,
+    /// Width of the residual stream (`hidden_size`).
+    pub d_model: usize,
+    /// The number of blocks (`num_hidden_layers`).
+    pub n_layers: usize,
+    /// The number of query heads (`num_attention_heads`).
+    pub n_heads: usize,
+    /// The number of key and value heads (`num_key_value_heads`): `n_heads` for multi-head, 1 for multi-query attention,
+    /// a divisor of `n_heads` in between for grouped-query attention.
+    pub n_kv_heads: usize,
+    /// Width of one head (`head_dim`), even. Need not be `d_model / n_heads`.
+    pub d_head: usize,
+    /// Width of the MLP's hidden layer (`intermediate_size`).
+    pub d_mlp: usize,
+    /// The ε inside every root mean square.
+    pub rms_norm_eps: f64,
+    /// Rotary position embedding.
+    pub rope: Rope,
+    /// Whether the unembedding is the embedding; there is no `lm_head.weight` then.
+    pub tie_word_embeddings: bool,
+    /// The id that starts a text, if the configuration names one.
+    pub bos_token_id: Option<u32>,
+    /// The ids that end a text; Llama 3 has several.
+    pub eos_token_ids: Vec<u32>,
+    /// The id that fills up short rows, if the configuration names one.
+    pub pad_token_id: Option<u32>,
+    /// The context length the model was trained for, in tokens. Nothing is allocated from it and longer inputs run.
+    pub max_position_embeddings: usize,
+}
+
+impl LlamaConfig {
+    /// Reads Hugging Face's `config.json`, in the classic layout (`rope_theta`, `rope_scaling`) or that of transformers 5
+    /// (`rope_parameters`).
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not such a configuration, holds sizes that contradict each other, or asks for something
+    /// that is not a plain Llama: another activation, biases, an active sliding window, quantised weights, another kind of RoPE
+    /// scaling. The message names the file and the key.
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+        let path = path.as_ref();
+        let fail = |problem| ConfigError::new(path, problem);
+        let bytes = std::fs::metadata(path)
+            .map_err(|e| fail(Problem::Read(e)))?
+            .len();
+        if bytes > MAX_CONFIG_BYTES {
+            return Err(fail(Problem::TooLarge {
+                bytes,
+                limit: MAX_CONFIG_BYTES,
+            }));
+        }
+        let text = std::fs::read_to_string(path).map_err(|e| fail(Problem::Read(e)))?;
+        Self::parse(&text).map_err(fail)
+    }
+
+    /// As [`from_file`](Self::from_file), from text already at hand.
+    ///
+    /// # Errors
+    /// As [`from_file`](Self::from_file).
+    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
+        Self::parse(text).map_err(|problem| ConfigError::new("config.json", problem))
+    }
+
+    fn parse(text: &str) -> Result<Self, Problem> {
+        let raw: hf::HfConfig = serde_json::from_str(text).map_err(Problem::Json)?;
+        let config = Self::try_from(raw)?;
+        config.check()?;
+        Ok(config)
+    }
+
+    /// Checks that the sizes are usable and fit together.
+    ///
+    /// # Errors
+    /// Names the first key, in Hugging Face's spelling, that is zero, absurdly large or contradicts another.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        self.check()
+            .map_err(|problem| ConfigError::new("configuration", problem))
+    }
+
+    fn check(&self) -> Result<(), Problem> {
+        // Upper bounds are an order of magnitude above anything published; they exist so that products of sizes cannot
+        // overflow and a hostile file cannot ask for a petabyte.
+        within("vocab_size", self.vocab_size, 1 << 24)?;
+        within("hidden_size", self.d_model, 1 << 17)?;
+        within("num_hidden_layers", self.n_layers, 1 << 12)?;
+        within("num_attention_heads", self.n_heads, 1 << 12)?;
+        within("num_key_value_heads", self.n_kv_heads, 1 << 12)?;
+        within("head_dim", self.d_head, 1 << 12)?;
+        within("intermediate_size", self.d_mlp, 1 << 20)?;
+        within(
+            "max_position_embeddings",
+            self.max_position_embeddings,
+            1 << 32,
+        )?;
+        if !self.n_heads.is_multiple_of(self.n_kv_heads) {
+            let expected = format!(
+                "a divisor of num_attention_heads, which is {}",
+                self.n_heads
+            );
+            return Err(invalid("num_key_value_heads", self.n_kv_heads, expected));
+        }
+        if !self.d_head.is_multiple_of(2) {
+            return Err(invalid(
+                "head_dim",
+                self.d_head,
+                "an even number: RoPE turns pairs",
+            ));
+        }
+        if !(self.rms_norm_eps > 0.0 && self.rms_norm_eps < 1.0) {
+            return Err(invalid(
+                "rms_norm_eps",
+                self.rms_norm_eps,
+                "a small positive number such as 1e-5",
+            ));
+        }
+        self.rope.check()
+    }
+}
+
+fn within(key: &'static str, found: usize, limit: usize) -> Result<(), Problem> {
+    if (1..=limit).contains(&found) {
+        return Ok(());
+    }
+    Err(invalid(key, found, format!("a number from 1 to {limit}")))
+}

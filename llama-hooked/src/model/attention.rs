@@ -1,0 +1,90 @@
+//! Causal self-attention with grouped queries.
+
+use super::attention_core::{explicit, fused};
+use super::linear::Linear;
+use super::rotary::Rotary;
+use crate::hook::{Fire, Hook, HookPoint};
+use burn::tensor::Tensor;
+
+/// Queries, keys, values and the output projection of one block.
+#[derive(Debug, Clone)]
+pub(crate) struct Attention {
+    pub(crate) q: Linear,
+    pub(crate) k: Linear,
+    pub(crate) v: Linear,
+    pub(crate) o: Linear,
+    pub(crate) n_heads: usize,
+    pub(crate) n_kv_heads: usize,
+}
+
+/// What a projection reads, after the norm.
+#[derive(Debug, Clone)]
+pub(crate) enum HeadInput {
+    /// `[b, p, d]`: one input for all heads.
+    Shared(Tensor<3>),
+    /// `[b, p, heads, d]`: one for each.
+    PerHead(Tensor<4>),
+}
+
+/// The normed inputs of the three projections.
+#[derive(Debug, Clone)]
+pub(crate) struct Inputs {
+    pub(crate) q: HeadInput,
+    pub(crate) k: HeadInput,
+    pub(crate) v: HeadInput,
+}
+
+impl Attention {
+    /// # Shapes
+    /// → `[b, p, d]`, what the attention adds to the residual stream.
+    pub(crate) fn forward<H: Hook + ?Sized>(
+        &self,
+        layer: usize,
+        inputs: Inputs,
+        rotary: &Rotary,
+        hooks: &mut H,
+    ) -> Tensor<3> {
+        let q = hooks.fire(
+            HookPoint::Q(layer),
+            project(&self.q, inputs.q, self.n_heads),
+        );
+        let k = hooks.fire(
+            HookPoint::K(layer),
+            project(&self.k, inputs.k, self.n_kv_heads),
+        );
+        let v = hooks.fire(
+            HookPoint::V(layer),
+            project(&self.v, inputs.v, self.n_kv_heads),
+        );
+        let q = hooks.fire(HookPoint::RotQ(layer), rotary.apply(q));
+        let k = hooks.fire(HookPoint::RotK(layer), rotary.apply(k));
+        let z = if hooks.wants(HookPoint::AttnScores(layer))
+            || hooks.wants(HookPoint::Pattern(layer))
+        {
+            explicit(layer, q, k, v, hooks)
+        } else {
+            fused(q, k, v)
+        };
+        let z = hooks.fire(HookPoint::Z(layer), z);
+        let out = if hooks.wants(HookPoint::Result(layer)) {
+            let result = hooks.fire(HookPoint::Result(layer), self.o.forward_from_heads(z));
+            result.sum_dim(2).squeeze_dim(2)
+        } else {
+            let [b, p, heads, d_head] = z.dims();
+            self.o.forward(z.reshape([b, p, heads * d_head]))
+        };
+        hooks.fire(HookPoint::AttnOut(layer), out)
+    }
+}
+
+/// → `[b, p, heads, d_head]`.
+fn project(linear: &Linear, input: HeadInput, heads: usize) -> Tensor<4> {
+    match input {
+        HeadInput::Shared(x) => {
+            let x = linear.forward(x);
+            let [b, p, width] = x.dims();
+            x.reshape([b, p, heads, width / heads])
+        }
+        HeadInput::PerHead(x) => linear.forward_per_head(x),
+    }
+}

@@ -1,0 +1,52 @@
+//! Rotary position embedding.
+
+use crate::config::LlamaConfig;
+use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+
+/// Cosines and sines for the positions of one run; never for more than its input has.
+#[derive(Debug, Clone)]
+pub(crate) struct Rotary {
+    /// `[1, p, 1, d_head / 2]`, f32.
+    cos: Tensor<4>,
+    sin: Tensor<4>,
+}
+
+impl Rotary {
+    /// For positions `0..n_positions`.
+    pub(crate) fn new(config: &LlamaConfig, n_positions: usize, device: &Device) -> Self {
+        let frequencies = config.rope.inverse_frequencies(config.d_head);
+        // The angle is rounded to f32, as in the peers, before a cosine that is then exact for it.
+        let angles = (0..n_positions)
+            .flat_map(|position| frequencies.iter().map(move |inv| position as f32 * inv));
+        let (cos, sin): (Vec<f32>, Vec<f32>) = angles
+            .map(|angle| (f64::from(angle).cos() as f32, f64::from(angle).sin() as f32))
+            .unzip();
+        let shape = [1, n_positions, 1, frequencies.len()];
+        let tensor = |values| {
+            Tensor::from_data(
+                TensorData::new(values, shape),
+                (device, burn::tensor::DType::F32),
+            )
+        };
+        Self {
+            cos: tensor(cos),
+            sin: tensor(sin),
+        }
+    }
+
+    /// Turns the pair (xᵢ, xᵢ₊ₕ), h half the head, by the position's i-th angle: the half-split form of Hugging Face, not the
+    /// interleaved one of the paper. In f32, cast back.
+    ///
+    /// # Shapes
+    /// `x`: `[b, p, heads, d_head]` → the same.
+    pub(crate) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
+        let dtype = FloatDType::from(x.dtype());
+        let half = x.dims()[3] / 2;
+        let x = x.cast(FloatDType::F32);
+        let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
+        let (cos, sin) = (self.cos.clone(), self.sin.clone());
+        let turned_first = first.clone() * cos.clone() - second.clone() * sin.clone();
+        let turned_second = second * cos + first * sin;
+        Tensor::cat(vec![turned_first, turned_second], 3).cast(dtype)
+    }
+}

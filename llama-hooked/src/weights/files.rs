@@ -1,0 +1,185 @@
+//! Safetensors files, mapped into memory.
+
+use super::LoadError;
+use super::decode::{Stored, Target, decode};
+use burn::tensor::TensorData;
+use memmap2::Mmap;
+use safetensors::SafeTensors;
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// The tensors of one model, in one file or several.
+#[derive(Debug)]
+pub(crate) struct WeightFiles {
+    files: Vec<MappedFile>,
+    tensors: BTreeMap<String, StoredTensor>,
+}
+
+#[derive(Debug)]
+struct MappedFile {
+    path: PathBuf,
+    map: Mmap,
+}
+
+/// A tensor that has been checked to lie within its file.
+#[derive(Debug)]
+struct StoredTensor {
+    file: usize,
+    dtype: safetensors::Dtype,
+    shape: Vec<usize>,
+    offset: usize,
+    len: usize,
+}
+
+impl WeightFiles {
+    /// Maps the files and reads their headers; no tensor is read.
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, LoadError> {
+        if paths.is_empty() {
+            return Err(LoadError::NoWeights);
+        }
+        let files = paths
+            .iter()
+            .map(|path| MappedFile::open(path))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut tensors = BTreeMap::<String, StoredTensor>::new();
+        for (file, MappedFile { path, map }) in files.iter().enumerate() {
+            let format = |e: safetensors::SafeTensorError| LoadError::Format {
+                path: path.clone(),
+                reason: e.to_string(),
+            };
+            for (name, view) in SafeTensors::deserialize(map).map_err(format)?.tensors() {
+                let offset = view.data().as_ptr().addr() - map.as_ptr().addr();
+                let tensor = StoredTensor {
+                    file,
+                    dtype: view.dtype(),
+                    shape: view.shape().to_vec(),
+                    offset,
+                    len: view.data().len(),
+                };
+                if let Some(other) = tensors.insert(name.clone(), tensor) {
+                    return Err(LoadError::Duplicate {
+                        name,
+                        first: files[other.file].path.clone(),
+                        second: path.clone(),
+                    });
+                }
+            }
+        }
+        Ok(Self { files, tensors })
+    }
+
+    /// Every tensor's name, its file and its shape, by name.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &Path, &[usize])> {
+        self.tensors.iter().map(|(name, tensor)| {
+            (
+                name.as_str(),
+                self.files[tensor.file].path.as_path(),
+                tensor.shape.as_slice(),
+            )
+        })
+    }
+
+    /// Checks that the tensor is there, of this shape and made of floats.
+    pub(crate) fn check(&self, name: &str, expected: &[usize]) -> Result<(), LoadError> {
+        self.find(name, expected).map(|_| ())
+    }
+
+    /// Reads one tensor and lets go of the pages it was read from.
+    pub(crate) fn read(
+        &self,
+        name: &str,
+        shape: &[usize],
+        target: Target,
+    ) -> Result<TensorData, LoadError> {
+        let (tensor, stored) = self.find(name, shape)?;
+        let map = &self.files[tensor.file].map;
+        let data = decode(
+            &map[tensor.offset..tensor.offset + tensor.len],
+            stored,
+            target,
+            shape,
+        );
+        release(map, tensor.offset, tensor.len);
+        Ok(data)
+    }
+
+    fn find(&self, name: &str, expected: &[usize]) -> Result<(&StoredTensor, Stored), LoadError> {
+        let tensor = self
+            .tensors
+            .get(name)
+            .ok_or_else(|| self.missing(name, expected))?;
+        let path = &self.files[tensor.file].path;
+        if tensor.shape != expected {
+            return Err(LoadError::Shape {
+                path: path.clone(),
+                name: name.to_owned(),
+                found: tensor.shape.clone(),
+                expected: expected.to_vec(),
+            });
+        }
+        let stored = Stored::new(tensor.dtype).ok_or_else(|| LoadError::Dtype {
+            path: path.clone(),
+            name: name.to_owned(),
+            found: format!("{:?}", tensor.dtype),
+        })?;
+        Ok((tensor, stored))
+    }
+
+    fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
+        let first = self.files[0].path.display();
+        let files = match self.files.len() {
+            1 => first.to_string(),
+            n => format!("{first} and {} more files", n - 1),
+        };
+        let hint = if name == "lm_head.weight" {
+            "; if the unembedding is the embedding, config.json should say \"tie_word_embeddings\": true"
+        } else {
+            ""
+        };
+        LoadError::Missing {
+            name: name.to_owned(),
+            expected: expected.to_vec(),
+            files,
+            hint,
+        }
+    }
+}
+
+impl MappedFile {
+    fn open(path: &Path) -> Result<Self, LoadError> {
+        let read = |source| LoadError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        if !file.metadata().map_err(read)?.is_file() {
+            return Err(LoadError::Format {
+                path: path.to_owned(),
+                reason: "it is not a regular file".to_owned(),
+            });
+        }
+        // SAFETY: the map is read-only and private. As with every map of a file, another process that shortens the file while it
+        // is read can end this one; models in use are not rewritten in place.
+        let map = unsafe { Mmap::map(&file) }.map_err(read)?;
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+        })
+    }
+}
+
+/// Gives pages back at once rather than when memory runs short: what has been read is never read again, and counts towards the
+/// process until then.
+#[cfg(unix)]
+fn release(map: &Mmap, offset: usize, len: usize) {
+    // SAFETY: the pages are those of a read-only map of a file: read again, they come from the file again.
+    let advised =
+        unsafe { map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, offset, len) };
+    if let Err(error) = advised {
+        tracing::debug!(%error, "pages of a weight file could not be released early");
+    }
+}
+
+#[cfg(not(unix))]
+fn release(_: &Mmap, _: usize, _: usize) {}

@@ -1,0 +1,97 @@
+//! What the protocols need of a model and of an SAE.
+
+use crate::features::Features;
+use burn::tensor::{Device, Int, Tensor};
+
+/// A language model cut in two at the point an SAE works on.
+///
+/// The *read point* is where the SAE takes its input, the *write point* where its output goes. For an SAE proper they are the
+/// same hook; a transcoder reads, say, `ln2.hook_normalized` and writes `hook_mlp_out` of the same or a later layer. All
+/// tensors are `[b, p, d]`; a hook with a head axis (`hook_z`) is flattened to `[b, p, heads·d_head]`, or narrowed to the one
+/// head the SAE was trained on, by the implementation, which undoes it in [`suffix`](Self::suffix).
+///
+/// Where to cut is the implementation's choice, as long as everything below the write point that the suffix needs is in
+/// [`Resume`](Self::Resume) and is computed once:
+///
+/// | SAE at | `prefix` runs | `Resume` | `suffix` runs |
+/// |---|---|---|---|
+/// | `blocks.i.hook_resid_pre` | blocks 0..i | the residual stream | blocks i.. on the edit |
+/// | `blocks.i.hook_resid_post` | blocks 0..=i | the residual stream | blocks i+1.. on the edit |
+/// | `blocks.i.hook_mlp_out` | blocks 0..=i | resid_mid of block i, and mlp_out | blocks i+1.. on resid_mid + edit |
+/// | `blocks.i.attn.hook_z` | blocks 0..i, and block i up to z | resid_pre of block i | block i with z replaced, then the rest |
+/// | transcoder, read r, write w | up to w, capturing r | what lies beside w | from w on |
+pub trait SplitModel {
+    /// What [`suffix`](Self::suffix) starts from. Tensors are reference-counted, so this is usually a tensor or two.
+    type Resume;
+
+    /// Runs the layers up to the write point once.
+    ///
+    /// # Shapes
+    /// `tokens`: `[b, p]`, ids below [`vocab_size`](Self::vocab_size).
+    fn prefix(&self, tokens: Tensor<2, Int>) -> Prefix<Self::Resume>;
+
+    /// Runs the rest of the network and its final norm, with the activation at the write point replaced by `edit`; `None`
+    /// leaves it as it was.
+    ///
+    /// # Shapes
+    /// `edit`: as [`Prefix::target`]; the result: `[b, p, d_model]`, the input of [`logits`](Self::logits).
+    fn suffix(&self, resume: &Self::Resume, edit: Option<Tensor<3>>) -> Tensor<3>;
+
+    /// Maps final-norm outputs to logits, each row on its own. Called with few rows at a time.
+    ///
+    /// # Shapes
+    /// `normed`: `[n, d_model]` → `[n, vocab_size]`, in any float dtype.
+    fn logits(&self, normed: Tensor<2>) -> Tensor<2>;
+
+    /// The number of token ids, and of logits.
+    fn vocab_size(&self) -> usize;
+
+    /// Where token tensors are to be made.
+    fn device(&self) -> Device;
+}
+
+/// The outcome of [`SplitModel::prefix`].
+#[derive(Debug, Clone)]
+pub struct Prefix<R> {
+    /// Handed back to [`SplitModel::suffix`], once per variant.
+    pub resume: R,
+    /// `[b, p, d_in]`, the activation at the read point: the SAE's input.
+    pub input: Tensor<3>,
+    /// `[b, p, d_out]`, the activation at the write point, which the SAE's output stands in for; `None` where it is the input
+    /// itself, as for every SAE that is not a transcoder.
+    pub target: Option<Tensor<3>>,
+}
+
+impl<R> Prefix<R> {
+    /// What the SAE's output is compared with: the target, or the input where there is no separate target.
+    pub fn target(&self) -> &Tensor<3> {
+        self.target.as_ref().unwrap_or(&self.input)
+    }
+}
+
+/// A sparse autoencoder (or transcoder) as the metrics see it.
+pub trait Autoencoder {
+    /// Width of the activations it reads.
+    fn d_in(&self) -> usize;
+
+    /// The number of features.
+    fn d_sae(&self) -> usize;
+
+    /// Encodes and decodes activations.
+    ///
+    /// Whether `decoded` includes a skip connection or a predicted part is the implementation's choice and should be named in
+    /// the output: SAELens' evaluation decodes the encoding only, a full forward pass adds them.
+    ///
+    /// # Shapes
+    /// `x`: `[b, p, d_in]`.
+    fn reconstruct(&self, x: Tensor<3>) -> Reconstruction;
+}
+
+/// The outcome of [`Autoencoder::reconstruct`].
+#[derive(Debug, Clone)]
+pub struct Reconstruction {
+    /// The feature activations of every token.
+    pub features: Features,
+    /// `[b, p, d_out]`, in any float dtype.
+    pub decoded: Tensor<3>,
+}

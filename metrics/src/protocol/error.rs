@@ -1,0 +1,50 @@
+//! What can go wrong while measuring.
+
+use thiserror::Error;
+
+/// Why a protocol could not go on. `E` is the error of the rows it was given.
+#[derive(Debug, Error)]
+pub enum ProtocolError<E: std::error::Error + 'static> {
+    /// The rows could not be read.
+    #[error("cannot read row {row} of the tokens")]
+    Rows {
+        /// Which row, from 0.
+        row: u64,
+        /// What its source says.
+        #[source]
+        source: E,
+    },
+    /// A row without tokens.
+    #[error("row {row} of the tokens is empty")]
+    EmptyRow {
+        /// Which row, from 0.
+        row: u64,
+    },
+    /// A token the model does not know.
+    #[error(
+        "token {token} at position {position} of row {row} is outside the model's vocabulary of {vocab_size}; were the tokens \
+         made with another model's tokenizer?"
+    )]
+    UnknownToken {
+        /// Which row, from 0.
+        row: u64,
+        /// Where in it, from 0.
+        position: usize,
+        /// The id found.
+        token: u32,
+        /// Ids are below this.
+        vocab_size: usize,
+    },
+    /// The SAE and the hook do not fit.
+    #[error(
+        "{what}: expected width {expected}, found {found}; does this SAE belong to this model and hook?"
+    )]
+    Width {
+        /// Which activation has the wrong width.
+        what: &'static str,
+        /// What the SAE or the hook asks for.
+        expected: usize,
+        /// What there is.
+        found: usize,
+    },
+}

@@ -1,0 +1,184 @@
+//! The protocols: run a model and an SAE over rows of tokens and collect statistics.
+
+mod batch;
+mod error;
+mod legacy;
+mod steps;
+
+pub use error::ProtocolError;
+pub use legacy::explained_variance_legacy;
+
+use crate::masking::Masking;
+use crate::model::{Autoencoder, SplitModel};
+use crate::observer::{Observer, Progress};
+use crate::statistics::{ReconstructionStatistics, SparsityStatistics};
+use batch::{Batch, Batches};
+use std::error::Error;
+
+/// How a protocol goes about it. Nothing here but the masking changes the numbers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ProtocolOptions {
+    /// Which positions count.
+    pub masking: Masking,
+    /// Sequences per batch (0 is taken as 1).
+    pub batch_size: usize,
+    /// At most this many bytes of f32 logits at a time, those of all three runs together; one token's at least.
+    pub logit_bytes: usize,
+    /// At most this many bytes of activations kept for `explained_variance_legacy`, see [`LegacyVariance`](crate::LegacyVariance).
+    pub legacy_bytes: usize,
+}
+
+impl Default for ProtocolOptions {
+    /// No masking, 8 sequences at a time, 64 MiB of logits, 256 MiB of activations.
+    fn default() -> Self {
+        Self {
+            masking: Masking::none(),
+            batch_size: 8,
+            logit_bytes: 64 << 20,
+            legacy_bytes: 256 << 20,
+        }
+    }
+}
+
+/// Which of the two passes [`evaluate`] makes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Passes {
+    Sparsity,
+    Reconstruction,
+    Both,
+}
+
+/// What [`evaluate`] has measured.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evaluation {
+    /// Sparsity, density, shrinkage, explained variances.
+    pub sparsity: SparsityStatistics,
+    /// Losses and divergences.
+    pub reconstruction: ReconstructionStatistics,
+    /// Whether the observer stopped the work before the rows ended.
+    pub stopped: bool,
+}
+
+/// Runs the model up to the hook, encodes and decodes, and collects [`SparsityStatistics`]. Nothing above the hook is run.
+///
+/// `rows` are token ids, usually all of one length. If the observer stops the work, the statistics are those of the batches done.
+///
+/// # Errors
+/// If a row cannot be read, is empty, or holds a token the model does not have, or if the SAE does not fit the hook.
+pub fn sparsity<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    observer: &mut impl Observer,
+) -> Result<SparsityStatistics, ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let evaluation = run(model, sae, rows, options, Passes::Sparsity, observer)?;
+    Ok(evaluation.sparsity)
+}
+
+/// Measures what splicing the SAE into the model, and zeroing the hook, does to the losses and the output distribution.
+///
+/// The layers below the hook run once per batch, those above three times: as they are, on the SAE's output, on zeros. Logits
+/// exist for a few tokens at a time.
+///
+/// # Errors
+/// As [`sparsity`].
+pub fn reconstruction<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    observer: &mut impl Observer,
+) -> Result<ReconstructionStatistics, ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let evaluation = run(model, sae, rows, options, Passes::Reconstruction, observer)?;
+    Ok(evaluation.reconstruction)
+}
+
+/// Both protocols on the same rows, the layers below the hook and the SAE run once for the two.
+///
+/// # Errors
+/// As [`sparsity`].
+pub fn evaluate<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    observer: &mut impl Observer,
+) -> Result<Evaluation, ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    run(model, sae, rows, options, Passes::Both, observer)
+}
+
+fn run<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    passes: Passes,
+    observer: &mut impl Observer,
+) -> Result<Evaluation, ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let mut sparsity = SparsityStatistics::new(sae.d_sae(), options.legacy_bytes);
+    let mut reconstruction = ReconstructionStatistics::default();
+    let stopped = for_each_batch(model, rows, options, observer, |batch| {
+        let step = steps::Step::begin(model, sae, batch)?;
+        if passes != Passes::Reconstruction {
+            step.add_sparsity(&mut sparsity);
+        }
+        if passes != Passes::Sparsity {
+            step.add_reconstruction(model, options.logit_bytes, &mut reconstruction);
+        }
+        Ok(())
+    })?;
+    Ok(Evaluation {
+        sparsity,
+        reconstruction,
+        stopped,
+    })
+}
+
+/// Gathers rows into batches, does the work on each and tells the observer; whether the observer stopped it.
+fn for_each_batch<M: SplitModel, E: Error + 'static>(
+    model: &M,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    observer: &mut impl Observer,
+    mut work: impl FnMut(&Batch) -> Result<(), ProtocolError<E>>,
+) -> Result<bool, ProtocolError<E>> {
+    let mut progress = Progress::default();
+    let batches = Batches::new(
+        rows.into_iter(),
+        options.batch_size,
+        model.vocab_size(),
+        &options.masking,
+    );
+    for batch in batches {
+        let batch = batch?;
+        work(&batch)?;
+        progress.sequences += batch.n_rows() as u64;
+        progress.tokens += batch.n_tokens() as u64;
+        tracing::debug!(progress.sequences, progress.tokens, "batch done");
+        if observer.batch_done(progress).is_break() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}

@@ -1,0 +1,75 @@
+//! What can be wrong with a `cfg.json`.
+
+use std::path::PathBuf;
+
+/// A configuration that cannot be used: which file, which key, what was expected.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{}: cannot be read: {source}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is far larger than any configuration.
+    #[error("{}: has {bytes} bytes; a cfg.json has a few thousand, this is another kind of file", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size.
+        bytes: u64,
+    },
+    /// The file is not JSON of the expected form.
+    #[error("{}: {source}", path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What and where, with line and column.
+        source: serde_json::Error,
+    },
+    /// A value that cannot be used.
+    #[error("{}: {problem}", path.display())]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, what it says and what it may say.
+        problem: Problem,
+    },
+}
+
+/// A value in a configuration that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
+    /// A required key is not there.
+    #[error("{key} is missing; expected {expected}")]
+    Missing {
+        /// The key.
+        key: &'static str,
+        /// What it should hold.
+        expected: String,
+    },
+    /// A word that is none of the known ones.
+    #[error("{key} is {found:?}; expected one of {expected}{hint}")]
+    Unknown {
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        found: String,
+        /// What it may say.
+        expected: String,
+        /// What to try, or nothing.
+        hint: String,
+    },
+    /// A number or a combination that makes no sense.
+    #[error("{key} is {found}; expected {expected}")]
+    Invalid {
+        /// The key.
+        key: &'static str,
+        /// What it says.
+        found: String,
+        /// What it may say.
+        expected: String,
+    },
+}

@@ -1,0 +1,312 @@
+//! What an SAE is, as `cfg.json` says it.
+
+mod error;
+mod legacy;
+mod metadata;
+mod v6;
+
+pub use error::{ConfigError, Problem};
+pub use metadata::SaeMetadata;
+
+use crate::architecture::Architecture;
+use serde_json::Value;
+use std::path::Path;
+
+/// No configuration comes near this size.
+const MAX_BYTES: u64 = 16 << 20;
+/// Larger than any dictionary, small enough that products of two dimensions stay far from overflow.
+const MAX_DIM: usize = 1 << 28;
+
+/// The configuration of an SAE, from whichever version of `cfg.json`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SaeConfig {
+    /// The kind of SAE.
+    pub architecture: Architecture,
+    /// Width of the activations it reads (for `hook_z`: heads times head width).
+    pub d_in: usize,
+    /// Number of features.
+    pub d_sae: usize,
+    /// Width of what it writes; `d_in` but for transcoders.
+    pub d_out: usize,
+    /// The dtype it was trained in, by torch's name.
+    pub dtype: String,
+    /// Whether `b_dec` is subtracted from the input.
+    pub apply_b_dec_to_input: bool,
+    /// How inputs are scaled at run time.
+    pub normalize_activations: NormalizeActivations,
+    /// Whether heads are joined before encoding.
+    pub reshape_activations: ReshapeActivations,
+    /// Where it came from and where it belongs.
+    pub metadata: SaeMetadata,
+}
+
+/// Scaling of the input before encoding, undone after decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NormalizeActivations {
+    /// None.
+    None,
+    /// None at run time: the factor is folded into the weights, see [`Sae::fold_activation_norm_scaling_factor`](crate::Sae::fold_activation_norm_scaling_factor).
+    ExpectedAverageOnlyIn,
+    /// Each token scaled to norm `√d_in`.
+    ConstantNormRescale,
+    /// Each token centred and divided by its (unbiased) standard deviation.
+    LayerNorm,
+    /// A constant factor; temporal SAEs only.
+    ConstantScalarRescale,
+    /// None at run time: whitening is folded into the weights after training.
+    CovarianceWhitening,
+}
+
+/// Reshaping of the input before encoding, undone after decoding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReshapeActivations {
+    /// None.
+    None,
+    /// `[.., heads, d_head]` to `[.., heads·d_head]`.
+    HookZ,
+}
+
+/// Words of `cfg.json` and what they stand for: one table for reading, writing and error messages.
+pub(crate) const NORMALIZATIONS: [(&str, NormalizeActivations); 6] = [
+    ("none", NormalizeActivations::None),
+    (
+        "expected_average_only_in",
+        NormalizeActivations::ExpectedAverageOnlyIn,
+    ),
+    (
+        "constant_norm_rescale",
+        NormalizeActivations::ConstantNormRescale,
+    ),
+    ("layer_norm", NormalizeActivations::LayerNorm),
+    (
+        "constant_scalar_rescale",
+        NormalizeActivations::ConstantScalarRescale,
+    ),
+    (
+        "covariance_whitening",
+        NormalizeActivations::CovarianceWhitening,
+    ),
+];
+
+pub(crate) const RESHAPINGS: [(&str, ReshapeActivations); 2] = [
+    ("none", ReshapeActivations::None),
+    ("hook_z", ReshapeActivations::HookZ),
+];
+
+/// Finds a word in a table, or says which words it has.
+pub(crate) fn look_up<T: Copy>(
+    table: &[(&str, T)],
+    key: &'static str,
+    word: &str,
+) -> Result<T, Problem> {
+    let found = table.iter().find(|(name, _)| *name == word);
+    found
+        .map(|(_, value)| *value)
+        .ok_or_else(|| Problem::Unknown {
+            key,
+            found: word.to_owned(),
+            expected: list(table.iter().map(|(name, _)| *name)),
+            hint: String::new(),
+        })
+}
+
+/// The word of a table that stands for a value.
+fn word<T: PartialEq>(table: &[(&'static str, T)], value: &T) -> &'static str {
+    let entry = table.iter().find(|(_, v)| v == value);
+    entry.expect("the table has every value").0
+}
+
+pub(crate) fn list<'a>(words: impl Iterator<Item = &'a str>) -> String {
+    words.collect::<Vec<_>>().join(", ")
+}
+
+impl NormalizeActivations {
+    /// SAELens' word for it.
+    pub fn name(self) -> &'static str {
+        word(&NORMALIZATIONS, &self)
+    }
+}
+
+impl ReshapeActivations {
+    /// SAELens' word for it.
+    pub fn name(self) -> &'static str {
+        word(&RESHAPINGS, &self)
+    }
+}
+
+impl SaeConfig {
+    /// A configuration with SAELens' defaults: f32, `b_dec` subtracted except for transcoders, no scaling, no reshaping.
+    ///
+    /// ```
+    /// let cfg = sae_core::SaeConfig::new(sae_core::Architecture::Standard, 64, 512);
+    /// assert_eq!((cfg.d_out, cfg.apply_b_dec_to_input), (64, true));
+    /// ```
+    pub fn new(architecture: Architecture, d_in: usize, d_sae: usize) -> Self {
+        Self {
+            apply_b_dec_to_input: !architecture.is_transcoder(),
+            architecture,
+            d_in,
+            d_sae,
+            d_out: d_in,
+            dtype: "float32".to_owned(),
+            normalize_activations: NormalizeActivations::None,
+            reshape_activations: ReshapeActivations::None,
+            metadata: SaeMetadata::default(),
+        }
+    }
+
+    /// Reads a `cfg.json` of SAELens 6, or of a version before it.
+    ///
+    /// # Errors
+    /// If the file cannot be read, is not such a configuration, or asks for something this crate does not know. Unlike SAELens,
+    /// an activation function it does not know is an error here, never a silent ReLU.
+    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
+        let read = |source| ConfigError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        if bytes > MAX_BYTES {
+            return Err(ConfigError::TooLarge {
+                path: path.to_owned(),
+                bytes,
+            });
+        }
+        let text = std::fs::read_to_string(path).map_err(read)?;
+        Self::from_json(&text, path)
+    }
+
+    /// Reads the text of a `cfg.json`; `path` is for messages only.
+    ///
+    /// # Errors
+    /// As [`from_file`](Self::from_file), without reading.
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let json = |source| ConfigError::Json {
+            path: path.to_owned(),
+            source,
+        };
+        let value: Value = serde_json::from_str(text).map_err(json)?;
+        let cfg = if is_v6(&value) {
+            serde_json::from_str::<v6::Cfg>(text)
+                .map_err(json)?
+                .try_into()
+        } else {
+            serde_json::from_str::<legacy::Cfg>(text)
+                .map_err(json)?
+                .try_into()
+        };
+        cfg.and_then(Self::validated)
+            .map_err(|problem| ConfigError::Value {
+                path: path.to_owned(),
+                problem,
+            })
+    }
+
+    /// The configuration as SAELens 6 writes it.
+    pub fn to_json(&self) -> String {
+        let value = v6::to_value(self);
+        serde_json::to_string_pretty(&value).expect("a JSON value can be written")
+    }
+
+    fn validated(self) -> Result<Self, Problem> {
+        for (key, value) in [
+            ("d_in", self.d_in),
+            ("d_sae", self.d_sae),
+            ("d_out", self.d_out),
+        ] {
+            if value == 0 || value > MAX_DIM {
+                return Err(invalid(key, value, format!("1 to {MAX_DIM}")));
+            }
+        }
+        if self.architecture.is_transcoder() && self.apply_b_dec_to_input {
+            return Err(invalid(
+                "apply_b_dec_to_input",
+                true,
+                "false, as b_dec of a transcoder belongs to its output",
+            ));
+        }
+        let temporal = matches!(self.architecture, Architecture::Temporal(_));
+        if self.normalize_activations == NormalizeActivations::ConstantScalarRescale && !temporal {
+            return Err(invalid(
+                "normalize_activations",
+                "constant_scalar_rescale",
+                "another scaling: this one is for temporal SAEs",
+            ));
+        }
+        match &self.architecture {
+            Architecture::TopK(topk) | Architecture::AbsTopK(topk)
+                if topk.k == 0 || topk.k > self.d_sae =>
+            {
+                Err(invalid("k", topk.k, format!("1 to d_sae ({})", self.d_sae)))
+            }
+            Architecture::Temporal(t) => self.validate_temporal(*t),
+            _ => Ok(()),
+        }?;
+        Ok(self)
+    }
+
+    fn validate_temporal(&self, t: crate::Temporal) -> Result<(), Problem> {
+        let unit = t.n_heads.saturating_mul(t.bottleneck_factor);
+        if unit == 0 || !self.d_sae.is_multiple_of(unit) {
+            let expected = "n_heads · bottleneck_factor to divide d_sae";
+            let found = format!(
+                "{} with bottleneck_factor {} and d_sae {}",
+                t.n_heads, t.bottleneck_factor, self.d_sae
+            );
+            return Err(invalid("n_heads", found, expected));
+        }
+        if t.n_attn_layers > 1024 {
+            return Err(invalid("n_attn_layers", t.n_attn_layers, "at most 1024"));
+        }
+        if let Some(k) = t.k
+            && k > self.d_sae
+        {
+            return Err(invalid(
+                "kval_topk",
+                k,
+                format!("at most d_sae ({})", self.d_sae),
+            ));
+        }
+        if !(t.activation_normalization_factor.is_finite()
+            && t.activation_normalization_factor > 0.0)
+        {
+            let found = t.activation_normalization_factor;
+            return Err(invalid(
+                "activation_normalization_factor",
+                found,
+                "a positive number",
+            ));
+        }
+        Ok(())
+    }
+}
+
+pub(crate) fn invalid(
+    key: &'static str,
+    found: impl ToString,
+    expected: impl Into<String>,
+) -> Problem {
+    Problem::Invalid {
+        key,
+        found: found.to_string(),
+        expected: expected.into(),
+    }
+}
+
+/// Version 6 writes its version, and nests what is not the SAE's own under `metadata`; a nested `metadata` without a version is
+/// taken as version 6 too, since nothing older has one.
+fn is_v6(value: &Value) -> bool {
+    let version = value
+        .get("sae_lens_version")
+        .or_else(|| value.get("metadata")?.get("sae_lens_version"));
+    match version.and_then(Value::as_str) {
+        Some(version) => {
+            let major = version.split('.').next().unwrap_or_default();
+            major.parse::<u32>().map_or(true, |major| major >= 6)
+        }
+        None => value.get("metadata").is_some_and(Value::is_object),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,65 @@
+//! The encoder that most architectures share.
+
+use super::topk::keep_top;
+use burn::tensor::{Tensor, activation::relu};
+
+/// `act(x @ W_enc + b_enc)`.
+#[derive(Debug, Clone)]
+pub(super) struct Linear {
+    /// `[d_in, d_sae]`
+    pub(super) w_enc: Tensor<2>,
+    /// `[d_sae]`
+    pub(super) b_enc: Tensor<1>,
+    pub(super) activation: Activation,
+}
+
+/// Which pre-activations stay, and as what.
+#[derive(Debug, Clone)]
+pub(super) enum Activation {
+    /// `max(h, 0)`.
+    Relu,
+    /// `max(h, 0)` where `h > threshold`, strictly.
+    JumpRelu {
+        /// `[d_sae]`
+        threshold: Tensor<1>,
+    },
+    /// The `k` largest of each token.
+    TopK(Selection),
+}
+
+/// How a top-k activation selects.
+#[derive(Debug, Clone)]
+pub(super) struct Selection {
+    pub(super) k: usize,
+    /// By magnitude and with its sign, rather than by value and clipped at zero.
+    pub(super) by_magnitude: bool,
+    /// `[d_sae]`, decoder norms that pre-activations are multiplied by first, where the SAE asks for it.
+    pub(super) norms: Option<Tensor<1>>,
+}
+
+impl Linear {
+    /// `[n, d_in]` to `[n, d_sae]`.
+    pub(super) fn pre_activations(&self, x: Tensor<2>) -> Tensor<2> {
+        let h = x.matmul(self.w_enc.clone()) + self.b_enc.clone().unsqueeze();
+        match &self.activation {
+            Activation::TopK(Selection {
+                norms: Some(norms), ..
+            }) => h * norms.clone().unsqueeze(),
+            _ => h,
+        }
+    }
+
+    /// `[n, d_in]` to `[n, d_sae]`.
+    pub(super) fn encode(&self, x: Tensor<2>) -> Tensor<2> {
+        let h = self.pre_activations(x);
+        match &self.activation {
+            Activation::Relu => relu(h),
+            Activation::JumpRelu { threshold } => {
+                // relu first: a negative threshold lets nothing negative through.
+                let below = h.clone().lower_equal(threshold.clone().unsqueeze());
+                relu(h).mask_fill(below, 0.0)
+            }
+            Activation::TopK(selection) => keep_top(h, selection),
+        }
+    }
+}

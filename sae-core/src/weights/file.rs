@@ -1,0 +1,174 @@
+//! One safetensors file, mapped into memory.
+
+use super::LoadError;
+use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
+use half::{bf16, f16};
+use memmap2::Mmap;
+use safetensors::{Dtype, SafeTensors};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+/// A mapped file, and which of its tensors have been used.
+pub(crate) struct WeightFile<'a> {
+    path: PathBuf,
+    tensors: SafeTensors<'a>,
+    architecture: &'static str,
+    used: BTreeSet<String>,
+}
+
+impl<'a> WeightFile<'a> {
+    /// Maps a file into memory.
+    pub(crate) fn map(path: &Path) -> Result<Mmap, LoadError> {
+        let read = |source| LoadError::Read {
+            path: path.to_owned(),
+            source,
+        };
+        let file = File::open(path).map_err(read)?;
+        // SAFETY: the map is read-only and dropped when loading ends; a file truncated by another process meanwhile would end
+        // this one with SIGBUS, as for every program that maps its weights.
+        unsafe { Mmap::map(&file) }.map_err(read)
+    }
+
+    /// Reads the header, which is checked against the file's size; no tensor is read.
+    pub(crate) fn parse(
+        path: &Path,
+        bytes: &'a [u8],
+        architecture: &'static str,
+    ) -> Result<Self, LoadError> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| LoadError::Format {
+            path: path.to_owned(),
+            reason: e.to_string(),
+        })?;
+        Ok(Self {
+            path: path.to_owned(),
+            tensors,
+            architecture,
+            used: BTreeSet::new(),
+        })
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tensors.tensor(name).is_ok()
+    }
+
+    /// Reads one tensor of the given shape onto the device.
+    pub(crate) fn read<const D: usize>(
+        &mut self,
+        name: &str,
+        shape: [usize; D],
+        device: &Device,
+        dtype: FloatDType,
+    ) -> Result<Tensor<D>, LoadError> {
+        let numbers = self.numbers(name, &shape)?;
+        let (data, dtype) = match dtype {
+            FloatDType::F32 => (TensorData::new(numbers, shape), DType::F32),
+            FloatDType::F16 => (convert(&numbers, f16::from_f32, shape), DType::F16),
+            FloatDType::BF16 => (convert(&numbers, bf16::from_f32, shape), DType::BF16),
+            other => return Err(LoadError::Target(other)),
+        };
+        Ok(Tensor::from_data(data, (device, dtype)))
+    }
+
+    /// Reads one tensor of the given shape as f32.
+    pub(crate) fn numbers(
+        &mut self,
+        name: &str,
+        expected: &[usize],
+    ) -> Result<Vec<f32>, LoadError> {
+        let view = self.tensors.tensor(name).map_err(|_| LoadError::Missing {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            expected: expected.to_vec(),
+            architecture: self.architecture,
+            found: self.names(),
+        })?;
+        if view.shape() != expected {
+            return Err(LoadError::Shape {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: view.shape().to_vec(),
+                expected: expected.to_vec(),
+            });
+        }
+        self.used.insert(name.to_owned());
+        to_f32(view.dtype(), view.data()).ok_or_else(|| LoadError::Dtype {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            found: format!("{:?}", view.dtype()),
+        })
+    }
+
+    /// Drops the factor of a fine-tuning that SAELens no longer does, if it does nothing.
+    pub(crate) fn drop_scaling_factor(&mut self, d_sae: usize) -> Result<(), LoadError> {
+        if self.has("scaling_factor")
+            && self
+                .numbers("scaling_factor", &[d_sae])?
+                .iter()
+                .any(|&s| s != 1.0)
+        {
+            return Err(LoadError::ScalingFactor {
+                path: self.path.clone(),
+            });
+        }
+        Ok(())
+    }
+
+    /// Checks that every tensor of the file has been used.
+    pub(crate) fn finish(self) -> Result<(), LoadError> {
+        for (name, view) in self.tensors.tensors() {
+            if !self.used.contains(&name) {
+                return Err(LoadError::Extra {
+                    path: self.path,
+                    name,
+                    found: view.shape().to_vec(),
+                    architecture: self.architecture,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self) -> String {
+        let mut names: Vec<_> = self.tensors.names().into_iter().collect();
+        names.sort_unstable();
+        if names.is_empty() {
+            "none".to_owned()
+        } else {
+            names.join(", ")
+        }
+    }
+}
+
+fn convert<T: burn::tensor::Element, const D: usize>(
+    numbers: &[f32],
+    cast: impl Fn(f32) -> T,
+    shape: [usize; D],
+) -> TensorData {
+    TensorData::new(numbers.iter().map(|&x| cast(x)).collect::<Vec<_>>(), shape)
+}
+
+/// Little-endian floats as f32, or `None` for other kinds of numbers.
+pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
+    Some(match dtype {
+        Dtype::F32 => bytes
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .map(|b| f32::from_le_bytes(*b))
+            .collect(),
+        Dtype::F16 => bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| f16::from_le_bytes(*b).to_f32())
+            .collect(),
+        Dtype::BF16 => bytes
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .map(|b| bf16::from_le_bytes(*b).to_f32())
+            .collect(),
+        _ => return None,
+    })
+}
