@@ -1,5 +1,5 @@
 //! Every format gives the documents that were put in.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 

@@ -1,5 +1,5 @@
 //! Rows of ids from documents: the same for any number of threads, within bounds, to the budget.
-#![allow(missing_docs)]
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
 
@@ -12,7 +12,7 @@ use dataset_stream::{
     SpecialText, StreamOptions, TextSource, TokenRef, TokenStream,
 };
 use proptest::prelude::*;
-use support::{BOS, EOS, Folder, bytes_tokenizer};
+use support::{BOS, EOS, Folder, bytes_tokenizer, lines};
 
 fn memory(texts: impl IntoIterator<Item = impl Into<String>>) -> TextSource {
     let contents: Vec<_> = texts
@@ -165,14 +165,10 @@ fn threads_and_room_do_not_change_the_rows() {
     let mut packer = Packer::notebook(128, Some(BOS), EOS);
     for document in &documents {
         packer.push(&tokenizer.encode(document).unwrap(), |row| {
-            expected.push(row)
+            expected.push(row);
         });
     }
-    let lines: String = documents
-        .iter()
-        .map(|text| format!("{}\n", serde_json::json!({ "text": text })))
-        .collect();
-    let file = folder.write("corpus.jsonl", lines);
+    let file = folder.write("corpus.jsonl", lines(&documents));
     for (threads, bytes_in_flight) in [
         (1, 256 << 20),
         (2, 1),
@@ -198,12 +194,12 @@ fn threads_and_room_do_not_change_the_rows() {
 fn rows_before_an_error_come_first_whatever_the_threads() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
-    let mut lines: Vec<_> = corpus()
+    let mut records: Vec<_> = corpus()
         .iter()
         .map(|text| serde_json::json!({ "text": text }).to_string())
         .collect();
-    lines[1234] = "{\"text\": nul}".into();
-    let file = folder.write("bad.jsonl", lines.join("\n"));
+    records[1234] = "{\"text\": nul}".into();
+    let file = folder.write("bad.jsonl", records.join("\n"));
     let mut seen = Vec::new();
     for threads in [1, 4] {
         let source = TextSource::open(&file, &SourceOptions::default()).unwrap();
@@ -226,13 +222,7 @@ fn the_observer_sees_everything_and_may_stop() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
     let documents = corpus();
-    let file = folder.write(
-        "corpus.jsonl",
-        documents
-            .iter()
-            .map(|text| format!("{}\n", serde_json::json!({ "text": text })))
-            .collect::<String>(),
-    );
+    let file = folder.write("corpus.jsonl", lines(&documents));
     let open = || TextSource::open(&file, &SourceOptions::default()).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);

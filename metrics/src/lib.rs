@@ -12,6 +12,7 @@ mod model;
 mod moments;
 mod null;
 mod observer;
+mod prediction;
 mod protocol;
 mod quality;
 mod report;
@@ -31,6 +32,7 @@ pub use merge::MergeError;
 pub use model::{Autoencoder, Prefix, Reconstruction, SplitModel};
 pub use moments::Moments;
 pub use observer::{Observer, Progress, Unobserved};
+pub use prediction::Prediction;
 pub use protocol::{
     Evaluation, ProtocolError, ProtocolOptions, evaluate, explained_variance_legacy,
     reconstruction, sparsity,

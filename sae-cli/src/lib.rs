@@ -1,1 +1,47 @@
-//! The `sae` command: is a sparse autoencoder any good, and what do its features mean.
+//! The `sae` command, as a library: its adapters serve tests and benchmarks, [`main`] is the whole program.
+//!
+//! Nothing here computes: arguments come in, the crates that know are called, results go out. [`adapters`] is where a Llama and an
+//! SAE meet, as the traits of `sae_metrics`.
+
+pub mod adapters;
+mod cli;
+mod commands;
+mod demo;
+mod device;
+mod inputs;
+mod json_flag;
+mod output;
+mod progress;
+mod prompt_check;
+mod report;
+mod tensor_file;
+
+use anyhow::Error;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs the program: 0 done, 1 failed, 2 called wrongly.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match cli::Cli::try_parse_from(json_flag::expand(std::env::args_os())) {
+        Ok(cli) => cli,
+        Err(error) => error.exit(),
+    };
+    output::start_logging(cli.global.verbose, cli.global.quiet);
+    match commands::run(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::print_error(&error);
+            ExitCode::from(exit_code(&error))
+        }
+    }
+}
+
+/// A contradiction in the arguments that only shows once a file has been read.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct UsageError(pub(crate) String);
+
+fn exit_code(error: &Error) -> u8 {
+    if error.is::<UsageError>() { 2 } else { 1 }
+}

@@ -1,4 +1,5 @@
 //! Tokenising, packing and file formats, against what the Python peers answer (`goldens/text.py`).
+#![allow(clippy::unwrap_used, reason = "these are tests")]
 
 use std::path::PathBuf;
 

@@ -3,6 +3,8 @@
 mod notebook;
 mod saelens;
 
+use std::fmt;
+
 use notebook::Notebook;
 use saelens::SaeLens;
 
@@ -57,6 +59,17 @@ pub enum TokenRef {
     Sep,
     /// This one.
     Id(u32),
+}
+
+impl fmt::Display for TokenRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Bos => f.write_str("BOS"),
+            Self::Eos => f.write_str("EOS"),
+            Self::Sep => f.write_str("SEP"),
+            Self::Id(id) => write!(f, "token {id}"),
+        }
+    }
 }
 
 /// Packs documents into rows, a document at a time; what does not fill a row waits for the next document.

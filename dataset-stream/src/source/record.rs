@@ -33,6 +33,17 @@ pub(crate) struct Scratch {
     pub(crate) ids: Vec<u32>,
 }
 
+impl Scratch {
+    /// Lets go of what a very long record needed.
+    pub(crate) fn trim(&mut self) {
+        const KEPT: usize = 4 << 20;
+        self.text.clear();
+        self.text.shrink_to(KEPT);
+        self.ids.clear();
+        self.ids.shrink_to(KEPT / 4);
+    }
+}
+
 /// Reads the column of one record into `scratch`.
 pub(crate) fn parse(
     bytes: &[u8],

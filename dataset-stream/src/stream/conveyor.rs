@@ -4,6 +4,7 @@
 //! conveyor is, it moves.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::encode::Encoded;
@@ -15,6 +16,8 @@ pub(super) struct Conveyor {
     /// Something changed that somebody may wait for. Blocks are large, so waking all is cheap.
     changed: Condvar,
     capacity: usize,
+    /// Set under the lock, but read without it: workers ask after every document.
+    stopped: AtomicBool,
 }
 
 #[derive(Default)]
@@ -28,7 +31,6 @@ struct State {
     /// Bytes of the block that the consumer works on.
     in_hand: usize,
     closed: bool,
-    stopped: bool,
 }
 
 impl Conveyor {
@@ -44,11 +46,13 @@ impl Conveyor {
         let bytes = block.bytes();
         let mut state = self.lock();
         // A block larger than the whole capacity still has to pass: alone.
-        while !state.stopped && state.bytes > 0 && state.bytes.saturating_add(bytes) > self.capacity
+        while !self.is_stopped()
+            && state.bytes > 0
+            && state.bytes.saturating_add(bytes) > self.capacity
         {
             state = self.wait(state);
         }
-        if state.stopped {
+        if self.is_stopped() {
             return false;
         }
         let number = state.admitted;
@@ -75,7 +79,7 @@ impl Conveyor {
     pub(super) fn take_work(&self) -> Option<(u64, Block)> {
         let mut state = self.lock();
         loop {
-            if state.stopped {
+            if self.is_stopped() {
                 return None;
             }
             if let Some(work) = state.waiting.pop_front() {
@@ -108,7 +112,7 @@ impl Conveyor {
                 state.in_hand = result.bytes();
                 return Some(result);
             }
-            if state.stopped || (state.closed && number == state.admitted) {
+            if self.is_stopped() || (state.closed && number == state.admitted) {
                 return None;
             }
             state = self.wait(state);
@@ -118,13 +122,13 @@ impl Conveyor {
     /// Tells everybody to go home.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
-        state.stopped = true;
+        self.stopped.store(true, Ordering::Relaxed);
         state.waiting.clear();
         self.changed.notify_all();
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        self.lock().stopped
+        self.stopped.load(Ordering::Relaxed)
     }
 
     // Nothing panics while it holds the lock; should it ever, the counts are still whole.

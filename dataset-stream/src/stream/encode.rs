@@ -1,5 +1,7 @@
 //! A worker's job: a block of documents in, their ids out.
 
+use std::sync::Once;
+
 use crate::source::{Block, Cursor, RowRef, Scratch};
 use crate::stream::{Pretokenized, StreamError, StreamOptions};
 use crate::{Place, Tokenizer};
@@ -35,6 +37,8 @@ pub(super) struct Encoder {
     tokenizer: Tokenizer,
     pretokenized: Pretokenized,
     context_size: usize,
+    /// That tokenised rows are cut has been said.
+    cut: Once,
 }
 
 impl Encoder {
@@ -43,6 +47,7 @@ impl Encoder {
             tokenizer,
             pretokenized: options.pretokenized,
             context_size: options.context_size,
+            cut: Once::new(),
         }
     }
 
@@ -129,6 +134,11 @@ impl Encoder {
                 found: ids.len(),
                 context_size: self.context_size,
             })?;
+        if row.len() < ids.len() {
+            self.cut.call_once(|| {
+                tracing::warn!(file = %block.file, found = ids.len(), used = row.len(), "tokenised rows are cut");
+            });
+        }
         out.ids.extend_from_slice(row);
         Ok(true)
     }

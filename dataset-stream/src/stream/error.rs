@@ -50,7 +50,7 @@ pub enum StreamError {
     },
     /// A packing that needs a token which the tokenizer does not name.
     #[error(
-        "the packing needs the tokenizer's {token:?} token, and none is named beside {tokenizer:?} \
+        "the packing needs the tokenizer's {token}, and none is named beside {tokenizer:?} \
          (tokenizer_config.json, special_tokens_map.json, config.json){hint}"
     )]
     NoSuchToken {

@@ -27,7 +27,7 @@ use pipeline::{Pipeline, Work};
 /// of threads. The first error ends the stream, after the rows that came before it. Dropping the stream stops its threads
 /// once they are through with the document they are at.
 pub struct TokenStream {
-    // Before the pipeline: nothing else may outlive the threads.
+    /// Gone once the stream has ended, and its threads with it.
     pipeline: Option<Pipeline>,
     packer: Packer,
     context_size: usize,

@@ -103,6 +103,7 @@ fn run_worker(conveyor: &Conveyor, work: &Work) {
             }
         });
         conveyor.put_result(number, before, result);
+        scratch.trim();
     }
 }
 

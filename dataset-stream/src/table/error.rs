@@ -77,6 +77,14 @@ pub enum TableError {
         /// How many there are.
         rows: usize,
     },
+    /// Ids that do not make up rows.
+    #[error("{found} ids are not whole rows of {context_size}")]
+    NotRows {
+        /// How many ids.
+        found: usize,
+        /// The rows'.
+        context_size: usize,
+    },
     /// A row of another length than the table's.
     #[error("a row of {found} ids was put into a table of rows of {context_size}")]
     RowLength {

@@ -1,14 +1,13 @@
 //! Rows of ids in a safetensors file.
 
 mod error;
+mod mapped;
 mod metadata;
 mod writer;
 
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use memmap2::Mmap;
-use safetensors::{Dtype, SafeTensors};
+use mapped::Mapped;
 
 pub use error::TableError;
 pub use metadata::TableMetadata;
@@ -35,13 +34,7 @@ pub struct TokenTable {
 #[derive(Debug)]
 enum Storage {
     Memory(Vec<u32>),
-    Mapped {
-        map: Mmap,
-        path: PathBuf,
-        key: String,
-        dtype: Dtype,
-        start: usize,
-    },
+    Mapped(Box<Mapped>),
 }
 
 impl TokenTable {
@@ -51,7 +44,7 @@ impl TokenTable {
     /// When `tokens` are not whole rows of `context_size`.
     pub fn new(context_size: usize, tokens: Vec<u32>) -> Result<Self, TableError> {
         if context_size == 0 || !tokens.len().is_multiple_of(context_size) {
-            return Err(TableError::RowLength {
+            return Err(TableError::NotRows {
                 found: tokens.len(),
                 context_size,
             });
@@ -72,7 +65,7 @@ impl TokenTable {
     /// # Errors
     /// When the file cannot be read, is not safetensors, or holds no table of ids.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TableError> {
-        Self::map(path.as_ref(), None)
+        Mapped::open(path.as_ref(), None).map(Self::of)
     }
 
     /// [`TokenTable::open`] for the tensor `key`.
@@ -80,77 +73,16 @@ impl TokenTable {
     /// # Errors
     /// As [`TokenTable::open`], and when there is no such tensor.
     pub fn open_key(path: impl AsRef<Path>, key: &str) -> Result<Self, TableError> {
-        Self::map(path.as_ref(), Some(key))
+        Mapped::open(path.as_ref(), Some(key)).map(Self::of)
     }
 
-    fn map(path: &Path, key: Option<&str>) -> Result<Self, TableError> {
-        let io = |source| TableError::Io {
-            doing: "read",
-            path: path.to_owned(),
-            source,
-        };
-        let corrupt = |reason: String| TableError::Corrupt {
-            path: path.to_owned(),
-            reason,
-        };
-        let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
-            return Err(corrupt("it is empty".into()));
+    fn of(mut mapped: Mapped) -> Self {
+        Self {
+            rows: mapped.rows,
+            context_size: mapped.context_size,
+            metadata: mapped.metadata.take(),
+            storage: Storage::Mapped(Box::new(mapped)),
         }
-        // SAFETY: the map is read only; that nobody changes the file underneath is the documented condition, as for every
-        // reader that maps files.
-        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        let (header, all) = SafeTensors::read_metadata(&map).map_err(|e| corrupt(e.to_string()))?;
-        let key = choose(path, &all.offset_keys(), key)?;
-        let info = all
-            .info(&key)
-            .ok_or_else(|| corrupt(format!("tensor {key:?} has no entry")))?;
-        let (&[rows, context_size], dtype) = (info.shape.as_slice(), info.dtype) else {
-            return Err(TableError::Shape {
-                path: path.to_owned(),
-                key,
-                shape: info.shape.clone(),
-            });
-        };
-        if context_size == 0 {
-            return Err(TableError::Shape {
-                path: path.to_owned(),
-                key,
-                shape: info.shape.clone(),
-            });
-        }
-        if !matches!(dtype, Dtype::U16 | Dtype::U32 | Dtype::I32 | Dtype::I64) {
-            return Err(TableError::Dtype {
-                path: path.to_owned(),
-                key,
-                dtype: format!("{dtype:?}"),
-            });
-        }
-        let metadata = match all
-            .metadata()
-            .as_ref()
-            .and_then(|entries| entries.get(METADATA))
-        {
-            Some(json) => Some(
-                serde_json::from_str(json)
-                    .map_err(|e| corrupt(format!("its metadata entry {METADATA:?}: {e}")))?,
-            ),
-            None => None,
-        };
-        let start = 8 + header + info.data_offsets.0;
-        let storage = Storage::Mapped {
-            map,
-            path: path.to_owned(),
-            key,
-            dtype,
-            start,
-        };
-        Ok(Self {
-            storage,
-            rows,
-            context_size,
-            metadata,
-        })
     }
 
     /// Ids in a row.
@@ -177,7 +109,7 @@ impl TokenTable {
     pub(crate) fn bytes_per_id(&self) -> usize {
         match &self.storage {
             Storage::Memory(_) => 4,
-            Storage::Mapped { dtype, .. } => width(*dtype),
+            Storage::Mapped(mapped) => mapped.bytes_per_id(),
         }
     }
 
@@ -202,36 +134,13 @@ impl TokenTable {
                 rows: self.rows,
             });
         }
-        let n = self.context_size;
-        let (map, path, key, dtype, start) = match &self.storage {
+        match &self.storage {
             Storage::Memory(tokens) => {
+                let n = self.context_size;
                 out.extend_from_slice(&tokens[row * n..][..n]);
-                return Ok(());
+                Ok(())
             }
-            Storage::Mapped {
-                map,
-                path,
-                key,
-                dtype,
-                start,
-            } => (map, path, key, *dtype, *start),
-        };
-        let bytes = &map[start + row * n * width(dtype)..][..n * width(dtype)];
-        let bad = match dtype {
-            Dtype::U16 => convert(bytes, |b: [u8; 2]| u16::from_le_bytes(b).into(), out),
-            Dtype::U32 => convert(bytes, |b: [u8; 4]| u32::from_le_bytes(b).into(), out),
-            Dtype::I32 => convert(bytes, |b: [u8; 4]| i32::from_le_bytes(b).into(), out),
-            _ => convert(bytes, i64::from_le_bytes, out),
-        };
-        match bad {
-            None => Ok(()),
-            Some((column, value)) => Err(TableError::NotAnId {
-                path: path.clone(),
-                key: key.clone(),
-                row,
-                column,
-                value,
-            }),
+            Storage::Mapped(mapped) => mapped.read_row(row, out),
         }
     }
 
@@ -260,57 +169,6 @@ impl TokenTable {
         writer.finish()?;
         Ok(())
     }
-}
-
-fn choose(path: &Path, keys: &[String], wanted: Option<&str>) -> Result<String, TableError> {
-    let has = |key: &str| keys.iter().any(|k| k == key);
-    match wanted {
-        Some(key) if has(key) => return Ok(key.into()),
-        None if has(KEY) => return Ok(KEY.into()),
-        None if has("input_ids") => return Ok("input_ids".into()),
-        None if keys.len() == 1 => return Ok(keys[0].clone()),
-        _ => {}
-    }
-    let wanted = wanted.map_or_else(
-        || format!("{KEY:?} or \"input_ids\""),
-        |key| format!("{key:?}"),
-    );
-    let mut found: Vec<_> = keys.iter().take(10).map(|key| format!("{key:?}")).collect();
-    match keys.len() {
-        0 => found.push("none".into()),
-        n if n > 10 => found.push(format!("{} more", n - 10)),
-        _ => {}
-    }
-    Err(TableError::NoTensor {
-        path: path.to_owned(),
-        wanted,
-        found: found.join(", "),
-    })
-}
-
-fn width(dtype: Dtype) -> usize {
-    match dtype {
-        Dtype::U16 => 2,
-        Dtype::I64 => 8,
-        _ => 4,
-    }
-}
-
-/// Appends values as ids; the first that is none, and where it is.
-fn convert<const N: usize>(
-    bytes: &[u8],
-    value: impl Fn([u8; N]) -> i64,
-    out: &mut Vec<u32>,
-) -> Option<(usize, i64)> {
-    let (values, _) = bytes.as_chunks::<N>();
-    for (at, &bytes) in values.iter().enumerate() {
-        let value = value(bytes);
-        match u32::try_from(value) {
-            Ok(id) => out.push(id),
-            Err(_) => return Some((at, value)),
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -349,7 +207,7 @@ mod tests {
         );
         // And as any other reader sees it.
         let bytes = std::fs::read(&path).unwrap();
-        let tensors = SafeTensors::deserialize(&bytes).unwrap();
+        let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
         assert_eq!(tensors.tensor("tokens").unwrap().shape(), [1000, 3]);
         assert_eq!(
             std::fs::read_dir(dir.path()).unwrap().count(),
@@ -397,8 +255,13 @@ mod tests {
 
     #[test]
     fn whole_rows_only() {
-        assert!(TokenTable::new(3, vec![1, 2, 3, 4]).is_err());
-        assert!(TokenTable::new(0, vec![]).is_err());
+        let said = |context_size, n| {
+            TokenTable::new(context_size, vec![0; n])
+                .unwrap_err()
+                .to_string()
+        };
+        assert_eq!(said(3, 4), "4 ids are not whole rows of 3");
+        assert_eq!(said(0, 0), "0 ids are not whole rows of 0");
         let table = TokenTable::new(2, vec![1, 2, 3, 4]).unwrap();
         assert_eq!(table.row(1).unwrap(), [3, 4]);
     }

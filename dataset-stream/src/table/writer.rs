@@ -30,7 +30,7 @@ impl TokenTableWriter {
     pub fn create(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
         let path = path.as_ref();
         if metadata.context_size == 0 {
-            return Err(TableError::RowLength {
+            return Err(TableError::NotRows {
                 found: 0,
                 context_size: 0,
             });

@@ -1,9 +1,5 @@
 //! What the tests of this crate share: a folder to fill, and a tokenizer whose every id is a byte.
-#![allow(
-    dead_code,
-    missing_docs,
-    reason = "each test file uses its own part of this"
-)]
+#![allow(dead_code, reason = "each test file uses its own part of this")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -35,6 +31,10 @@ impl Folder {
     }
 
     /// Replaces the folder's path in a message, which no test can know.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "errors are made where they are shown"
+    )]
     pub(crate) fn short(&self, message: impl ToString) -> String {
         let message = message.to_string();
         message
@@ -97,4 +97,24 @@ pub(crate) fn bytes_tokenizer(folder: &Folder) -> Tokenizer {
         r#"{"bos_token": "<s>", "eos_token": {"content": "</s>"}}"#,
     );
     Tokenizer::from_file(Path::new(&path)).unwrap()
+}
+
+/// One record a line.
+pub(crate) fn lines(texts: &[impl AsRef<str>]) -> String {
+    texts
+        .iter()
+        .map(|text| json!({"text": text.as_ref()}).to_string() + "\n")
+        .collect()
+}
+
+/// What is said when a file with these bytes is read.
+pub(crate) fn said(name: &str, bytes: impl AsRef<[u8]>) -> String {
+    let folder = Folder::new();
+    let file = folder.write(name, bytes);
+    folder.short(read(&file, &SourceOptions::default()).unwrap_err())
+}
+
+/// What is said when `spec` is read.
+pub(crate) fn said_of(folder: &Folder, spec: &str) -> String {
+    folder.short(read(spec, &SourceOptions::default()).unwrap_err())
 }

@@ -123,3 +123,125 @@ fn split(name: &str) -> Option<(usize, &str)> {
     let (layer, rest) = name.strip_prefix(PREFIX)?.split_once('.')?;
     Some((layer.parse().ok()?, rest))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{HookPoint, UnknownHook};
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    /// The names of TransformerLens, written out once more: the table is checked against something.
+    const NAMES: [&str; 30] = [
+        "hook_embed",
+        "blocks.7.hook_resid_pre",
+        "blocks.7.hook_attn_in",
+        "blocks.7.hook_q_input",
+        "blocks.7.hook_k_input",
+        "blocks.7.hook_v_input",
+        "blocks.7.ln1.hook_scale",
+        "blocks.7.ln1.hook_normalized",
+        "blocks.7.attn.hook_q",
+        "blocks.7.attn.hook_k",
+        "blocks.7.attn.hook_v",
+        "blocks.7.attn.hook_rot_q",
+        "blocks.7.attn.hook_rot_k",
+        "blocks.7.attn.hook_attn_scores",
+        "blocks.7.attn.hook_pattern",
+        "blocks.7.attn.hook_z",
+        "blocks.7.attn.hook_result",
+        "blocks.7.hook_attn_out",
+        "blocks.7.hook_resid_mid",
+        "blocks.7.hook_mlp_in",
+        "blocks.7.ln2.hook_scale",
+        "blocks.7.ln2.hook_normalized",
+        "blocks.7.mlp.hook_pre",
+        "blocks.7.mlp.hook_pre_linear",
+        "blocks.7.mlp.hook_post",
+        "blocks.7.hook_mlp_out",
+        "blocks.7.hook_resid_post",
+        "ln_final.hook_scale",
+        "ln_final.hook_normalized",
+        "blocks.0.hook_resid_pre",
+    ];
+
+    #[test]
+    fn names_are_those_of_transformer_lens() {
+        for name in NAMES {
+            assert_eq!(name.parse::<HookPoint>().unwrap().to_string(), name);
+        }
+        let all: HashSet<String> = HookPoint::all(8).map(|point| point.to_string()).collect();
+        let distinct = all
+            .iter()
+            .filter(|name| !name.starts_with("blocks.") || name.starts_with("blocks.7."));
+        assert_eq!(distinct.count(), NAMES.len() - 1);
+    }
+
+    #[test]
+    fn order_is_the_order_of_firing() {
+        let all: Vec<HookPoint> = HookPoint::all(12).collect();
+        assert!(all.is_sorted_by(|a, b| a < b));
+    }
+
+    #[test]
+    fn a_typo_is_answered_with_what_was_meant() {
+        for (typed, meant) in [
+            ("blocks.3.hook_resid_pst", "blocks.3.hook_resid_post"),
+            ("blocks.3.hook_resid_midd", "blocks.3.hook_resid_mid"),
+            ("blocks.2.hook_z", "blocks.2.attn.hook_z"),
+            ("blocks.2.attn.q", "blocks.2.attn.hook_q"),
+            ("hook_resid_post", "blocks.{i}.hook_resid_post"),
+            ("blocks.03.hook_resid_pre", "blocks.3.hook_resid_pre"),
+            ("block.3.hook_resid_pre", "blocks.{i}.hook_resid_pre"),
+            ("hook_embd", "hook_embed"),
+            ("ln_final.hook_normalised", "ln_final.hook_normalized"),
+            (
+                "blocks.1.mlp.hook_prelinear",
+                "blocks.1.mlp.hook_pre_linear",
+            ),
+        ] {
+            let UnknownHook { name, near } = typed.parse::<HookPoint>().unwrap_err();
+            assert_eq!(name, typed);
+            assert_eq!(near[0], meant, "{typed}: {near:?}");
+        }
+        let message = "hook_resid_post"
+            .parse::<HookPoint>()
+            .unwrap_err()
+            .to_string();
+        assert!(
+            message.starts_with(
+                "there is no hook \"hook_resid_post\"; did you mean blocks.{i}.hook_resid_post, "
+            ),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn a_block_too_many_is_answered_with_the_range() {
+        assert_eq!(HookPoint::Z(3).validate(4), Ok(()));
+        assert_eq!(HookPoint::Embed.validate(0), Ok(()));
+        let message = HookPoint::Z(4).validate(4).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            "blocks.4.attn.hook_z does not exist: the model has 4 blocks, blocks.0 to blocks.3"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_point_is_read_back(layer: usize, row in 0..NAMES.len()) {
+            let point: HookPoint = NAMES[row].replace(".7.", &format!(".{layer}.")).parse().unwrap();
+            prop_assert_eq!(point.to_string().parse(), Ok(point));
+            prop_assert_eq!(point.layer().is_some(), point.to_string().starts_with("blocks."));
+            prop_assert!(matches!(point.rank(), 3 | 4));
+        }
+
+        /// One point has one name, and no text makes the parser panic.
+        #[test]
+        fn what_is_read_is_printed_back(text in r"(blocks\.[0-9+\-]{0,22}\.)?[a-z0-9_.{}é]{0,24}") {
+            match text.parse::<HookPoint>() {
+                Ok(point) => prop_assert_eq!(point.to_string(), text),
+                Err(UnknownHook { near, .. }) => prop_assert_eq!(near.len(), super::SUGGESTIONS),
+            }
+        }
+    }
+}

@@ -28,8 +28,8 @@ macro_rules! hook_points {
     ) => {
         /// A point of the forward pass, with TransformerLens' name and shape.
         ///
-        /// The number is the block's. `b` batch, `p` position, `H` query heads, `KV` key/value heads, `d` d_model, `dh` d_head,
-        /// `m` d_mlp. Points marked *opt-in* change how the network is computed, at a cost, and fire only for hooks that name
+        /// The number is the block's. `b` batch, `p` position, `H` query heads, `KV` key/value heads, `d` the model's width, `dh` a head's,
+        /// `m` the MLP's. Points marked *opt-in* change how the network is computed, at a cost, and fire only for hooks that name
         /// them; the values downstream do not change.
         ///
         /// `Display` writes TransformerLens' name and `FromStr` reads it; the order is the order of firing.

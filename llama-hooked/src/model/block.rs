@@ -7,7 +7,7 @@ use super::rotary::Rotary;
 use crate::hook::{Fire, Hook, HookPoint};
 use burn::tensor::Tensor;
 
-/// resid_mid = resid_pre + attn(ln1(resid_pre)); resid_post = resid_mid + mlp(ln2(resid_mid)).
+/// `resid_mid = resid_pre + attention(ln1(resid_pre)); resid_post = resid_mid + mlp(ln2(resid_mid))`.
 #[derive(Debug, Clone)]
 pub(crate) struct Block {
     pub(crate) ln1: RmsNorm,

@@ -11,10 +11,10 @@ pub(crate) fn chunk_rows(vocab_size: usize) -> usize {
     (LOGITS_BYTES / (size_of::<f32>() * vocab_size)).max(1)
 }
 
-/// −log softmax(logits)\[target\] per row, in nats, f32: ln Σ exp(xᵢ − m) + m − x_target, where m is the largest logit.
+/// −log softmax(x)\[t\] per row of logits x with target t, in nats, f32: ln Σ exp(xᵢ − m) + m − xₜ, where m is the largest logit.
 ///
 /// The place for a fused kernel. The backend's softmax is not an option: on the CPU it adds up a row in order, which over a
-/// vocabulary costs four digits of f32; the sum along an axis does not.
+/// vocabulary leaves four digits; the sum along an axis does not.
 ///
 /// # Shapes
 /// `logits`: `[n, vocab]`, any float dtype; `targets`: `[n, 1]` → `[n, 1]`.

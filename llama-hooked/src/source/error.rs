@@ -2,16 +2,29 @@
 
 use std::path::PathBuf;
 
-/// A model whose files cannot be had.
+/// A model whose files cannot be had: where it was looked for, and what to try.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
+    /// The text names nothing.
+    #[error("{text:?} is neither a directory nor a repository on the Hub: {reason}")]
+    NeitherDirNorRepo {
+        /// What was given.
+        text: String,
+        /// Why it cannot be a repository.
+        reason: String,
+    },
+    /// The text names a file.
+    #[error("{}: is a file; give the directory that holds config.json and the weights", .0.display())]
+    NotADirectory(PathBuf),
     /// A file that every model has.
-    #[error("{}: there is no {name}; a model's directory has config.json and model.safetensors (or model.safetensors.index.json)", dir.display())]
+    #[error("{}: there is no {name}; a model's directory has config.json and model.safetensors, or model.safetensors.index.json and its shards{hint}", dir.display())]
     Missing {
         /// Where it was looked for.
         dir: PathBuf,
         /// The file.
-        name: &'static str,
+        name: String,
+        /// What is there instead, or nothing.
+        hint: String,
     },
     /// The list of shards is not usable.
     #[error("{}: {reason}", path.display())]
@@ -19,6 +32,43 @@ pub enum SourceError {
         /// The index.
         path: PathBuf,
         /// In words.
+        reason: String,
+    },
+    /// There is no place for downloads.
+    #[error("there is no home directory to keep downloads in; set HF_HOME or HF_HUB_CACHE")]
+    NoCache,
+    /// Downloads are switched off and the cache does not have it.
+    #[error("{repo} is not in the cache {} and HF_HUB_OFFLINE is set{detail}", cache.display())]
+    Offline {
+        /// `organisation/name@revision`.
+        repo: String,
+        /// Where it was looked for.
+        cache: PathBuf,
+        /// What the cache lacks, or nothing.
+        detail: String,
+    },
+    /// The Hub did not give what was asked for.
+    #[error("{repo}: {what} could not be had from {endpoint}: {reason}")]
+    Hub {
+        /// `organisation/name@revision`.
+        repo: String,
+        /// The file, or the listing.
+        what: String,
+        /// The server.
+        endpoint: String,
+        /// Why, and what to try.
+        reason: String,
+    },
+    /// The Hub did not answer, or could not.
+    #[error("{repo}: {what} could not be had from {endpoint}: {reason}")]
+    Unavailable {
+        /// `organisation/name@revision`.
+        repo: String,
+        /// The file, or the listing.
+        what: String,
+        /// The server.
+        endpoint: String,
+        /// Why, and what to try.
         reason: String,
     },
 }

@@ -46,3 +46,67 @@ pub(super) fn shards(path: &Path) -> Result<Vec<String>, SourceError> {
     }
     Ok(shards.into_iter().collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::shards;
+
+    fn message(text: &str) -> String {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("model.safetensors.index.json");
+        std::fs::write(&path, text).unwrap();
+        let message = shards(&path).unwrap_err().to_string();
+        message
+            .strip_prefix(&format!("{}: ", path.display()))
+            .unwrap()
+            .to_owned()
+    }
+
+    #[test]
+    fn shards_are_listed_once_and_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("index.json");
+        let text = r#"{"metadata": {}, "weight_map": {"a": "m-2.safetensors", "b": "m-1.safetensors", "c": "m-2.safetensors"}}"#;
+        std::fs::write(&path, text).unwrap();
+        assert_eq!(
+            shards(&path).unwrap(),
+            ["m-1.safetensors", "m-2.safetensors"]
+        );
+    }
+
+    #[test]
+    fn shards_stay_in_the_directory() {
+        for name in [
+            "../m.safetensors",
+            "/etc/m.safetensors",
+            "a/m.safetensors",
+            "./m.safetensors",
+            "m.safetensors/",
+            "m.bin",
+            "..",
+            "",
+        ] {
+            let text = format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#);
+            let expected = format!(
+                "names the file {name:?}; expected the name of a .safetensors file in the same directory"
+            );
+            assert_eq!(message(&text), expected);
+        }
+        assert!(
+            message(r#"{"weight_map": {"a": "..\\m.safetensors"}}"#).starts_with("names the file")
+        );
+    }
+
+    #[test]
+    fn other_files_are_refused() {
+        assert_eq!(message(r#"{"weight_map": {}}"#), "its weight_map is empty");
+        assert_eq!(
+            message("{}"),
+            "is not an index of weights: missing field `weight_map` at line 1 column 2"
+        );
+        assert_eq!(
+            message("{"),
+            "is not an index of weights: EOF while parsing an object at line 1 column 1"
+        );
+    }
+}

@@ -1,11 +1,18 @@
 //! Where a model's files are.
 
 mod dir;
+mod download;
 mod error;
+mod hub;
 mod index;
+mod options;
+mod snapshot;
 
 pub use error::SourceError;
+pub use hub::Download;
+pub use options::HubOptions;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 
 /// A model, by directory or by its name on the Hugging Face Hub.
@@ -29,7 +36,7 @@ pub struct ModelFiles {
     pub config: PathBuf,
     /// `model.safetensors`, or the shards that its index names.
     pub weights: Vec<PathBuf>,
-    /// `tokenizer.json`, if there is one.
+    /// `tokenizer.json`, if there is one; `tokenizer_config.json` then lies beside it, if there is one.
     pub tokenizer: Option<PathBuf>,
 }
 
@@ -39,24 +46,136 @@ impl ModelSource {
     /// # Errors
     /// If it is neither.
     pub fn parse(text: &str) -> Result<Self, SourceError> {
-        if Path::new(text).is_dir() {
-            return Ok(Self::Dir(text.into()));
+        let path = Path::new(text);
+        if path.is_dir() {
+            return Ok(Self::Dir(path.to_owned()));
+        }
+        if path.exists() {
+            return Err(SourceError::NotADirectory(path.to_owned()));
         }
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
+        snapshot::check_names(repo, revision).map_err(|reason| SourceError::NeitherDirNorRepo {
+            text: text.to_owned(),
+            reason,
+        })?;
         Ok(Self::Hub {
             repo: repo.to_owned(),
             revision: revision.to_owned(),
         })
     }
 
-    /// Finds the files; those on the Hub are downloaded unless they are in the cache.
+    /// Finds the files. Those on the Hub are downloaded unless they are in the cache; see [`HubOptions::from_env`] for the variables
+    /// that govern this.
     ///
     /// # Errors
-    /// If a file is missing.
+    /// If a file is missing or cannot be had; the message says what to try.
     pub fn resolve(&self) -> Result<ModelFiles, SourceError> {
         match self {
             Self::Dir(dir) => dir::resolve(dir),
-            Self::Hub { .. } => todo!(),
+            Self::Hub { .. } => self.resolve_with(&HubOptions::from_env()?, &mut |_| {}),
         }
+    }
+
+    /// As [`resolve`](Self::resolve), with the Hub's settings given, and downloads reported to `observer` as they progress.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_with(
+        &self,
+        options: &HubOptions,
+        observer: &mut dyn FnMut(Download<'_>),
+    ) -> Result<ModelFiles, SourceError> {
+        match self {
+            Self::Dir(dir) => dir::resolve(dir),
+            Self::Hub { repo, revision } => hub::resolve(repo, revision, options, observer),
+        }
+    }
+}
+
+impl fmt::Display for ModelSource {
+    /// As [`parse`](Self::parse) reads it.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dir(dir) => write!(f, "{}", dir.display()),
+            Self::Hub { repo, revision } if revision == "main" => f.write_str(repo),
+            Self::Hub { repo, revision } => write!(f, "{repo}@{revision}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ModelSource;
+
+    #[test]
+    fn a_directory_goes_before_a_repository() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = dir.path().to_str().unwrap();
+        assert_eq!(
+            ModelSource::parse(text).unwrap(),
+            ModelSource::Dir(dir.path().into())
+        );
+    }
+
+    #[test]
+    fn repositories_may_name_a_revision() {
+        for (text, repo, revision) in [
+            ("meta-llama/Llama-3.2-1B", "meta-llama/Llama-3.2-1B", "main"),
+            (
+                "org/some_model.v2@refs/pr/5",
+                "org/some_model.v2",
+                "refs/pr/5",
+            ),
+        ] {
+            let source = ModelSource::parse(text).unwrap();
+            assert_eq!(
+                source,
+                ModelSource::Hub {
+                    repo: repo.into(),
+                    revision: revision.into()
+                }
+            );
+            assert_eq!(source.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn other_text_is_refused() {
+        let cases = [
+            (
+                "llama",
+                "\"llama\" is neither a directory nor a repository on the Hub: a repository is organisation/name",
+            ),
+            (
+                "./no/such/dir",
+                "\"./no/such/dir\" is neither a directory nor a repository on the Hub: a repository is organisation/name",
+            ),
+            (
+                "../up",
+                "\"../up\" is neither a directory nor a repository on the Hub: \"..\" is not a name",
+            ),
+            (
+                "org/a b",
+                "\"org/a b\" is neither a directory nor a repository on the Hub: \"a b\" is not a name",
+            ),
+            (
+                "org/m@../x",
+                "\"org/m@../x\" is neither a directory nor a repository on the Hub: \"../x\" is not a revision",
+            ),
+            (
+                "org/m@",
+                "\"org/m@\" is neither a directory nor a repository on the Hub: \"\" is not a revision",
+            ),
+        ];
+        for (text, message) in cases {
+            assert_eq!(ModelSource::parse(text).unwrap_err().to_string(), message);
+        }
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let text = file.path().to_str().unwrap();
+        let message = ModelSource::parse(text).unwrap_err().to_string();
+        assert_eq!(
+            message,
+            format!("{text}: is a file; give the directory that holds config.json and the weights")
+        );
     }
 }

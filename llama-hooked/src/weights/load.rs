@@ -74,7 +74,7 @@ fn check(config: &LlamaConfig, weights: &WeightFiles) -> Result<(), LoadError> {
         if known.contains(name) || is_redundant(name, config) {
             continue;
         }
-        let hint = if name.ends_with(".bias") {
+        let hint = if name.rsplit('.').next() == Some("bias") {
             "; biases are not supported"
         } else {
             ""

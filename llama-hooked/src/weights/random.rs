@@ -39,7 +39,7 @@ struct RandomSource<'a> {
 }
 
 impl RandomSource<'_> {
-    /// SplitMix64 (Steele, Lea and Flood, 2014).
+    /// The `SplitMix64` generator (Steele, Lea and Flood, 2014).
     fn next(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;

@@ -17,6 +17,14 @@ pub struct Encoded {
     pub state: DecodeState,
 }
 
+impl Encoded {
+    /// The features as sparse rows, `b·p` of them, copied to the host.
+    pub fn to_sparse(&self) -> SparseFeatures {
+        let [_, _, d_sae] = self.features.dims();
+        SparseFeatures::from_dense(&to_f32(self.features.clone()), d_sae)
+    }
+}
+
 /// As [`Encoded`], with few features of many on the host.
 #[derive(Debug, Clone)]
 pub struct EncodedSparse {

@@ -1,0 +1,188 @@
+//! `sae activations`
+
+use crate::UsageError;
+use crate::cli::Global;
+use crate::device::Chosen;
+use crate::inputs::{self, LoadedModel};
+use crate::progress::Bar;
+use crate::tensor_file::TensorFile;
+use anyhow::{Context, Result, bail, ensure};
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use dataset_stream::TokenTable;
+use llama_hooked::{Activation, Capture, ForwardOptions, HookPoint, Output, OutputKind, Positions};
+use serde_json::{Map, json};
+use std::path::PathBuf;
+
+/// Run a model on rows of tokens and keep the activations at some hooks
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sae activations --model model/ --tokens tokens.safetensors --hook blocks.15.hook_resid_pre --out acts.safetensors
+  sae activations --model model/ --tokens tokens.safetensors --hook blocks.0.attn.hook_pattern --positions -1 --out last.safetensors
+  sae activations --model model/ --tokens tokens.safetensors --loss --out loss.safetensors
+
+Layers above the highest hook do not run unless --logits or --loss needs them. Tensors are named as the hooks, with the rows of
+tokens as their first axis; logits is [rows, positions, vocabulary], loss is [rows, positions - 1] in nats.")]
+pub(crate) struct Args {
+    /// The model: a folder or a Hub id
+    #[arg(long, value_name = "DIR|ID")]
+    model: String,
+    /// Rows of token ids, as `sae tokenize` writes them
+    #[arg(long, value_name = "FILE.safetensors")]
+    tokens: PathBuf,
+    /// A hook point, by TransformerLens' name; may be given again
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    hook: Vec<String>,
+    /// Keep the logits as well
+    #[arg(long)]
+    logits: bool,
+    /// Keep the loss of each next token as well
+    #[arg(long)]
+    loss: bool,
+    /// The first block not to run; negative counts from the end
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    stop_at_layer: Option<isize>,
+    /// Positions to keep of every hook, as Python slices them: A:B, :B, A: or A
+    #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
+    positions: Option<Positions>,
+    /// Rows per forward pass
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    let points = args
+        .hook
+        .iter()
+        .map(|name| Ok(name.parse::<HookPoint>()?))
+        .collect::<Result<Vec<_>>>()?;
+    if points.is_empty() && !args.logits && !args.loss {
+        bail!(UsageError(
+            "nothing to keep: give --hook NAME, --logits or --loss".to_owned()
+        ));
+    }
+    let on = Chosen::new(global)?;
+    let table = TokenTable::open(&args.tokens)?;
+    if table.is_empty() {
+        bail!("{}: holds no rows", args.tokens.display());
+    }
+    let model = inputs::load_model(Some(&args.model), None, &on)?;
+    for point in &points {
+        point.validate(model.model.config().n_layers)?;
+    }
+    let (context, vocab_size) = (table.context_size(), model.model.config().vocab_size);
+    let width = if args.logits {
+        vocab_size
+    } else {
+        model.model.config().d_mlp
+    };
+    let batch = inputs::batch_size(args.batch_size.map(|n| n as usize), context, width);
+    let mut file = TensorFile::new(&args.out, table.len());
+    let bar = Bar::new(global.quiet, "forward", Some(table.len() as u64), context);
+    for start in (0..table.len()).step_by(batch) {
+        let end = (start + batch).min(table.len());
+        let mut ids = Vec::with_capacity((end - start) * context);
+        for row in start..end {
+            for id in table.row(row)? {
+                ensure!(
+                    (id as usize) < vocab_size,
+                    "{}: row {row} has token {id}, the model a vocabulary of {vocab_size}; were the tokens made by its tokenizer?",
+                    args.tokens.display()
+                );
+                ids.push(id as i32);
+            }
+        }
+        let tokens = Tensor::<2, Int>::from_data(
+            TensorData::new(ids, [end - start, context]),
+            (&on.device, DType::I32),
+        );
+        file.push(forward(args, &model, &points, tokens)?)?;
+        bar.sequences(end as u64);
+    }
+    drop(bar);
+    let shapes = file.finish()?;
+    let mut text = format!("{} rows in {}\n", table.len(), args.out.display());
+    let mut tensors = Map::new();
+    for (name, shape) in shapes {
+        text.push_str(&format!("  {name} {shape:?}\n"));
+        tensors.insert(name, json!(shape));
+    }
+    global.output().emit(
+        &text,
+        &json!({ "out": args.out, "rows": table.len(), "tensors": tensors }),
+    )
+}
+
+/// One batch: everything asked for, by the name it is kept under.
+fn forward(
+    args: &Args,
+    loaded: &LoadedModel,
+    points: &[HookPoint],
+    tokens: Tensor<2, Int>,
+) -> Result<Vec<(String, TensorData)>> {
+    let model = &loaded.model;
+    let mut capture =
+        Capture::new(points.to_vec()).positions(args.positions.unwrap_or(Positions::ALL));
+    let options = ForwardOptions {
+        stop_at_layer: args.stop_at_layer.or_else(|| needed(args, points)),
+        output: output(args),
+    };
+    if options.stop_at_layer.is_some() && (args.logits || args.loss) {
+        bail!(UsageError(
+            "--logits and --loss need every layer: leave out --stop-at-layer".to_owned()
+        ));
+    }
+    let mut batch = Vec::new();
+    if args.logits && args.loss {
+        // Both come from one final norm, which `forward` would not give back.
+        let n_layers = model.config().n_layers;
+        let resid = model.embed(tokens.clone(), &mut capture);
+        let resid = model.blocks(resid, 0..n_layers, &mut capture);
+        let normed = model.ln_final(resid, &mut capture);
+        batch.push((
+            "logits".to_owned(),
+            model.unembed(normed.clone()).into_data(),
+        ));
+        batch.push((
+            "loss".to_owned(),
+            model.loss_per_token(normed, tokens).into_data(),
+        ));
+    } else {
+        match model.forward(tokens, &options, &mut capture)? {
+            Output::Logits(logits) => batch.push(("logits".to_owned(), logits.into_data())),
+            Output::Loss(loss) => batch.push(("loss".to_owned(), loss.into_data())),
+            Output::Residual(_) | Output::Nothing => {}
+        }
+    }
+    batch.extend(capture.into_cache().into_iter().map(|(point, x)| {
+        let data = match x {
+            Activation::R3(x) => x.into_data(),
+            Activation::R4(x) => x.into_data(),
+        };
+        (point.to_string(), data)
+    }));
+    Ok(batch)
+}
+
+fn output(args: &Args) -> OutputKind {
+    if args.logits {
+        OutputKind::Logits
+    } else if args.loss {
+        OutputKind::Loss
+    } else {
+        OutputKind::Nothing
+    }
+}
+
+/// Where to stop if nobody says: after the highest block that a hook is in, unless something after the blocks is wanted.
+fn needed(args: &Args, points: &[HookPoint]) -> Option<isize> {
+    let highest = points.iter().max()?;
+    let after_the_blocks = highest.layer().is_none() && *highest != HookPoint::Embed;
+    if args.logits || args.loss || after_the_blocks {
+        return None;
+    }
+    let stop = highest.layer().map_or(0, |layer| layer + 1);
+    isize::try_from(stop).context("layer").ok()
+}

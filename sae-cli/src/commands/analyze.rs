@@ -1,0 +1,232 @@
+//! `sae analyze`: every cell of the notebook.
+
+use super::Place;
+use crate::adapters::{Path as Reconstructed, Spliced, SplitLlama};
+use crate::cli::Global;
+use crate::demo::Demo;
+use crate::device::Chosen;
+use crate::inputs::{self, PackingChoice, Row, Rows, TextInput};
+use crate::output::{pretty, write_file};
+use crate::progress::Bar;
+use crate::prompt_check::Question;
+use crate::report::{self, Report, Timings};
+use anyhow::{Context, Result, bail};
+use dataset_stream::{Budget, StreamOptions};
+use sae_core::RunDir;
+use sae_metrics::{Masking, ProtocolOptions, evaluate};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Instant;
+
+/// Run every cell of the notebook and write a report; without RUN, on the bundled demo
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sae analyze --out report
+  sae analyze runs/20251213_174540_llama3_8b --dataset 'pile/*.jsonl.zst' --out report
+  sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' --answer Paris --out report
+
+Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the SAE's
+full forward pass replaces the activation. The folder gets report.json and report.html.")]
+pub(crate) struct Args {
+    /// The SAE's run; the bundled demo if left out
+    run: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
+    #[arg(long, value_name = "SRC")]
+    dataset: Option<String>,
+    /// The column that holds the text
+    #[arg(long)]
+    column: Option<String>,
+    /// Tokens in a row; by default what cfg.json says
+    #[arg(long, value_name = "N")]
+    context_size: Option<usize>,
+    /// Rows to measure on
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
+    sequences: u64,
+    /// Rows per forward pass
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// The prompt of the prompt check
+    #[arg(long, value_name = "TEXT", requires = "answer")]
+    prompt: Option<String>,
+    /// Its answer
+    #[arg(long, value_name = "STR", requires = "prompt")]
+    answer: Option<String>,
+    /// The folder to write
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+}
+
+/// The notebook's own prompt check.
+const PROMPT: (&str, &str) = (
+    "When John and Mary went to the shops, John gave the bag to",
+    " Mary",
+);
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    std::fs::create_dir_all(&args.out).with_context(|| {
+        format!(
+            "{}: cannot be made; is there a file of that name?",
+            args.out.display()
+        )
+    })?;
+    let on = Chosen::new(global)?;
+    let demo = args.run.is_none().then(Demo::unpack).transpose()?;
+    let report = measure(&Job::new(args, demo.as_ref())?, args, global, &on)?;
+    write_file(&args.out.join("report.json"), pretty(&report)?.as_bytes())?;
+    write_file(
+        &args.out.join("report.html"),
+        report::html(&report)?.as_bytes(),
+    )?;
+    global
+        .output()
+        .emit(&report::terminal(&report, &args.out), &report)
+}
+
+/// What to measure, once the demo's or the configuration's word has been taken where nothing was given.
+struct Job {
+    run: RunDir,
+    model: Option<String>,
+    dataset: Option<String>,
+    prompt: String,
+    answer: String,
+}
+
+impl Job {
+    fn new(args: &Args, demo: Option<&Demo>) -> Result<Self> {
+        let path = match (&args.run, demo) {
+            (Some(path), _) => path.clone(),
+            (None, Some(demo)) => demo.run(),
+            (None, None) => bail!("there is neither a run nor the demo"),
+        };
+        let asked = args.prompt.clone().zip(args.answer.clone());
+        let (prompt, answer) = asked.unwrap_or_else(|| match demo {
+            Some(demo) => (demo.settings.prompt.clone(), demo.settings.answer.clone()),
+            None => (PROMPT.0.to_owned(), PROMPT.1.to_owned()),
+        });
+        Ok(Self {
+            run: args.place.open(&path)?,
+            model: args.place.model.clone().or_else(|| Some(demo?.model())),
+            dataset: args.dataset.clone().or_else(|| Some(demo?.dataset())),
+            prompt,
+            answer,
+        })
+    }
+}
+
+fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Report> {
+    let start = Instant::now();
+    let mut clock = Clock::new();
+    let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
+    // What can be wrong quickly comes before what takes long.
+    let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
+    let context_size = inputs::context_size(args.context_size, metadata)?;
+    let prepend_bos = metadata.prepend_bos.unwrap_or(true);
+    let model = inputs::load_model(job.model.as_deref(), Some(metadata), on)?;
+    let load_model_s = clock.lap();
+    let sae = inputs::load_sae(&job.run, on)?;
+    let load_sae_s = clock.lap();
+    let split = SplitLlama::new(&model.model, cfg)?;
+
+    let tokenizer = model.tokenizer()?;
+    let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;
+    let input = TextInput {
+        dataset,
+        column: args.column.clone(),
+        options: StreamOptions {
+            prepend_bos,
+            budget: Budget::Sequences(args.sequences),
+            threads: global.threads(),
+            ..StreamOptions::new(context_size)
+        },
+    };
+    let rows: Vec<Row> = Rows::Stream(Box::new(input.open(&tokenizer)?)).collect();
+    if rows.is_empty() {
+        bail!(
+            "{}: the text gives not one row of {context_size} tokens",
+            input.dataset
+        );
+    }
+    let tokenize_s = clock.lap();
+
+    let options = ProtocolOptions {
+        masking: Masking::Notebook { prepend_bos },
+        batch_size: inputs::batch_size(
+            args.batch_size.map(|n| n as usize),
+            context_size,
+            cfg.d_sae.max(model.model.config().d_mlp),
+        ),
+        ..ProtocolOptions::default()
+    };
+    let bar = Bar::new(
+        global.quiet,
+        "evaluating",
+        Some(rows.len() as u64),
+        context_size,
+    );
+    let spliced = Spliced::new(&sae, Reconstructed::Forward);
+    let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
+    drop(bar);
+    let evaluate_s = clock.lap();
+    let prompt = question.ask(&tokenizer, &split, Some(&sae))?;
+    let prompt_s = clock.lap();
+
+    let bundled = args.run.is_none();
+    let name = |path: &str, demo: &str| {
+        if bundled {
+            demo.to_owned()
+        } else {
+            path.to_owned()
+        }
+    };
+    let mut sae_json = inputs::describe_run(&job.run);
+    let mut model_json = model.describe(on);
+    if bundled {
+        sae_json["path"] = json!("bundled demo");
+        if args.place.model.is_none() {
+            model_json["name"] = json!("bundled demo");
+        }
+    }
+    let data = json!({
+        "dataset": if args.dataset.is_some() { input.dataset.clone() } else { name(&input.dataset, "bundled demo") },
+        "context_size": context_size,
+        "sequences": evaluation.sparsity.tokens.sequences,
+        "tokens": evaluation.sparsity.tokens.seen,
+        "prepend_bos": prepend_bos,
+        "packing": PackingChoice::Notebook.name(),
+    });
+    let timings = Timings {
+        load_model_s,
+        load_sae_s,
+        tokenize_s,
+        evaluate_s,
+        prompt_s,
+        total_s: start.elapsed().as_secs_f64(),
+    };
+    Ok(Report::new(
+        sae_json,
+        model_json,
+        data,
+        &evaluation,
+        &options.masking,
+        prompt,
+        timings,
+    ))
+}
+
+/// Seconds between calls.
+struct Clock(Instant);
+
+impl Clock {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+
+    fn lap(&mut self) -> f64 {
+        let now = Instant::now();
+        let lap = now.duration_since(self.0).as_secs_f64();
+        self.0 = now;
+        lap
+    }
+}

@@ -1,0 +1,250 @@
+//! `sae eval`
+
+use super::Place;
+use crate::adapters::{Path as Reconstructed, Spliced, SplitLlama};
+use crate::cli::Global;
+use crate::device::Chosen;
+use crate::inputs::{self, LoadedModel, PackingChoice, Rows, TextInput};
+use crate::output::write_file;
+use crate::progress::Bar;
+use anyhow::Result;
+use clap::ArgGroup;
+use dataset_stream::{Budget, StreamOptions};
+use sae_core::Sae;
+use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report, evaluate};
+use serde_json::{Value, json};
+use std::path::PathBuf;
+
+/// Measure an SAE as SAELens does: every metric, from one pass below the hook
+#[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("data").args(["dataset", "tokens"]).required(true))]
+#[command(after_help = "Examples:
+  sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
+  sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens --csv metrics.csv
+
+Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation
+zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]
+pub(crate) struct Args {
+    /// The SAE's run
+    #[arg(long, value_name = "DIR")]
+    sae: PathBuf,
+    #[command(flatten)]
+    place: Place,
+    /// Text: a file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
+    #[arg(long, value_name = "SRC")]
+    dataset: Option<String>,
+    /// Rows of token ids, as `sae tokenize` writes them
+    #[arg(long, value_name = "FILE")]
+    tokens: Option<PathBuf>,
+    /// The column that holds the text
+    #[arg(long, conflicts_with = "tokens")]
+    column: Option<String>,
+    /// Tokens in a row; by default what cfg.json says
+    #[arg(long, value_name = "N", conflicts_with = "tokens")]
+    context_size: Option<usize>,
+    /// How documents become rows
+    #[arg(
+        long,
+        value_enum,
+        default_value = "notebook",
+        conflicts_with = "tokens"
+    )]
+    packing: PackingChoice,
+    /// Rows per forward pass
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    batch_size: Option<u32>,
+    /// Stop after this many rows; 128 of text by default, all of a file of tokens
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sequences: Option<u64>,
+    /// Stop after as many whole rows as have this many tokens together
+    #[arg(long, value_name = "N", conflicts_with = "sequences", value_parser = clap::value_parser!(u64).range(1..))]
+    max_tokens: Option<u64>,
+    /// Leave out the positions of these tokens
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', conflicts_with_all = ["exclude_special_tokens", "keep_all_tokens"])]
+    exclude_tokens: Vec<u32>,
+    /// Leave out the positions of the tokenizer's BOS, EOS, PAD and SEP (the default)
+    #[arg(long, conflicts_with = "keep_all_tokens")]
+    exclude_special_tokens: bool,
+    /// Leave out nothing
+    #[arg(long)]
+    keep_all_tokens: bool,
+    /// Write the metrics as CSV as well: group, metric, value
+    #[arg(long, value_name = "FILE")]
+    csv: Option<PathBuf>,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    let on = Chosen::new(global)?;
+    let run = args.place.open(&args.sae)?;
+    let budget = match inputs::budget(args.sequences, args.max_tokens) {
+        Budget::Everything if args.dataset.is_some() => Budget::Sequences(128),
+        budget => budget,
+    };
+    let model = inputs::load_model(args.place.model.as_deref(), Some(&run.cfg.metadata), &on)?;
+    let masking = masking(args, &model)?;
+    let (rows, context_size) = rows(args, &run, &model, budget, global)?;
+    let sae = inputs::load_sae(&run, &on)?;
+    let split = SplitLlama::new(&model.model, &run.cfg)?;
+    let width = run.cfg.d_sae.max(model.model.config().d_mlp);
+    let options = ProtocolOptions {
+        masking,
+        batch_size: inputs::batch_size(args.batch_size.map(|n| n as usize), context_size, width),
+        ..ProtocolOptions::default()
+    };
+    let most = rows.n_rows().or(match budget {
+        Budget::Sequences(n) => Some(n),
+        Budget::Tokens(n) => Some(n / context_size as u64),
+        Budget::Everything => None,
+    });
+    let bar = Bar::new(global.quiet, "evaluating", most, context_size);
+    let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
+    let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
+    drop(bar);
+    if evaluation.sparsity.tokens.sequences == 0 {
+        anyhow::bail!("the data gives not one row of {context_size} tokens");
+    }
+
+    let report = report(&evaluation, &sae);
+    let mut result = serde_json::to_value(&report)?;
+    result["sae_cfg"] = serde_json::from_str(&run.cfg.to_json())?;
+    result["eval_cfg"] = json!({
+        "sae": args.sae,
+        "model": model.describe(&on),
+        "dataset": args.dataset,
+        "tokens": args.tokens,
+        "context_size": context_size,
+        "batch_size": options.batch_size,
+        "n_sequences": evaluation.sparsity.tokens.sequences,
+        "packing": args.dataset.is_some().then(|| args.packing.name()),
+        "convention": options.masking.to_string(),
+        "reconstruction": "decode(encode(x))",
+        "read_hook": split.read().to_string(),
+        "write_hook": split.write().to_string(),
+    });
+    if let Some(path) = &args.csv {
+        write_file(path, csv(&result["metrics"]).as_bytes())?;
+    }
+    let text = format!(
+        "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
+        table(&result["metrics"]),
+        options.masking
+    );
+    global.output().emit(&text, &result)
+}
+
+fn rows(
+    args: &Args,
+    run: &sae_core::RunDir,
+    model: &LoadedModel,
+    budget: Budget,
+    global: &Global,
+) -> Result<(Rows, usize)> {
+    if let Some(path) = &args.tokens {
+        let rows = Rows::table(path, budget)?;
+        let context_size = match &rows {
+            Rows::Table(table, _) => table.context_size(),
+            Rows::Stream(_) => unreachable!("a table was opened"),
+        };
+        return Ok((rows, context_size));
+    }
+    let metadata = &run.cfg.metadata;
+    let context_size = inputs::context_size(args.context_size, metadata)?;
+    let input = TextInput {
+        dataset: inputs::dataset(args.dataset.as_deref(), metadata)?,
+        column: args.column.clone(),
+        options: StreamOptions {
+            packing: args.packing.packing(),
+            prepend_bos: metadata.prepend_bos.unwrap_or(true),
+            budget,
+            threads: global.threads(),
+            ..StreamOptions::new(context_size)
+        },
+    };
+    Ok((
+        Rows::Stream(Box::new(input.open(&model.tokenizer()?)?)),
+        context_size,
+    ))
+}
+
+fn masking(args: &Args, model: &LoadedModel) -> Result<Masking> {
+    if args.keep_all_tokens {
+        return Ok(Masking::none());
+    }
+    if !args.exclude_tokens.is_empty() {
+        return Ok(Masking::exclude(args.exclude_tokens.iter().copied()));
+    }
+    if model.files.tokenizer.is_some() {
+        return Ok(Masking::exclude(model.tokenizer()?.special().structural()));
+    }
+    let config = model.model.config();
+    let ids = [config.bos_token_id, config.pad_token_id]
+        .into_iter()
+        .flatten();
+    Ok(Masking::exclude(
+        ids.chain(config.eos_token_ids.iter().copied()),
+    ))
+}
+
+/// Everything measured, with the figures of the weights.
+fn report(evaluation: &Evaluation, sae: &Sae) -> Report {
+    let mut report = Report::new(Some(&evaluation.sparsity), Some(&evaluation.reconstruction));
+    let weights = sae.feature_weights();
+    let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
+    report.feature_metrics.weights = FeatureWeights {
+        encoder_norm: wide(weights.encoder_norm),
+        encoder_bias: wide(weights.encoder_bias.unwrap_or_default()),
+        encoder_decoder_cosine_sim: wide(weights.encoder_decoder_cosine_sim.unwrap_or_default()),
+    };
+    report
+}
+
+/// The plain figures of each group.
+fn figures(metrics: &Value) -> Vec<(String, Vec<(String, Value)>)> {
+    let groups = metrics.as_object().into_iter().flatten();
+    groups
+        .map(|(group, figures)| {
+            let plain = figures
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(_, value)| value.is_number() || value.is_null());
+            (
+                group.clone(),
+                plain
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
+            )
+        })
+        .collect()
+}
+
+fn table(metrics: &Value) -> String {
+    let mut text = String::new();
+    for (group, figures) in figures(metrics) {
+        text.push_str(&format!("{group}\n"));
+        for (name, value) in figures {
+            let value = match value.as_f64() {
+                Some(x) if value.is_f64() => format!("{x:.6}"),
+                Some(_) => value.to_string(),
+                None => "undefined".to_owned(),
+            };
+            text.push_str(&format!("  {name:38} {value:>16}\n"));
+        }
+    }
+    text
+}
+
+fn csv(metrics: &Value) -> String {
+    let mut text = "group,metric,value\n".to_owned();
+    for (group, figures) in figures(metrics) {
+        for (name, value) in figures {
+            let value = if value.is_null() {
+                String::new()
+            } else {
+                value.to_string()
+            };
+            text.push_str(&format!("{group},{name},{value}\n"));
+        }
+    }
+    text
+}

@@ -1,0 +1,62 @@
+//! `sae prompt`
+
+use super::Place;
+use crate::adapters::SplitLlama;
+use crate::cli::Global;
+use crate::device::Chosen;
+use crate::inputs;
+use crate::prompt_check::Question;
+use anyhow::Result;
+use sae_core::{Architecture, SaeConfig};
+use std::path::PathBuf;
+
+/// Ask for the next token after a prompt, plain and through an SAE: the notebook's prompt check
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sae prompt 'When John and Mary went to the shops, John gave the bag to' --answer ' Mary' --sae RUN
+  sae prompt 'The capital of France is' --answer Paris --model model/
+
+A space is put before the answer if it has none. Ranks count from 0. The SAE's full forward pass replaces the activation.")]
+pub(crate) struct Args {
+    /// The prompt
+    text: String,
+    /// What should come next
+    #[arg(long, value_name = "STR")]
+    answer: String,
+    /// The SAE's run
+    #[arg(long, value_name = "DIR", required_unless_present = "model")]
+    sae: Option<PathBuf>,
+    #[command(flatten)]
+    place: Place,
+    /// No BOS before the prompt
+    #[arg(long)]
+    no_bos: bool,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    let on = Chosen::new(global)?;
+    let run = args
+        .sae
+        .as_deref()
+        .map(|path| args.place.open(path))
+        .transpose()?;
+    let metadata = run.as_ref().map(|run| &run.cfg.metadata);
+    let model = inputs::load_model(args.place.model.as_deref(), metadata, &on)?;
+    let tokenizer = model.tokenizer()?;
+    let question = Question::new(&tokenizer, &args.text, &args.answer, !args.no_bos)?;
+    let sae = run
+        .as_ref()
+        .map(|run| inputs::load_sae(run, &on))
+        .transpose()?;
+    let cfg = run.map_or_else(|| anywhere(model.model.config().d_model), |run| run.cfg);
+    let split = SplitLlama::new(&model.model, &cfg)?;
+    let check = question.ask(&tokenizer, &split, sae.as_ref())?;
+    global.output().emit(&check.text(), &check)
+}
+
+/// Where to cut a model when there is no SAE: it does not matter, as nothing is put in.
+fn anywhere(d_model: usize) -> SaeConfig {
+    let mut cfg = SaeConfig::new(Architecture::Standard, d_model, 1);
+    cfg.metadata.hook_name = Some("hook_embed".to_owned());
+    cfg
+}

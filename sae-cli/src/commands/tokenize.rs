@@ -1,0 +1,100 @@
+//! `sae tokenize`
+
+use crate::cli::Global;
+use crate::inputs::{self, PackingChoice, TextInput};
+use crate::progress::Bar;
+use anyhow::{Result, bail};
+use dataset_stream::{Budget, StreamOptions, TokenTableWriter};
+use serde_json::json;
+use std::path::PathBuf;
+
+/// Turn text into packed rows of token ids
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  sae tokenize --tokenizer meta-llama/Meta-Llama-3-8B --dataset 'pile/*.jsonl.zst' --context-size 256 --max-tokens 10000000 --out tokens.safetensors
+  sae tokenize --tokenizer model/ --dataset text.txt --context-size 128 --no-bos --out tokens.safetensors
+
+The file holds tokens, u32 [rows, context size], and how they were made, in the words of SAELens' sae_lens.json.")]
+pub(crate) struct Args {
+    /// A tokenizer.json, the folder that holds it, or a model's Hub id
+    #[arg(long, value_name = "DIR|ID")]
+    tokenizer: String,
+    /// A file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
+    #[arg(long, value_name = "SRC")]
+    dataset: String,
+    /// The column that holds the text; found by itself if its name is a common one
+    #[arg(long)]
+    column: Option<String>,
+    /// Ids in a row, BOS included
+    #[arg(long, value_name = "N")]
+    context_size: usize,
+    /// How documents become rows
+    #[arg(long, value_enum, default_value = "notebook")]
+    packing: PackingChoice,
+    /// No BOS at the head of the rows
+    #[arg(long)]
+    no_bos: bool,
+    /// Stop after as many whole rows as have this many ids together
+    #[arg(long, value_name = "N", conflicts_with = "sequences")]
+    max_tokens: Option<u64>,
+    /// Stop after this many rows
+    #[arg(long, value_name = "N")]
+    sequences: Option<u64>,
+    /// The file to write
+    #[arg(long, value_name = "FILE.safetensors")]
+    out: PathBuf,
+}
+
+pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
+    let budget = inputs::budget(args.sequences, args.max_tokens);
+    let input = TextInput {
+        dataset: args.dataset.clone(),
+        column: args.column.clone(),
+        options: StreamOptions {
+            packing: args.packing.packing(),
+            prepend_bos: !args.no_bos,
+            budget,
+            threads: global.threads(),
+            ..StreamOptions::new(args.context_size)
+        },
+    };
+    let stream = input.open(&tokenizer)?;
+    let mut writer = TokenTableWriter::create(&args.out, &input.metadata(&tokenizer))?;
+    let most = match budget {
+        Budget::Sequences(n) => Some(n),
+        Budget::Tokens(n) => Some(n / args.context_size as u64),
+        Budget::Everything => None,
+    };
+    let bar = Bar::new(global.quiet, "tokenising", most, args.context_size);
+    let mut rows = 0_u64;
+    for row in stream {
+        writer.push(&row?)?;
+        rows += 1;
+        bar.sequences(rows);
+    }
+    drop(bar);
+    if rows == 0 {
+        bail!(
+            "{}: the text gives not one row of {} tokens; nothing was written",
+            args.dataset,
+            args.context_size
+        );
+    }
+    writer.finish()?;
+    let tokens = rows * args.context_size as u64;
+    let text = format!(
+        "{rows} rows of {} tokens ({tokens} in all) in {}\n",
+        args.context_size,
+        args.out.display()
+    );
+    let result = json!({
+        "rows": rows,
+        "context_size": args.context_size,
+        "tokens": tokens,
+        "packing": args.packing.name(),
+        "prepend_bos": !args.no_bos,
+        "out": args.out,
+    });
+    global.output().emit(&text, &result)
+}

@@ -1,0 +1,281 @@
+//! From arguments and `cfg.json` to a model, an SAE and rows of tokens.
+
+use crate::UsageError;
+use crate::device::Chosen;
+use anyhow::{Context, Result, bail, ensure};
+use clap::ValueEnum;
+use dataset_stream::{
+    Budget, Packing, SaeLensPacking, SourceOptions, StreamOptions, TableMetadata, TextSource,
+    TokenStream, TokenTable, Tokenizer,
+};
+use llama_hooked::{Llama, ModelFiles, ModelSource};
+use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
+use serde_json::{Value, json};
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+/// A row of token ids, or why there is none.
+pub(crate) type Row = Result<Vec<u32>, RowError>;
+
+/// A row that cannot be read, from whichever source.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub(crate) struct RowError(Box<dyn Error + Send + Sync>);
+
+/// `--packing`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum PackingChoice {
+    /// One continuous stream: EOS between documents, BOS at the head of each row
+    Notebook,
+    /// SAELens' `concat_and_batch_sequences`: BOS between documents
+    Saelens,
+}
+
+impl PackingChoice {
+    pub(crate) fn packing(self) -> Packing {
+        match self {
+            Self::Notebook => Packing::Notebook,
+            Self::Saelens => Packing::SaeLens(SaeLensPacking::default()),
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Notebook => "notebook",
+            Self::Saelens => "saelens",
+        }
+    }
+}
+
+/// Where the model is: `--model`, or what the SAE's configuration names.
+pub(crate) fn model_source(
+    given: Option<&str>,
+    metadata: Option<&SaeMetadata>,
+) -> Result<(String, ModelSource)> {
+    let named = metadata.and_then(|m| m.model_name.as_deref());
+    let name = given.or(named).ok_or_else(|| {
+        UsageError(
+            "which model? cfg.json names none (metadata.model_name): give --model DIR or a Hub id"
+                .to_owned(),
+        )
+    })?;
+    let source = ModelSource::parse(name).with_context(|| match given {
+        Some(_) => format!("--model {name}"),
+        None => format!("the model that cfg.json names, {name:?}; give --model if it is elsewhere"),
+    })?;
+    Ok((name.to_owned(), source))
+}
+
+/// A model, its tokenizer's place, and what to call it.
+pub(crate) struct LoadedModel {
+    pub(crate) name: String,
+    pub(crate) files: ModelFiles,
+    pub(crate) model: Llama,
+}
+
+/// Finds and loads a model.
+pub(crate) fn load_model(
+    given: Option<&str>,
+    metadata: Option<&SaeMetadata>,
+    on: &Chosen,
+) -> Result<LoadedModel> {
+    let (name, source) = model_source(given, metadata)?;
+    let files = source.resolve().with_context(|| format!("model {name}"))?;
+    let options = llama_hooked::LoadOptions {
+        device: on.device.clone(),
+        dtype: on.dtype,
+    };
+    let model = Llama::load(&files, &options).with_context(|| format!("model {name}"))?;
+    Ok(LoadedModel { name, files, model })
+}
+
+impl LoadedModel {
+    pub(crate) fn tokenizer(&self) -> Result<Tokenizer> {
+        let path = self.files.tokenizer.as_ref().with_context(|| {
+            let folder = self.files.config.parent().unwrap_or(Path::new("."));
+            format!(
+                "{}: there is no tokenizer.json beside the model's config.json; text needs one",
+                folder.display()
+            )
+        })?;
+        Ok(Tokenizer::from_file(path)?)
+    }
+
+    pub(crate) fn describe(&self, on: &Chosen) -> Value {
+        let config = self.model.config();
+        json!({
+            "name": self.name,
+            "n_layers": config.n_layers,
+            "d_model": config.d_model,
+            "vocab_size": config.vocab_size,
+            "device": on.name,
+            "dtype": on.dtype_name(),
+        })
+    }
+}
+
+/// Loads the SAE of a run, in f32 or in the dtype that was asked for.
+pub(crate) fn load_sae(run: &RunDir, on: &Chosen) -> Result<Sae> {
+    let options = LoadOptions {
+        device: on.device.clone(),
+        dtype: on.dtype,
+    };
+    Ok(Sae::load_weights(run.cfg.clone(), &run.weights, &options)?)
+}
+
+/// What `sae info` says of a run, as JSON.
+pub(crate) fn describe_run(run: &RunDir) -> Value {
+    let (cfg, meta) = (&run.cfg, &run.cfg.metadata);
+    json!({
+        "architecture": cfg.architecture.name(),
+        "d_in": cfg.d_in,
+        "d_sae": cfg.d_sae,
+        "d_out": cfg.d_out,
+        "hook_name": meta.hook_name,
+        "hook_name_out": meta.write_hook(),
+        "hook_head_index": meta.hook_head_index,
+        "model_name": meta.model_name,
+        "dataset_path": meta.dataset_path,
+        "context_size": meta.context_size,
+        "prepend_bos": meta.prepend_bos,
+        "dtype": cfg.dtype,
+        "apply_b_dec_to_input": cfg.apply_b_dec_to_input,
+        "normalize_activations": cfg.normalize_activations.name(),
+        "reshape_activations": cfg.reshape_activations.name(),
+        "sae_lens_version": meta.sae_lens_version,
+        "mean_log_sparsity": run.mean_log_sparsity(),
+        "dead_fraction": run.dead_fraction(),
+        "path": run.dir,
+    })
+}
+
+/// A data set and how to make rows of it.
+#[derive(Debug, Clone)]
+pub(crate) struct TextInput {
+    pub(crate) dataset: String,
+    pub(crate) column: Option<String>,
+    pub(crate) options: StreamOptions,
+}
+
+impl TextInput {
+    /// Starts streaming.
+    pub(crate) fn open(&self, tokenizer: &Tokenizer) -> Result<TokenStream> {
+        let source_options = SourceOptions {
+            column: self.column.clone(),
+            ..SourceOptions::default()
+        };
+        let source = TextSource::open(&self.dataset, &source_options)?;
+        Ok(TokenStream::new(source, tokenizer, &self.options)?)
+    }
+
+    pub(crate) fn metadata(&self, tokenizer: &Tokenizer) -> TableMetadata {
+        TableMetadata {
+            original_dataset: Some(self.dataset.clone()),
+            original_column_name: self.column.clone(),
+            ..TableMetadata::new(&self.options, tokenizer)
+        }
+    }
+}
+
+/// Rows of tokens, streamed from text or read from a table.
+pub(crate) enum Rows {
+    Stream(Box<TokenStream>),
+    Table(TokenTable, std::ops::Range<usize>),
+}
+
+impl Rows {
+    /// The first rows of a table, as many as the budget allows.
+    pub(crate) fn table(path: &Path, budget: Budget) -> Result<Self> {
+        let table = TokenTable::open(path)?;
+        let most = match budget {
+            Budget::Everything => u64::MAX,
+            Budget::Sequences(n) => n,
+            Budget::Tokens(n) => n / table.context_size() as u64,
+        };
+        let rows = table.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+        ensure!(
+            rows > 0,
+            "{}: has no row to work on within the budget ({} rows in the file)",
+            path.display(),
+            table.len()
+        );
+        Ok(Self::Table(table, 0..rows))
+    }
+
+    /// How many there will be, where that is known.
+    pub(crate) fn n_rows(&self) -> Option<u64> {
+        match self {
+            Self::Stream(_) => None,
+            Self::Table(_, rows) => Some(rows.len() as u64),
+        }
+    }
+}
+
+impl Iterator for Rows {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        match self {
+            Self::Stream(stream) => Some(stream.next()?.map_err(|e| RowError(e.into()))),
+            Self::Table(table, rows) => {
+                Some(table.row(rows.next()?).map_err(|e| RowError(e.into())))
+            }
+        }
+    }
+}
+
+/// The budget that `--sequences` or `--max-tokens` gives.
+pub(crate) fn budget(sequences: Option<u64>, max_tokens: Option<u64>) -> Budget {
+    match (sequences, max_tokens) {
+        (Some(n), _) => Budget::Sequences(n),
+        (None, Some(n)) => Budget::Tokens(n),
+        (None, None) => Budget::Everything,
+    }
+}
+
+/// The data set: `--dataset`, or what the SAE's configuration names if that is here.
+pub(crate) fn dataset(given: Option<&str>, metadata: &SaeMetadata) -> Result<String> {
+    if let Some(given) = given {
+        return Ok(given.to_owned());
+    }
+    let Some(named) = &metadata.dataset_path else {
+        let message = "which data set? cfg.json names none (metadata.dataset_path): give --dataset FILE, a folder or a pattern";
+        bail!(UsageError(message.to_owned()));
+    };
+    if !Path::new(named).exists() {
+        bail!(
+            "the data set that cfg.json names, {named:?}, is not a file or folder here; download some of it and give --dataset, for instance --dataset 'pile/*.jsonl.zst'"
+        );
+    }
+    Ok(named.clone())
+}
+
+/// The context size: given, or the configuration's.
+pub(crate) fn context_size(given: Option<usize>, metadata: &SaeMetadata) -> Result<usize> {
+    given.or(metadata.context_size).ok_or_else(|| {
+        UsageError(
+            "how long are the rows? cfg.json has no context_size: give --context-size N".to_owned(),
+        )
+        .into()
+    })
+}
+
+/// Sequences per batch, such that neither the features nor the model's widest activation of one batch grow beyond 256 MiB.
+pub(crate) fn batch_size(given: Option<usize>, context_size: usize, width: usize) -> usize {
+    let tokens = ((256 << 20) / (4 * width.max(1))).clamp(1, 4096);
+    given.unwrap_or_else(|| (tokens / context_size.max(1)).max(1))
+}
+
+/// A tokenizer by file, by folder, or by a model's Hub id.
+pub(crate) fn tokenizer(spec: &str) -> Result<(PathBuf, Tokenizer)> {
+    let path = PathBuf::from(spec);
+    if path.exists() {
+        return Ok((path.clone(), Tokenizer::from_file(path)?));
+    }
+    let files = ModelSource::parse(spec).and_then(|source| source.resolve());
+    let files = files.with_context(|| format!("--tokenizer {spec}: is neither a file, a folder, nor a model that can be had from the Hub"))?;
+    let path = files
+        .tokenizer
+        .with_context(|| format!("{spec} has no tokenizer.json"))?;
+    Ok((path.clone(), Tokenizer::from_file(path)?))
+}
