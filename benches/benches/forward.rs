@@ -11,7 +11,7 @@ use std::time::Duration;
 
 /// SmolLM2-135M has 30 blocks; the cost of the blocks is linear in their number.
 const LAYERS: usize = 6;
-const BATCH: usize = 2;
+const BATCH: usize = 1;
 const POSITIONS: usize = 256;
 
 fn forward(c: &mut Criterion) {

@@ -1,6 +1,6 @@
 //! Damaged, hostile and merely unsupported models: each is refused with a message that says what, where and what was expected.
 
-#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not their helpers
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
 mod common;
 

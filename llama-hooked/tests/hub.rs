@@ -1,7 +1,7 @@
 //! Models from a Hub: a server on this machine that answers as the Hub does.
 
 #![allow(clippy::unwrap_used)]
-// clippy sees only the #[test] functions as tests, not their helpers
+// clippy sees only the #[test] functions as tests, not the functions they share
 // The cache is made of symbolic links.
 #![cfg(unix)]
 

@@ -1,6 +1,6 @@
 //! What loading makes of sound files.
 
-#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not their helpers
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
 mod common;
 
@@ -197,7 +197,7 @@ fn the_three_layouts_of_rope_say_the_same() {
     });
     assert_eq!(classic, both);
     assert_eq!(classic, parameters);
-    assert_eq!(classic.theta, 500_000.0);
+    assert!((classic.theta - 500_000.0).abs() < 1e-9);
 }
 
 /// A window that never hides anything is no window.
@@ -214,6 +214,18 @@ fn an_inactive_sliding_window_is_fine() {
         config["use_sliding_window"] = used;
         llama_hooked::LlamaConfig::from_json(&config.to_string()).unwrap();
     }
+}
+
+/// A reconstruction usually comes in f32, whatever the model runs in.
+#[test]
+fn a_residual_may_have_another_dtype() {
+    let config = llama_hooked::LlamaConfig::from_json(&config().to_string()).unwrap();
+    let device = Device::flex();
+    let model = Llama::random(config, 1, &device, FloatDType::BF16);
+    let resid = Tensor::<3>::ones([1, 2, 8], &device).cast(FloatDType::F32);
+    let logits =
+        model.unembed(model.ln_final(model.blocks(resid, 0..1, &mut NoHooks), &mut NoHooks));
+    assert_eq!(FloatDType::from(logits.dtype()), FloatDType::BF16);
 }
 
 #[test]

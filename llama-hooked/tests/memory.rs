@@ -1,7 +1,7 @@
 //! Loading needs the final weights and one tensor more, not the file besides and not a second copy.
 
 #![allow(clippy::unwrap_used)]
-// clippy sees only the #[test] functions as tests, not their helpers
+// clippy sees only the #[test] functions as tests, not the functions they share
 // Reads the kernel's own count of this process's memory.
 #![cfg(target_os = "linux")]
 

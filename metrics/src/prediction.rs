@@ -1,5 +1,7 @@
 //! What a model predicts next, at one position.
 
+use std::cmp::Ordering;
+
 /// The distribution over the next token, from its logits.
 ///
 /// ```
@@ -22,7 +24,10 @@ impl Prediction {
     pub fn new(logits: Vec<f32>) -> Self {
         let max = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
         let sum: f64 = logits.iter().map(|&x| f64::from(x - max).exp()).sum();
-        Self { log_sum_exp: f64::from(max) + sum.ln(), logits }
+        Self {
+            log_sum_exp: f64::from(max) + sum.ln(),
+            logits,
+        }
     }
 
     /// The logit of a token.
@@ -47,8 +52,12 @@ impl Prediction {
     /// If there is no such token.
     pub fn rank(&self, token: u32) -> usize {
         let own = self.logit(token);
-        let before = |(id, &logit): (usize, &f32)| logit > own || (logit == own && id < token as usize);
-        self.logits.iter().enumerate().filter(|&entry| before(entry)).count()
+        let before = |(id, logit): &(usize, &f32)| match logit.total_cmp(&own) {
+            Ordering::Greater => true,
+            Ordering::Equal => *id < token as usize,
+            Ordering::Less => false,
+        };
+        self.logits.iter().enumerate().filter(before).count()
     }
 
     /// The `n` likeliest tokens, likeliest first, equal ones by id.

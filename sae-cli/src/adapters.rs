@@ -65,10 +65,22 @@ impl<'a> SplitLlama<'a> {
             write >= read,
             "the SAE writes at {write}, before it reads at {read}"
         );
+        let by_position = !matches!(read, HookPoint::AttnScores(_) | HookPoint::Pattern(_));
+        ensure!(
+            by_position,
+            "{read} has one value per pair of positions: no SAE can work on it"
+        );
         let heads = match (read.rank(), hook_head_index, cfg.reshape_activations) {
             (3, None, _) => Heads::None,
             (3, Some(head), _) => bail!("hook_head_index is {head}, but {read} has no heads"),
-            (_, Some(head), _) => Heads::One(*head),
+            (_, Some(head), _) => {
+                let n = n_heads(model, read);
+                ensure!(
+                    *head < n,
+                    "hook_head_index is {head}, but {read} has {n} heads"
+                );
+                Heads::One(*head)
+            }
             (_, None, ReshapeActivations::HookZ) => Heads::Flat,
             (_, None, ReshapeActivations::None) => {
                 bail!(
@@ -76,11 +88,6 @@ impl<'a> SplitLlama<'a> {
                 )
             }
         };
-        let by_position = !matches!(read, HookPoint::AttnScores(_) | HookPoint::Pattern(_));
-        ensure!(
-            by_position,
-            "{read} has one value per pair of positions: no SAE can work on it"
-        );
         ensure!(
             read.rank() == write.rank(),
             "the SAE reads at {read} and writes at {write}, which have different shapes"
@@ -147,6 +154,19 @@ enum Cut {
     Between(usize),
     Within(usize),
     Final,
+}
+
+/// Heads of a point that has some: queries', or the fewer keys' and values'.
+fn n_heads(model: &Llama, point: HookPoint) -> usize {
+    let config = model.config();
+    match point {
+        HookPoint::K(_)
+        | HookPoint::V(_)
+        | HookPoint::RotK(_)
+        | HookPoint::KInput(_)
+        | HookPoint::VInput(_) => config.n_kv_heads,
+        _ => config.n_heads,
+    }
 }
 
 fn point(model: &Llama, name: &str) -> Result<HookPoint> {

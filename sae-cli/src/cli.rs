@@ -26,24 +26,37 @@ Exit status: 0 done, 1 failed, 2 called wrongly. Results go to stdout, progress 
 
 /// What every command takes.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
     /// Where to compute: auto (a GPU if there is one), cpu, cuda or cuda:N
-    #[arg(long, global = true, default_value = "auto", value_name = "DEVICE")]
+    #[arg(
+        long,
+        global = true,
+        help_heading = "Everywhere",
+        default_value = "auto",
+        value_name = "DEVICE"
+    )]
     pub(crate) device: DeviceChoice,
     /// Number format of the model: f32 on the CPU and bf16 on a GPU unless said otherwise
-    #[arg(long, global = true, value_enum)]
+    #[arg(long, global = true, help_heading = "Everywhere", value_enum)]
     pub(crate) dtype: Option<Dtype>,
     /// Threads to use; all there are by default
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) threads: Option<u16>,
     /// Write the result as JSON: to stdout, or to a file (FILE.json, or --json=FILE for any name)
-    #[arg(long, global = true, value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]
     pub(crate) json: Option<PathBuf>,
     /// No progress, no warnings
-    #[arg(short, long, global = true, conflicts_with = "verbose")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        help_heading = "Everywhere",
+        conflicts_with = "verbose"
+    )]
     pub(crate) quiet: bool,
     /// Say more on stderr; twice for still more
-    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    #[arg(short, long, global = true, help_heading = "Everywhere", action = clap::ArgAction::Count)]
     pub(crate) verbose: u8,
 }
 

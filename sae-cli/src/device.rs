@@ -164,13 +164,16 @@ pub(crate) fn list() -> Vec<DeviceInfo> {
     };
     let mut devices = vec![cpu];
     let gpus = cuda_count();
-    devices.extend((0..gpus).map(|index| DeviceInfo {
-        name: gpu_name(index),
-        kind: "cuda",
-        index,
-        memory_bytes: gpu_memory(index),
-        available: true,
-        reason: None,
+    devices.extend((0..gpus).map(|index| {
+        let (name, memory_bytes) = gpu(index);
+        DeviceInfo {
+            name: name.unwrap_or_else(|| format!("CUDA device {index}")),
+            kind: "cuda",
+            index,
+            memory_bytes,
+            available: true,
+            reason: None,
+        }
     }));
     if gpus == 0 {
         let reason = if cfg!(feature = "cuda") {
@@ -190,33 +193,21 @@ pub(crate) fn list() -> Vec<DeviceInfo> {
     devices
 }
 
-/// What the driver says of a GPU, on the systems where it says so in a file.
-fn gpu_files() -> Vec<std::path::PathBuf> {
-    let mut files: Vec<_> = std::fs::read_dir("/proc/driver/nvidia/gpus")
-        .into_iter()
-        .flatten()
-        .filter_map(|entry| Some(entry.ok()?.path().join("information")))
-        .collect();
-    files.sort();
-    files
-}
-
-fn gpu_name(index: usize) -> String {
-    let named = gpu_files()
-        .get(index)
-        .and_then(|file| proc_field(&file.to_string_lossy(), "Model"));
-    named.unwrap_or_else(|| format!("CUDA device {index}"))
-}
-
+/// The driver's name of a GPU, and its memory in bytes.
 #[cfg(feature = "cuda")]
-fn gpu_memory(index: usize) -> Option<u64> {
-    let identity = cuda_device(index).identity()?;
-    identity.physical?.total_memory
+fn gpu(index: usize) -> (Option<String>, Option<u64>) {
+    use cudarc::driver::result::device;
+    let Some(gpu) = i32::try_from(index).ok().and_then(|i| device::get(i).ok()) else {
+        return (None, None);
+    };
+    // SAFETY: the handle is one that the driver has just given out.
+    let bytes = unsafe { device::total_mem(gpu) };
+    (device::get_name(gpu).ok(), bytes.ok().map(|n| n as u64))
 }
 
 #[cfg(not(feature = "cuda"))]
-fn gpu_memory(_: usize) -> Option<u64> {
-    None
+fn gpu(_: usize) -> (Option<String>, Option<u64>) {
+    (None, None)
 }
 
 fn total_memory() -> Option<u64> {

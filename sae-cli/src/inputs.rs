@@ -66,30 +66,31 @@ pub(crate) fn model_source(
     Ok((name.to_owned(), source))
 }
 
-/// A model, its tokenizer's place, and what to call it.
-pub(crate) struct LoadedModel {
+/// A model whose files are at hand: what to call it and where they are. Nothing is loaded yet.
+pub(crate) struct FoundModel {
     pub(crate) name: String,
     pub(crate) files: ModelFiles,
-    pub(crate) model: Llama,
 }
 
-/// Finds and loads a model.
-pub(crate) fn load_model(
+/// Finds a model, on disk or on the Hub.
+pub(crate) fn find_model(
     given: Option<&str>,
     metadata: Option<&SaeMetadata>,
-    on: &Chosen,
-) -> Result<LoadedModel> {
+) -> Result<FoundModel> {
     let (name, source) = model_source(given, metadata)?;
     let files = source.resolve().with_context(|| format!("model {name}"))?;
-    let options = llama_hooked::LoadOptions {
-        device: on.device.clone(),
-        dtype: on.dtype,
-    };
-    let model = Llama::load(&files, &options).with_context(|| format!("model {name}"))?;
-    Ok(LoadedModel { name, files, model })
+    Ok(FoundModel { name, files })
 }
 
-impl LoadedModel {
+impl FoundModel {
+    pub(crate) fn load(&self, on: &Chosen) -> Result<Llama> {
+        let options = llama_hooked::LoadOptions {
+            device: on.device.clone(),
+            dtype: on.dtype,
+        };
+        Llama::load(&self.files, &options).with_context(|| format!("model {}", self.name))
+    }
+
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer> {
         let path = self.files.tokenizer.as_ref().with_context(|| {
             let folder = self.files.config.parent().unwrap_or(Path::new("."));
@@ -101,8 +102,8 @@ impl LoadedModel {
         Ok(Tokenizer::from_file(path)?)
     }
 
-    pub(crate) fn describe(&self, on: &Chosen) -> Value {
-        let config = self.model.config();
+    pub(crate) fn describe(&self, model: &Llama, on: &Chosen) -> Value {
+        let config = model.config();
         json!({
             "name": self.name,
             "n_layers": config.n_layers,

@@ -1,9 +1,10 @@
 //! Results to stdout or a file, messages to stderr.
 
-use anyhow::{Context, Error, Result};
+use crate::UsageError;
+use anyhow::{Context, Error, Result, bail};
 use serde::Serialize;
-use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::io::{ErrorKind, IsTerminal, Write};
+use std::path::{Path, PathBuf};
 use tracing_subscriber::EnvFilter;
 
 /// Sends logs to stderr: warnings by default, none if quiet, more if verbose; `SAE_LOG` overrides.
@@ -27,6 +28,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .without_time()
         .with_target(verbose > 1)
         .try_init();
@@ -46,7 +48,7 @@ pub(crate) fn print_error(error: &Error) {
             text.push_str(&cause);
         }
     }
-    eprintln!("error: {text}");
+    eprintln!("error: {}", harmless(&text));
 }
 
 /// Where the result goes.
@@ -63,9 +65,9 @@ impl Output<'_> {
             Some(path) if path == Path::new("-") => print(&pretty(result)?),
             Some(path) => {
                 write_file(path, pretty(result)?.as_bytes())?;
-                print(human)
+                print(&harmless(human))
             }
-            None => print(human),
+            None => print(&harmless(human)),
         }
     }
 }
@@ -86,28 +88,92 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Writes a file under a temporary name beside it and renames it.
+/// Text without the control characters by which a file's content could steer the terminal; line breaks and tabs stay.
+fn harmless(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() && !matches!(c, '\n' | '\t') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
+
+/// Makes sure that a file can be written there, before the work that is to fill it. `option` is what named it.
+pub(crate) fn check_file(option: &str, path: &Path) -> Result<()> {
+    if path == Path::new("-") {
+        bail!(UsageError(format!(
+            "{option} -: this is not text and does not go to stdout; give the name of a file"
+        )));
+    }
+    let folder = folder(path);
+    let shown = path.display();
+    match std::fs::metadata(path) {
+        Ok(found) if found.is_dir() => {
+            bail!("{shown}: is a folder; {option} takes the name of a file")
+        }
+        Ok(found) if !found.is_file() => {
+            bail!("{shown}: is a device or a pipe; {option} takes the name of a file")
+        }
+        _ => {}
+    }
+    if !folder.is_dir() {
+        bail!(
+            "{shown}: there is no folder {}; make it first, or choose another place with {option}",
+            folder.display()
+        );
+    }
+    temporary_beside(path)
+        .map(drop)
+        .with_context(|| unwritable(path))
+}
+
+/// As [`check_file`] for text, which may also go to stdout (`-`) or into a pipe.
+pub(crate) fn check_text_file(option: &str, path: &Path) -> Result<()> {
+    if path == Path::new("-") || is_pipe(path) {
+        return Ok(());
+    }
+    check_file(option, path)
+}
+
+/// Whether there is something that text goes into rather than replaces: a pipe or a device.
+fn is_pipe(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+}
+
+/// Writes a file under a temporary name beside it and renames it; writes into a pipe or a device.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let write = || -> std::io::Result<()> {
+        if is_pipe(path) {
+            return std::fs::File::options()
+                .write(true)
+                .open(path)?
+                .write_all(bytes);
+        }
         let mut file = temporary_beside(path)?;
         file.write_all(bytes)?;
         file.persist(path)?;
         Ok(())
     };
-    write().with_context(|| {
-        format!(
-            "{}: cannot be written; is there such a folder, and may you write to it?",
-            path.display()
-        )
-    })
+    write().with_context(|| unwritable(path))
+}
+
+pub(crate) fn unwritable(path: &Path) -> String {
+    format!(
+        "{}: cannot be written; may you write to its folder, and is there room on the disk?",
+        path.display()
+    )
+}
+
+fn folder(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// A temporary file in the folder of `path`, with the permissions that a new file has.
 pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let folder = path
-        .parent()
-        .filter(|p| !p.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sae-");
     #[cfg(unix)]
@@ -116,5 +182,31 @@ pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTe
         // Narrowed by the umask, as for any new file; a temporary file's default would be the owner's alone.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(folder)
+    builder.tempfile_in(folder(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{check_file, harmless, write_file};
+
+    #[test]
+    fn text_cannot_steer_the_terminal() {
+        assert_eq!(
+            harmless("a\tb\n\u{1b}[2Jc\u{9b}"),
+            "a\tb\n\\u{1b}[2Jc\\u{9b}"
+        );
+    }
+
+    #[test]
+    fn an_impossible_place_is_found_early_and_leaves_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        check_file("--out", &path("x")).unwrap();
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let message = |name: &str| check_file("--out", &path(name)).unwrap_err().to_string();
+        assert!(message("no/x").ends_with("make it first, or choose another place with --out"));
+        assert!(message("").ends_with("is a folder; --out takes the name of a file"));
+        write_file(&path("file"), b"content").unwrap();
+        assert!(message("file/x").contains("there is no folder"));
+    }
 }

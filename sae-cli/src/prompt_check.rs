@@ -4,7 +4,7 @@ use crate::adapters::SplitLlama;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::Tokenizer;
-use sae_core::Sae;
+use sae_core::{Sae, SaeConfig};
 use sae_metrics::{Prediction, SplitModel};
 use serde::Serialize;
 
@@ -120,6 +120,17 @@ impl Question {
             (&model.device(), DType::I32),
         );
         let prefix = model.prefix(tokens);
+        if let Some(sae) = sae {
+            let [_, _, width] = prefix.input.dims();
+            let [_, _, target] = prefix.target.as_ref().unwrap_or(&prefix.input).dims();
+            let SaeConfig { d_in, d_out, .. } = sae.cfg();
+            ensure!(
+                (*d_in, *d_out) == (width, target),
+                "the SAE goes from width {d_in} to {d_out}, the model has {width} at {} and {target} at {}; does the SAE belong to this model and hook?",
+                model.read(),
+                model.write()
+            );
+        }
         let baseline = self.report(tokenizer, model, model.suffix(&prefix.resume, None))?;
         let with_sae = sae.map(|sae| {
             let output = sae.forward(prefix.input.clone());

@@ -1,6 +1,6 @@
 //! Safetensors files written a batch at a time, so that what is written need not fit in memory.
 
-use crate::output::temporary_beside;
+use crate::output::{temporary_beside, unwritable};
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, TensorData};
 use serde_json::{Map, Value, json};
@@ -90,13 +90,6 @@ impl TensorFile {
             .with_context(|| unwritable(&self.path))?;
         Ok(shapes)
     }
-}
-
-fn unwritable(path: &Path) -> String {
-    format!(
-        "{}: cannot be written; is there such a folder, and room on the disk?",
-        path.display()
-    )
 }
 
 impl Open {

@@ -2,8 +2,8 @@
 
 use std::cmp::Ordering;
 
-/// Where in the network a point sits: its text after the `blocks.{i}.` prefix, if it has one, the rank of its tensor, and
-/// whether it fires only when asked for by name.
+/// A row of the table: the point's name after the `blocks.{i}.` prefix, if it has one, the rank of its tensor, and whether it is
+/// opt-in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Entry {
     pub(super) name: &'static str,
@@ -29,8 +29,8 @@ macro_rules! hook_points {
         /// A point of the forward pass, with TransformerLens' name and shape.
         ///
         /// The number is the block's. `b` batch, `p` position, `H` query heads, `KV` key/value heads, `d` the model's width, `dh` a head's,
-        /// `m` the MLP's. Points marked *opt-in* change how the network is computed, at a cost, and fire only for hooks that name
-        /// them; the values downstream do not change.
+        /// `m` the MLP's. Points marked *opt-in* change how the network is computed, at a cost but not in its result;
+        /// [`PointFilter::all`](crate::PointFilter::all) leaves them out.
         ///
         /// `Display` writes TransformerLens' name and `FromStr` reads it; the order is the order of firing.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -126,8 +126,8 @@ impl HookPoint {
         self.entry().rank
     }
 
-    /// Whether the point fires only for hooks that name it (TransformerLens' `use_attn_in`, `use_split_qkv_input`,
-    /// `use_hook_mlp_in`, `use_attn_result`).
+    /// Whether the point is one that TransformerLens switches on by a flag (`use_attn_in`, `use_split_qkv_input`, `use_hook_mlp_in`,
+    /// `use_attn_result`). Here it exists as soon as a hook wants it, but is not among "all points".
     pub fn is_opt_in(self) -> bool {
         self.entry().opt_in
     }

@@ -112,7 +112,9 @@ pub enum ForwardError {
         expected: usize,
     },
     /// A layer that does not exist.
-    #[error("{option} is {found}, outside -{n_layers}..={last} for a model of {n_layers} blocks")]
+    #[error(
+        "{option} is {found}, outside -{n_layers}..={n_layers} for a model of {n_layers} blocks"
+    )]
     Layer {
         /// `start_at_layer` or `stop_at_layer`.
         option: &'static str,
@@ -120,8 +122,6 @@ pub enum ForwardError {
         found: isize,
         /// How many blocks the model has.
         n_layers: usize,
-        /// The highest value.
-        last: usize,
     },
     /// The run would stop before it starts.
     #[error("stop_at_layer is block {stop}, before start_at_layer, block {start}")]
@@ -277,7 +277,6 @@ impl Llama {
                 option,
                 found,
                 n_layers,
-                last: n_layers,
             })
     }
 

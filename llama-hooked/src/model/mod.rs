@@ -148,7 +148,7 @@ impl Llama {
     /// Runs the given blocks on the residual stream that enters the first of them; no other block runs.
     ///
     /// # Shapes
-    /// `resid`: `[b, p, d_model]` → the same. Positions count from 0.
+    /// `resid`: `[b, p, d_model]`, cast to the model's dtype → the same. Positions count from 0.
     ///
     /// # Panics
     /// If the range ends beyond the last block.
@@ -161,6 +161,7 @@ impl Llama {
         if layers.is_empty() {
             return resid;
         }
+        let resid = resid.cast(self.dtype);
         let rotary = Rotary::new(&self.config, resid.dims()[1], &resid.device());
         layers.fold(resid, |resid, layer| {
             self.blocks[layer].forward(layer, resid, &rotary, hooks)
@@ -170,10 +171,10 @@ impl Llama {
     /// The final norm. Fires `ln_final.hook_scale` and `ln_final.hook_normalized`.
     ///
     /// # Shapes
-    /// `resid`: `[b, p, d_model]` → the same.
+    /// `resid`: `[b, p, d_model]`, cast to the model's dtype → the same.
     pub fn ln_final<H: Hook + ?Sized>(&self, resid: Tensor<3>, hooks: &mut H) -> Tensor<3> {
         self.ln_final.forward(
-            resid,
+            resid.cast(self.dtype),
             HookPoint::LnFinalScale,
             HookPoint::LnFinalNormalized,
             hooks,
@@ -183,14 +184,14 @@ impl Llama {
     /// Logits, in the model's dtype, of outputs of the final norm; each row on its own.
     ///
     /// # Shapes
-    /// `[.., d_model]` → `[.., vocab_size]`.
+    /// `[.., d_model]`, cast to the model's dtype → `[.., vocab_size]`.
     pub fn unembed<const D: usize>(&self, normed: Tensor<D>) -> Tensor<D> {
-        self.unembedding.forward(normed)
+        self.unembedding.forward(normed.cast(self.dtype))
     }
 
     /// Cross-entropy −log softmax(logits)\[next token\] at each position but the last, in nats, f32.
     ///
-    /// Logits exist for one chunk of tokens at a time, some 32 MiB of them.
+    /// Logits exist for one chunk of tokens at a time, some 24 MiB of them in f32.
     ///
     /// # Shapes
     /// `normed`: `[b, p, d_model]`, the output of the final norm; `tokens`: `[b, p]` → `[b, p − 1]`.

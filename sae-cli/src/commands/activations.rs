@@ -3,13 +3,16 @@
 use crate::UsageError;
 use crate::cli::Global;
 use crate::device::Chosen;
-use crate::inputs::{self, LoadedModel};
+use crate::inputs;
+use crate::output::check_file;
 use crate::progress::Bar;
 use crate::tensor_file::TensorFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::TokenTable;
-use llama_hooked::{Activation, Capture, ForwardOptions, HookPoint, Output, OutputKind, Positions};
+use llama_hooked::{
+    Activation, Capture, ForwardOptions, HookPoint, Llama, Output, OutputKind, Positions,
+};
 use serde_json::{Map, json};
 use std::path::PathBuf;
 
@@ -20,7 +23,7 @@ use std::path::PathBuf;
   sae activations --model model/ --tokens tokens.safetensors --hook blocks.0.attn.hook_pattern --positions -1 --out last.safetensors
   sae activations --model model/ --tokens tokens.safetensors --loss --out loss.safetensors
 
-Layers above the highest hook do not run unless --logits or --loss needs them. Tensors are named as the hooks, with the rows of
+Layers above the highest hook do not run unless --logits or --loss needs them. Tensors are named as the hooks, with the rows of \
 tokens as their first axis; logits is [rows, positions, vocabulary], loss is [rows, positions - 1] in nats.")]
 pub(crate) struct Args {
     /// The model: a folder or a Hub id
@@ -63,20 +66,36 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             "nothing to keep: give --hook NAME, --logits or --loss".to_owned()
         ));
     }
+    if args.stop_at_layer.is_some() && (args.logits || args.loss) {
+        bail!(UsageError(
+            "--logits and --loss need every layer: leave out --stop-at-layer".to_owned()
+        ));
+    }
+    check_file("--out", &args.out)?;
     let on = Chosen::new(global)?;
     let table = TokenTable::open(&args.tokens)?;
     if table.is_empty() {
         bail!("{}: holds no rows", args.tokens.display());
     }
-    let model = inputs::load_model(Some(&args.model), None, &on)?;
-    for point in &points {
-        point.validate(model.model.config().n_layers)?;
+    let context = table.context_size();
+    if args.loss && context < 2 {
+        bail!(
+            "{}: has rows of one token; a loss needs a next one",
+            args.tokens.display()
+        );
     }
-    let (context, vocab_size) = (table.context_size(), model.model.config().vocab_size);
+    if let Some(positions) = args.positions.filter(|p| p.resolve(context).is_empty()) {
+        bail!("--positions {positions}: selects nothing of rows of {context} tokens");
+    }
+    let model = inputs::find_model(Some(&args.model), None)?.load(&on)?;
+    for point in &points {
+        point.validate(model.config().n_layers)?;
+    }
+    let vocab_size = model.config().vocab_size;
     let width = if args.logits {
         vocab_size
     } else {
-        model.model.config().d_mlp
+        model.config().d_mlp
     };
     let batch = inputs::batch_size(args.batch_size.map(|n| n as usize), context, width);
     let mut file = TensorFile::new(&args.out, table.len());
@@ -118,22 +137,16 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
 /// One batch: everything asked for, by the name it is kept under.
 fn forward(
     args: &Args,
-    loaded: &LoadedModel,
+    model: &Llama,
     points: &[HookPoint],
     tokens: Tensor<2, Int>,
 ) -> Result<Vec<(String, TensorData)>> {
-    let model = &loaded.model;
     let mut capture =
         Capture::new(points.to_vec()).positions(args.positions.unwrap_or(Positions::ALL));
     let options = ForwardOptions {
         stop_at_layer: args.stop_at_layer.or_else(|| needed(args, points)),
         output: output(args),
     };
-    if options.stop_at_layer.is_some() && (args.logits || args.loss) {
-        bail!(UsageError(
-            "--logits and --loss need every layer: leave out --stop-at-layer".to_owned()
-        ));
-    }
     let mut batch = Vec::new();
     if args.logits && args.loss {
         // Both come from one final norm, which `forward` would not give back.

@@ -1,12 +1,13 @@
 //! `sae analyze`: every cell of the notebook.
 
-use super::Place;
-use crate::adapters::{Path as Reconstructed, Spliced, SplitLlama};
+use super::{Place, split};
+use crate::UsageError;
+use crate::adapters::{Path as Reconstructed, Spliced};
 use crate::cli::Global;
 use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, Row, Rows, TextInput};
-use crate::output::{pretty, write_file};
+use crate::output::{check_file, pretty, write_file};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
 use crate::report::{self, Report, Timings};
@@ -15,7 +16,7 @@ use dataset_stream::{Budget, StreamOptions};
 use sae_core::RunDir;
 use sae_metrics::{Masking, ProtocolOptions, evaluate};
 use serde_json::json;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// Run every cell of the notebook and write a report; without RUN, on the bundled demo
@@ -25,8 +26,8 @@ use std::time::Instant;
   sae analyze runs/20251213_174540_llama3_8b --dataset 'pile/*.jsonl.zst' --out report
   sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' --answer Paris --out report
 
-Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the SAE's
-full forward pass replaces the activation. The folder gets report.json and report.html.")]
+Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
+SAE's full forward pass replaces the activation. The folder gets report.json and report.html.")]
 pub(crate) struct Args {
     /// The SAE's run; the bundled demo if left out
     run: Option<PathBuf>,
@@ -65,15 +66,11 @@ const PROMPT: (&str, &str) = (
 );
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    std::fs::create_dir_all(&args.out).with_context(|| {
-        format!(
-            "{}: cannot be made; is there a file of that name?",
-            args.out.display()
-        )
-    })?;
+    let folder = Folder::make(&args.out)?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let report = measure(&Job::new(args, demo.as_ref())?, args, global, &on)?;
+    folder.keep();
     write_file(&args.out.join("report.json"), pretty(&report)?.as_bytes())?;
     write_file(
         &args.out.join("report.html"),
@@ -82,6 +79,48 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     global
         .output()
         .emit(&report::terminal(&report, &args.out), &report)
+}
+
+/// The folder for the report, made before the work. Dropped without [`keep`](Folder::keep), it goes again if it was not there.
+struct Folder<'a> {
+    /// The folders that were not there, the innermost first.
+    made: Vec<&'a Path>,
+}
+
+impl<'a> Folder<'a> {
+    fn make(path: &'a Path) -> Result<Self> {
+        if path == Path::new("-") {
+            bail!(UsageError(
+                "--out -: the report is a folder of files and does not go to stdout; give the name of a folder, and --json for the figures".to_owned()
+            ));
+        }
+        let made = path
+            .ancestors()
+            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
+            .collect();
+        std::fs::create_dir_all(path).with_context(|| {
+            format!(
+                "{}: the folder cannot be made; is there a file of that name, or may you not write here?",
+                path.display()
+            )
+        })?;
+        let folder = Self { made };
+        check_file("--out", &path.join("report.json"))?;
+        Ok(folder)
+    }
+
+    fn keep(mut self) {
+        self.made.clear();
+    }
+}
+
+impl Drop for Folder<'_> {
+    fn drop(&mut self) {
+        for folder in &self.made {
+            // Fails, rightly, if something is in it.
+            let _ = std::fs::remove_dir(folder);
+        }
+    }
 }
 
 /// What to measure, once the demo's or the configuration's word has been taken where nothing was given.
@@ -123,13 +162,8 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
     let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
     let context_size = inputs::context_size(args.context_size, metadata)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
-    let model = inputs::load_model(job.model.as_deref(), Some(metadata), on)?;
-    let load_model_s = clock.lap();
-    let sae = inputs::load_sae(&job.run, on)?;
-    let load_sae_s = clock.lap();
-    let split = SplitLlama::new(&model.model, cfg)?;
-
-    let tokenizer = model.tokenizer()?;
+    let found = inputs::find_model(job.model.as_deref(), Some(metadata))?;
+    let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;
     let input = TextInput {
         dataset,
@@ -144,18 +178,30 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
     let rows: Vec<Row> = Rows::Stream(Box::new(input.open(&tokenizer)?)).collect();
     if rows.is_empty() {
         bail!(
-            "{}: the text gives not one row of {context_size} tokens",
+            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
             input.dataset
         );
     }
+    if (rows.len() as u64) < args.sequences {
+        tracing::warn!(
+            "the text gives {} rows of {context_size} tokens, not the {} asked for",
+            rows.len(),
+            args.sequences
+        );
+    }
     let tokenize_s = clock.lap();
+    let model = found.load(on)?;
+    let load_model_s = clock.lap();
+    let split = split(&model, &job.run)?;
+    let sae = inputs::load_sae(&job.run, on)?;
+    let load_sae_s = clock.lap();
 
     let options = ProtocolOptions {
         masking: Masking::Notebook { prepend_bos },
         batch_size: inputs::batch_size(
             args.batch_size.map(|n| n as usize),
             context_size,
-            cfg.d_sae.max(model.model.config().d_mlp),
+            cfg.d_sae.max(model.config().d_mlp),
         ),
         ..ProtocolOptions::default()
     };
@@ -181,7 +227,7 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
         }
     };
     let mut sae_json = inputs::describe_run(&job.run);
-    let mut model_json = model.describe(on);
+    let mut model_json = found.describe(&model, on);
     if bundled {
         sae_json["path"] = json!("bundled demo");
         if args.place.model.is_none() {

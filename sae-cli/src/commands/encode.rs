@@ -3,12 +3,13 @@
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
+use crate::output::check_file;
 use crate::progress::Bar;
 use crate::tensor_file::TensorFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Tensor, TensorData};
 use memmap2::Mmap;
-use sae_core::{ReshapeActivations, RunDir, SaeConfig};
+use sae_core::{Architecture, ReshapeActivations, RunDir, SaeConfig};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::json;
 use std::fs::File;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 #[command(after_help = "Examples:
   sae encode --sae RUN --input acts.safetensors --key blocks.15.hook_resid_pre --out features.safetensors
 
-The output holds feature_acts [.., d_sae] (dense), decoded = decode(encode(x)) and forward = the full forward pass, with a
+The output holds feature_acts [.., d_sae] (dense), decoded = decode(encode(x)) and forward = the full forward pass, with a \
 transcoder's skip connection and a temporal SAE's prediction; all but the last axis are those of the input.")]
 pub(crate) struct Args {
     /// The SAE's run
@@ -37,10 +38,13 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    check_file("--out", &args.out)?;
     let on = Chosen::new(global)?;
     let run = RunDir::open(&args.sae)?;
     let (path, cfg) = (args.input.display(), &run.cfg);
     let file = File::open(&args.input).with_context(|| format!("{path}: cannot be read"))?;
+    let is_file = file.metadata().is_ok_and(|found| found.is_file());
+    ensure!(is_file, "{path}: is not a file");
     // SAFETY: mapped for reading only; a file that another process cuts short meanwhile would end this one, as with every program
     // that maps its input.
     let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{path}: cannot be mapped"))?;
@@ -59,9 +63,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         Shape::new(view.shape(), cfg).with_context(|| format!("{path}: tensor {}", args.key))?;
     let sae = inputs::load_sae(&run, &on)?;
 
-    // Rows of the first axis are independent for every SAE; without a first axis besides the positions, so are positions, except for
-    // a temporal one, which must see them all at once.
-    let rows_at_once = inputs::batch_size(None, shape.positions, cfg.d_sae);
+    let rows_at_once = match shape.sequence {
+        Sequence::All => shape.rows,
+        _ => inputs::batch_size(None, shape.positions, cfg.d_sae),
+    };
     let mut out = TensorFile::new(&args.out, shape.rows);
     let bar = Bar::new(
         global.quiet,
@@ -80,7 +85,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
                     view.dtype()
                 )
             })?;
-        let data = TensorData::new(numbers, [end - start, shape.positions, cfg.d_in]);
+        let data = TensorData::new(numbers, shape.batch(end - start, cfg.d_in));
         let x = Tensor::<3>::from_data(data, (&on.device, DType::F32));
         let encoded = sae.encode(x);
         let decoded = sae.decode(&encoded);
@@ -124,7 +129,18 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .emit(&text, &json!({ "out": args.out, "tensors": tensors }))
 }
 
-/// How the input's axes map to `[rows, positions, d_in]`.
+/// Which axis is the sequence, for an SAE that looks at more than one token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sequence {
+    /// The last but the width, of this length.
+    Axis(usize),
+    /// The only one, `[t, d_in]`, so that all tokens must be seen at once.
+    All,
+    /// The only one, but tokens are independent.
+    None,
+}
+
+/// How the input's axes map to `[sequences, positions, d_in]`.
 struct Shape {
     /// The first axis, along which batches are taken.
     rows: usize,
@@ -132,6 +148,7 @@ struct Shape {
     positions: usize,
     /// The axes between.
     middle: Vec<usize>,
+    sequence: Sequence,
     /// Width of a head, where the last axis is heads.
     d_head: Option<usize>,
 }
@@ -164,13 +181,28 @@ impl Shape {
             rows: *rows,
             positions,
             middle: middle.to_vec(),
+            sequence: match (middle.last(), &cfg.architecture) {
+                (Some(&n), _) => Sequence::Axis(n),
+                (None, Architecture::Temporal(_)) => Sequence::All,
+                (None, _) => Sequence::None,
+            },
             d_head,
         })
     }
 
+    /// The shape in which the SAE gets `rows` of the first axis.
+    fn batch(&self, rows: usize, d_in: usize) -> [usize; 3] {
+        match self.sequence {
+            Sequence::Axis(n) => [rows * self.positions / n, n, d_in],
+            Sequence::All => [1, rows, d_in],
+            Sequence::None => [rows, 1, d_in],
+        }
+    }
+
     /// A batch's result in the input's axes.
     fn restore(&self, x: Tensor<3>, width: usize, d_head: Option<usize>) -> TensorData {
-        let [rows, ..] = x.dims();
+        let [sequences, positions, _] = x.dims();
+        let rows = sequences * positions / self.positions;
         let (bytes, _, dtype) = x.into_data().into_parts();
         let last = match d_head {
             Some(d_head) if width.is_multiple_of(d_head) => vec![width / d_head, d_head],

@@ -1,19 +1,21 @@
 //! `sae eval`
 
-use super::Place;
-use crate::adapters::{Path as Reconstructed, Spliced, SplitLlama};
+use super::{Place, split};
+use crate::UsageError;
+use crate::adapters::{Path as Reconstructed, Spliced};
 use crate::cli::Global;
 use crate::device::Chosen;
-use crate::inputs::{self, LoadedModel, PackingChoice, Rows, TextInput};
-use crate::output::write_file;
+use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
+use crate::output::{check_text_file, write_file};
 use crate::progress::Bar;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
+use llama_hooked::LlamaConfig;
 use sae_core::Sae;
 use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report, evaluate};
 use serde_json::{Value, json};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Measure an SAE as SAELens does: every metric, from one pass below the hook
 #[derive(Debug, clap::Args)]
@@ -22,7 +24,7 @@ use std::path::PathBuf;
   sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
   sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens --csv metrics.csv
 
-Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation
+Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]
 pub(crate) struct Args {
     /// The SAE's run
@@ -68,24 +70,34 @@ pub(crate) struct Args {
     /// Leave out nothing
     #[arg(long)]
     keep_all_tokens: bool,
-    /// Write the metrics as CSV as well: group, metric, value
+    /// Write the metrics as CSV as well (group, metric, value); to stdout with -, in place of the table
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
+    if let Some(path) = &args.csv {
+        check_text_file("--csv", path)?;
+        if csv_to_stdout && global.json.as_deref() == Some(Path::new("-")) {
+            bail!(UsageError(
+                "--csv - and --json both go to stdout: give one of them a file".to_owned()
+            ));
+        }
+    }
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae)?;
     let budget = match inputs::budget(args.sequences, args.max_tokens) {
         Budget::Everything if args.dataset.is_some() => Budget::Sequences(128),
         budget => budget,
     };
-    let model = inputs::load_model(args.place.model.as_deref(), Some(&run.cfg.metadata), &on)?;
-    let masking = masking(args, &model)?;
-    let (rows, context_size) = rows(args, &run, &model, budget, global)?;
+    let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
+    let (rows, context_size) = rows(args, &run, &found, budget, global)?;
+    let model = found.load(&on)?;
+    let masking = masking(args, &found, model.config())?;
+    let split = split(&model, &run)?;
     let sae = inputs::load_sae(&run, &on)?;
-    let split = SplitLlama::new(&model.model, &run.cfg)?;
-    let width = run.cfg.d_sae.max(model.model.config().d_mlp);
+    let width = run.cfg.d_sae.max(model.config().d_mlp);
     let options = ProtocolOptions {
         masking,
         batch_size: inputs::batch_size(args.batch_size.map(|n| n as usize), context_size, width),
@@ -101,7 +113,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
     drop(bar);
     if evaluation.sparsity.tokens.sequences == 0 {
-        anyhow::bail!("the data gives not one row of {context_size} tokens");
+        bail!(
+            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
+            args.dataset.as_deref().unwrap_or_default()
+        );
     }
 
     let report = report(&evaluation, &sae);
@@ -109,7 +124,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     result["sae_cfg"] = serde_json::from_str(&run.cfg.to_json())?;
     result["eval_cfg"] = json!({
         "sae": args.sae,
-        "model": model.describe(&on),
+        "model": found.describe(&model, &on),
         "dataset": args.dataset,
         "tokens": args.tokens,
         "context_size": context_size,
@@ -121,21 +136,23 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "read_hook": split.read().to_string(),
         "write_hook": split.write().to_string(),
     });
-    if let Some(path) = &args.csv {
-        write_file(path, csv(&result["metrics"]).as_bytes())?;
+    let csv = csv(&result["metrics"]);
+    if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
+        write_file(path, csv.as_bytes())?;
     }
-    let text = format!(
+    let table = format!(
         "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
-        table(&result["metrics"]),
+        table_of(&result["metrics"]),
         options.masking
     );
+    let text = if csv_to_stdout { csv } else { table };
     global.output().emit(&text, &result)
 }
 
 fn rows(
     args: &Args,
     run: &sae_core::RunDir,
-    model: &LoadedModel,
+    model: &FoundModel,
     budget: Budget,
     global: &Global,
 ) -> Result<(Rows, usize)> {
@@ -166,17 +183,23 @@ fn rows(
     ))
 }
 
-fn masking(args: &Args, model: &LoadedModel) -> Result<Masking> {
+fn masking(args: &Args, found: &FoundModel, config: &LlamaConfig) -> Result<Masking> {
     if args.keep_all_tokens {
         return Ok(Masking::none());
     }
     if !args.exclude_tokens.is_empty() {
+        let unknown = |id: &&u32| **id as usize >= config.vocab_size;
+        if let Some(id) = args.exclude_tokens.iter().find(unknown) {
+            bail!(UsageError(format!(
+                "--exclude-tokens: {id} is no token of the model, whose vocabulary has {}",
+                config.vocab_size
+            )));
+        }
         return Ok(Masking::exclude(args.exclude_tokens.iter().copied()));
     }
-    if model.files.tokenizer.is_some() {
-        return Ok(Masking::exclude(model.tokenizer()?.special().structural()));
+    if found.files.tokenizer.is_some() {
+        return Ok(Masking::exclude(found.tokenizer()?.special().structural()));
     }
-    let config = model.model.config();
     let ids = [config.bos_token_id, config.pad_token_id]
         .into_iter()
         .flatten();
@@ -218,7 +241,7 @@ fn figures(metrics: &Value) -> Vec<(String, Vec<(String, Value)>)> {
         .collect()
 }
 
-fn table(metrics: &Value) -> String {
+fn table_of(metrics: &Value) -> String {
     let mut text = String::new();
     for (group, figures) in figures(metrics) {
         text.push_str(&format!("{group}\n"));

@@ -9,11 +9,15 @@ pub(crate) mod info;
 pub(crate) mod prompt;
 pub(crate) mod tokenize;
 
+use crate::UsageError;
+use crate::adapters::SplitLlama;
 use crate::cli::{Cli, Command, Global};
-use crate::output::Output;
-use anyhow::{Context, Result};
+use crate::output::{self, Output};
+use anyhow::{Context, Result, bail};
 use clap::Args;
+use llama_hooked::{HookPoint, Llama};
 use sae_core::RunDir;
+use std::path::Path;
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> Result<()> {
@@ -21,6 +25,9 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     if let Some(threads) = global.threads {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
         pool.build_global().context("--threads")?;
+    }
+    if let Some(path) = &global.json {
+        output::check_text_file("--json", path)?;
     }
     match command {
         Command::Devices(args) => devices::run(&args, &global),
@@ -59,11 +66,39 @@ pub(crate) struct Place {
 
 impl Place {
     /// Opens a run and puts what was given in place of what its configuration says.
-    pub(crate) fn open(&self, path: &std::path::Path) -> Result<RunDir> {
+    ///
+    /// The names of the hooks are checked here, before anything large is loaded.
+    pub(crate) fn open(&self, path: &Path) -> Result<RunDir> {
         let mut run = RunDir::open(path)?;
+        let cfg = run.dir.join("cfg.json");
         if let Some(hook) = &self.hook {
+            if let Err(error) = hook.parse::<HookPoint>() {
+                bail!("--hook: {error}");
+            }
             run.cfg.metadata.hook_name = Some(hook.clone());
+        }
+        let metadata = &run.cfg.metadata;
+        if metadata.hook_name.is_none() {
+            bail!(UsageError(format!(
+                "where does the SAE belong? {}: names no hook (metadata.hook_name): give --hook NAME",
+                cfg.display()
+            )));
+        }
+        let recorded = [
+            ("hook_name", &metadata.hook_name),
+            ("hook_name_out", &metadata.hook_name_out),
+        ];
+        for (key, name) in recorded {
+            if let Some(Err(error)) = name.as_deref().map(str::parse::<HookPoint>) {
+                bail!("{}: {key}: {error}", cfg.display());
+            }
         }
         Ok(run)
     }
+}
+
+/// Cuts the model where the run's SAE belongs.
+pub(crate) fn split<'a>(model: &'a Llama, run: &RunDir) -> Result<SplitLlama<'a>> {
+    SplitLlama::new(model, &run.cfg)
+        .with_context(|| format!("the SAE of {} does not fit the model", run.dir.display()))
 }

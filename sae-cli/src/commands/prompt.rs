@@ -1,6 +1,6 @@
 //! `sae prompt`
 
-use super::Place;
+use super::{Place, split};
 use crate::adapters::SplitLlama;
 use crate::cli::Global;
 use crate::device::Chosen;
@@ -41,15 +41,18 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .map(|path| args.place.open(path))
         .transpose()?;
     let metadata = run.as_ref().map(|run| &run.cfg.metadata);
-    let model = inputs::load_model(args.place.model.as_deref(), metadata, &on)?;
-    let tokenizer = model.tokenizer()?;
+    let found = inputs::find_model(args.place.model.as_deref(), metadata)?;
+    let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &args.text, &args.answer, !args.no_bos)?;
+    let model = found.load(&on)?;
+    let split = match &run {
+        Some(run) => split(&model, run)?,
+        None => SplitLlama::new(&model, &anywhere(model.config().d_model))?,
+    };
     let sae = run
         .as_ref()
         .map(|run| inputs::load_sae(run, &on))
         .transpose()?;
-    let cfg = run.map_or_else(|| anywhere(model.model.config().d_model), |run| run.cfg);
-    let split = SplitLlama::new(&model.model, &cfg)?;
     let check = question.ask(&tokenizer, &split, sae.as_ref())?;
     global.output().emit(&check.text(), &check)
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
+use crate::output::check_file;
 use crate::progress::Bar;
 use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions, TokenTableWriter};
@@ -35,10 +36,10 @@ pub(crate) struct Args {
     #[arg(long)]
     no_bos: bool,
     /// Stop after as many whole rows as have this many ids together
-    #[arg(long, value_name = "N", conflicts_with = "sequences")]
+    #[arg(long, value_name = "N", conflicts_with = "sequences", value_parser = clap::value_parser!(u64).range(1..))]
     max_tokens: Option<u64>,
     /// Stop after this many rows
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sequences: Option<u64>,
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
@@ -46,6 +47,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    check_file("--out", &args.out)?;
     let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
@@ -76,7 +78,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     drop(bar);
     if rows == 0 {
         bail!(
-            "{}: the text gives not one row of {} tokens; nothing was written",
+            "{}: the text gives not one row of {} tokens; nothing was written. Give more text or a smaller --context-size",
             args.dataset,
             args.context_size
         );

@@ -73,7 +73,7 @@ fn headline(page: &mut String, report: &Report) -> Result<()> {
         (
             format!("{:.1} %", 100.0 * report.loss.recovered),
             "loss recovered",
-            "1 is the original model, 0 the hook zeroed",
+            "100 % is the original model, 0 % the hook zeroed",
         ),
         (
             format!("{:.1}", report.l0.mean),

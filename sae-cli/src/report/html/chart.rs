@@ -20,7 +20,7 @@ pub(super) fn histogram(bins: &Bins, mean: f64) -> String {
     let mut svg = format!(
         "<figure class=\"plot\"><svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" aria-label=\"Histogram of active features per token\">\n"
     );
-    for tick in ticks(most) {
+    for tick in ticks(0.0, most) {
         let at = y(tick);
         let _ = writeln!(
             svg,
@@ -49,8 +49,7 @@ pub(super) fn histogram(bins: &Bins, mean: f64) -> String {
             HEIGHT - BOTTOM - top
         );
     }
-    for tick in ticks(high - low) {
-        let value = low + tick;
+    for value in ticks(low, high) {
         let _ = writeln!(
             svg,
             "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{value}</text>",
@@ -99,17 +98,14 @@ pub(super) fn loss_bars(losses: &[(&str, f64)]) -> String {
     html
 }
 
-/// Round numbers from 0 to `most`, four to eight of them.
-fn ticks(most: f64) -> Vec<f64> {
-    let raw = (most / 5.0).max(1.0);
+/// Round numbers from `low` to `high`, up to six of them.
+fn ticks(low: f64, high: f64) -> Vec<f64> {
+    let raw = ((high - low) / 5.0).max(1.0);
     let power = 10_f64.powf(raw.log10().floor());
-    let step = [1.0, 2.0, 5.0, 10.0]
-        .into_iter()
-        .map(|m| m * power)
-        .find(|&s| s >= raw)
-        .unwrap_or(raw);
-    let n = (most / step).floor() as usize;
-    (0..=n).map(|i| i as f64 * step).collect()
+    let steps = [1.0, 2.0, 5.0, 10.0].map(|m| m * power);
+    let step = steps.into_iter().find(|&s| s >= raw).unwrap_or(raw);
+    let (first, last) = ((low / step).ceil() as usize, (high / step).floor() as usize);
+    (first..=last).map(|i| i as f64 * step).collect()
 }
 
 #[cfg(test)]
@@ -119,8 +115,8 @@ mod tests {
 
     #[test]
     fn ticks_are_round_and_few() {
-        assert_eq!(ticks(4.0), [0.0, 1.0, 2.0, 3.0, 4.0]);
-        assert_eq!(ticks(237.0), [0.0, 50.0, 100.0, 150.0, 200.0]);
+        assert_eq!(ticks(0.0, 4.0), [0.0, 1.0, 2.0, 3.0, 4.0]);
+        assert_eq!(ticks(5.0, 237.0), [50.0, 100.0, 150.0, 200.0]);
     }
 
     #[test]
