@@ -88,11 +88,16 @@ pub(crate) fn print(text: &str) -> Result<()> {
     }
 }
 
-/// Text without the control characters by which a file's content could steer the terminal; line breaks and tabs stay.
+/// Text without the characters by which a file's content could steer the terminal or turn a line around; line breaks and tabs stay.
 fn harmless(text: &str) -> String {
+    let steers = |c: char| match c {
+        '\n' | '\t' => false,
+        '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => true,
+        c => c.is_control(),
+    };
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
-        if c.is_control() && !matches!(c, '\n' | '\t') {
+        if steers(c) {
             out.extend(c.escape_unicode());
         } else {
             out.push(c);

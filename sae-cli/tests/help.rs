@@ -1,0 +1,41 @@
+//! The help texts, word by word.
+
+mod support;
+
+use support::Scratch;
+
+/// Help at a width of 100 columns, whatever the terminal.
+fn help(line: &str) -> String {
+    let outcome = Scratch::new().ok(line);
+    assert!(outcome.stdout.lines().all(|line| line.chars().count() <= 100), "{line}");
+    outcome.stdout
+}
+
+macro_rules! snapshots {
+    ($($verb:ident),*) => {
+        $(
+            #[test]
+            fn $verb() {
+                insta::assert_snapshot!(help(concat!(stringify!($verb), " --help")));
+            }
+        )*
+    };
+}
+
+snapshots!(devices, info, tokenize, activations, encode, eval, prompt, analyze);
+
+#[test]
+fn overview() {
+    insta::assert_snapshot!(help("--help"));
+}
+
+#[test]
+fn every_verb_has_examples_and_a_short_form() {
+    for verb in ["devices", "info", "tokenize", "activations", "encode", "eval", "prompt", "analyze"] {
+        let long = help(&format!("{verb} --help"));
+        assert!(long.contains("\nExamples:\n  sae "), "{verb}");
+        let short = help(&format!("{verb} -h"));
+        assert!(short.lines().count() < long.lines().count(), "{verb}");
+        assert_eq!(help(&format!("help {verb}")), long);
+    }
+}

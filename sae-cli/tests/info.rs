@@ -1,0 +1,108 @@
+//! `sae info` and `sae devices`.
+
+mod support;
+
+use support::{Scratch, number, sae, tensors};
+
+#[test]
+fn a_run_is_described() {
+    let scratch = Scratch::new();
+    let info = scratch.json("info $RUN");
+    let expected = [
+        ("architecture", "\"standard\""),
+        ("d_in", "128"),
+        ("d_sae", "1024"),
+        ("hook_name", "\"blocks.2.hook_resid_pre\""),
+        ("hook_name_out", "\"blocks.2.hook_resid_pre\""),
+        ("model_name", "\"demo/model\""),
+        ("dataset_path", "\"demo/text\""),
+        ("context_size", "128"),
+        ("prepend_bos", "true"),
+        ("dtype", "\"float32\""),
+        ("dead_fraction", "0.0"),
+    ];
+    for (key, value) in expected {
+        assert_eq!(info[key].to_string(), value, "{key}");
+    }
+    assert!((number(&info, "mean_log_sparsity") + 1.823_948_6).abs() < 1e-6);
+    let shown = scratch.ok("info $RUN").stdout;
+    for part in ["standard", "d_in=128, d_sae=1024 (8.0x)", "mean log10 -1.824, 0.00 % dead"] {
+        assert!(shown.contains(part), "{shown}");
+    }
+}
+
+#[test]
+fn every_layout_is_one_run() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    let whole = scratch.json("info run");
+    assert_eq!(scratch.json("info run/final_sae"), whole);
+    // SAELens' own layout: everything in one folder.
+    scratch.write("flat/x", "");
+    for name in ["cfg.json", "sae_weights.safetensors"] {
+        std::fs::copy(scratch.path(&format!("run/final_sae/{name}")), scratch.path(&format!("flat/{name}"))).unwrap();
+    }
+    assert!(scratch.json("info flat")["mean_log_sparsity"].is_null());
+    std::fs::copy(scratch.path("run/sparsity.safetensors"), scratch.path("flat/sparsity.safetensors")).unwrap();
+    let mut flat = scratch.json("info flat");
+    assert_eq!(flat["path"], "flat");
+    flat["path"] = whole["path"].clone();
+    assert_eq!(flat, whole);
+}
+
+#[test]
+fn runs_from_before_version_6_are_read() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    let old = serde_json::json!({
+        "hook_point": "blocks.2.hook_resid_pre", "model_name": "demo/model", "d_in": 128, "d_sae": 1024,
+        "activation_fn_str": "relu", "context_size": 128, "dtype": "torch.float32",
+    });
+    scratch.write("run/final_sae/cfg.json", old.to_string());
+    let info = scratch.json("info run");
+    assert_eq!(info["architecture"], "standard");
+    assert_eq!(info["hook_name"], "blocks.2.hook_resid_pre");
+    assert_eq!(info["prepend_bos"], true, "what it meant by saying nothing");
+}
+
+#[test]
+fn dead_features_are_counted() {
+    let scratch = Scratch::new();
+    sae::zero(&scratch, "sae", &sae::cfg("standard", 4, 8, "hook_embed"));
+    let recorded = tensors::Numbers::f32(&[8], [-10.0, -10.0, -1.0, -2.0, -3.0, -1.0, -2.0, -3.0]);
+    tensors::write(&scratch.path("sae/sparsity.safetensors"), [("sparsity", recorded)]);
+    let info = scratch.json("info sae");
+    assert_eq!(info["dead_fraction"], 0.25);
+    assert_eq!(info["mean_log_sparsity"], -4.0);
+    assert!(info["dataset_path"].is_null());
+    assert!(scratch.ok("info sae").stdout.contains("not recorded"));
+}
+
+#[test]
+fn text_from_a_run_cannot_steer_the_terminal() {
+    let scratch = Scratch::new();
+    let mut cfg = sae::cfg("standard", 4, 8, "hook_embed");
+    cfg["metadata"]["model_name"] = "\u{1b}]0;owned\u{7}".into();
+    sae::zero(&scratch, "sae", &cfg);
+    let shown = scratch.ok("info sae").stdout;
+    assert!(shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}']), "{shown}");
+    assert_eq!(scratch.json("info sae")["model_name"], "\u{1b}]0;owned\u{7}");
+}
+
+#[test]
+fn devices_are_listed() {
+    let scratch = Scratch::new();
+    let devices = scratch.json("devices");
+    let cpu = &devices[0];
+    assert_eq!((&cpu["kind"], &cpu["index"]), (&"cpu".into(), &0.into()));
+    assert_eq!(cpu["available"], cfg!(feature = "cpu"));
+    assert!(cpu["name"].is_string());
+    let cuda = &devices[1];
+    assert_eq!(cuda["kind"], "cuda");
+    if cuda["available"] == false {
+        assert!(cuda["memory_bytes"].is_null());
+        assert!(cuda["reason"].is_string(), "and says why");
+    }
+    let shown = scratch.ok("devices").stdout;
+    assert!(shown.starts_with("cpu "), "{shown}");
+}
