@@ -197,8 +197,8 @@ mod tests {
     #[test]
     fn text_cannot_steer_the_terminal() {
         assert_eq!(
-            harmless("a\tb\n\u{1b}[2Jc\u{9b}"),
-            "a\tb\n\\u{1b}[2Jc\\u{9b}"
+            harmless("a\tb\n\u{1b}[2J\u{202e}"),
+            "a\tb\n\\u{1b}[2J\\u{202e}"
         );
     }
 

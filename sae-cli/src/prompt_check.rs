@@ -126,7 +126,7 @@ impl Question {
             let SaeConfig { d_in, d_out, .. } = sae.cfg();
             ensure!(
                 (*d_in, *d_out) == (width, target),
-                "the SAE goes from width {d_in} to {d_out}, the model has {width} at {} and {target} at {}; does the SAE belong to this model and hook?",
+                "the SAE goes from width {d_in} to {d_out}, the model has {width} at {} and {target} at {}; does this SAE belong to this model and hook?",
                 model.read(),
                 model.write()
             );

@@ -88,7 +88,8 @@ fn decoded_explains_the_activations_as_eval_says() {
     for row in x.rows() {
         center.iter_mut().zip(row).for_each(|(c, x)| *c += x / n);
     }
-    let variance = square(&mut x.values.iter().copied()) - center.iter().map(|c| c * c).sum::<f64>();
+    let variance =
+        square(&mut x.values.iter().copied()) - center.iter().map(|c| c * c).sum::<f64>();
     let quality = &CHAIN.by_tokens["metrics"]["reconstruction_quality"];
     assert_close(error, number(quality, "mse"), 1e-5);
     assert_close(
@@ -138,7 +139,11 @@ fn tensors_are_named_and_shaped_as_the_hooks() {
         ("blocks.3.hook_resid_post", vec![3, 16, 128]),
         ("ln_final.hook_normalized", vec![3, 16, 128]),
     ];
-    let names = hooks.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" ");
+    let names = hooks
+        .iter()
+        .map(|(name, _)| *name)
+        .collect::<Vec<_>>()
+        .join(" ");
     let line = format!(
         "activations --model $MODEL --tokens t.safetensors --hook {names} --logits --loss --out a.safetensors"
     );
@@ -154,7 +159,11 @@ fn tensors_are_named_and_shaped_as_the_hooks() {
         assert_eq!(result["tensors"][name], serde_json::json!(shape));
     }
     let pattern = &found["blocks.1.attn.hook_pattern"];
-    assert!(pattern.rows().all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-5));
+    assert!(
+        pattern
+            .rows()
+            .all(|row| (row.iter().sum::<f64>() - 1.0).abs() < 1e-5)
+    );
 }
 
 #[test]
@@ -236,7 +245,9 @@ fn encode_joins_and_parts_heads() {
     cfg["reshape_activations"] = "hook_z".into();
     sae::perfect(&scratch, "sae", &cfg);
     scratch.ok("activations --model $MODEL --tokens t.safetensors --hook blocks.1.attn.hook_z --out a.safetensors");
-    scratch.ok("encode --sae sae --input a.safetensors --key blocks.1.attn.hook_z --out e.safetensors");
+    scratch.ok(
+        "encode --sae sae --input a.safetensors --key blocks.1.attn.hook_z --out e.safetensors",
+    );
     let found = read(&scratch.path("e.safetensors"));
     let z = &read(&scratch.path("a.safetensors"))["blocks.1.attn.hook_z"];
     assert_eq!(found["feature_acts"].shape, [3, 16, 256]);
@@ -255,24 +266,46 @@ fn a_temporal_sae_sees_each_sequence_whole() {
         let values = (0..n).map(|i| (((i + seed) * 7919 % 211) as f32 - 105.0) / 100.0);
         Numbers::f32(shape, values)
     };
-    let mut weights = vec![("W_dec".to_owned(), random(1, &[64, 4])), ("b_dec".to_owned(), random(2, &[4]))];
-    for (seed, (part, width)) in [("k_ctx", 4), ("q_target", 4), ("v_ctx", 64), ("c_proj", 64)].into_iter().enumerate() {
+    let mut weights = vec![
+        ("W_dec".to_owned(), random(1, &[64, 4])),
+        ("b_dec".to_owned(), random(2, &[4])),
+    ];
+    for (seed, (part, width)) in [("k_ctx", 4), ("q_target", 4), ("v_ctx", 64), ("c_proj", 64)]
+        .into_iter()
+        .enumerate()
+    {
         let name = format!("attn_layers.0.{part}");
         weights.push((format!("{name}.weight"), random(seed, &[width, 64])));
         weights.push((format!("{name}.bias"), random(seed + 9, &[width])));
     }
-    sae::run(&scratch, "sae", &cfg, weights.iter().map(|(name, x)| (name.as_str(), x.clone())));
+    sae::run(
+        &scratch,
+        "sae",
+        &cfg,
+        weights.iter().map(|(name, x)| (name.as_str(), x.clone())),
+    );
     let forward = |shape: &[usize]| {
         support::tensors::write(&scratch.path("x.safetensors"), [("acts", random(3, shape))]);
         scratch.ok("encode --sae sae --input x.safetensors --out e.safetensors");
         let found = read(&scratch.path("e.safetensors"));
-        assert_ne!(found["forward"], found["decoded"], "the prediction is added");
+        assert_ne!(
+            found["forward"], found["decoded"],
+            "the prediction is added"
+        );
         assert_eq!(found["forward"].shape, shape);
         found["forward"].values.clone()
     };
     let one = forward(&[12, 4]);
-    assert_eq!(forward(&[1, 12, 4]), one, "rows of a matrix are one sequence");
-    assert_ne!(forward(&[2, 6, 4]), one, "two sequences do not see each other");
+    assert_eq!(
+        forward(&[1, 12, 4]),
+        one,
+        "rows of a matrix are one sequence"
+    );
+    assert_ne!(
+        forward(&[2, 6, 4]),
+        one,
+        "two sequences do not see each other"
+    );
     assert_eq!(forward(&[1, 2, 6, 4]), forward(&[2, 6, 4]));
 }
 
@@ -283,7 +316,10 @@ fn bf16_is_a_number_format_of_the_model() {
     let full = scratch.ok(&format!("{prompt} f32")).json();
     let half = scratch.sae(&format!("{prompt} bf16"));
     assert!(half.stderr.contains("bf16 on the CPU"), "{}", half.stderr);
-    let (full, half) = (number(&full, "baseline.logit"), number(&half.json(), "baseline.logit"));
+    let (full, half) = (
+        number(&full, "baseline.logit"),
+        number(&half.json(), "baseline.logit"),
+    );
     assert_close(half, full, 0.05);
     assert_ne!(half, full);
 }

@@ -26,7 +26,11 @@ fn a_run_is_described() {
     }
     assert!((number(&info, "mean_log_sparsity") + 1.823_948_6).abs() < 1e-6);
     let shown = scratch.ok("info $RUN").stdout;
-    for part in ["standard", "d_in=128, d_sae=1024 (8.0x)", "mean log10 -1.824, 0.00 % dead"] {
+    for part in [
+        "standard",
+        "d_in=128, d_sae=1024 (8.0x)",
+        "mean log10 -1.824, 0.00 % dead",
+    ] {
         assert!(shown.contains(part), "{shown}");
     }
 }
@@ -40,10 +44,18 @@ fn every_layout_is_one_run() {
     // SAELens' own layout: everything in one folder.
     scratch.write("flat/x", "");
     for name in ["cfg.json", "sae_weights.safetensors"] {
-        std::fs::copy(scratch.path(&format!("run/final_sae/{name}")), scratch.path(&format!("flat/{name}"))).unwrap();
+        std::fs::copy(
+            scratch.path(&format!("run/final_sae/{name}")),
+            scratch.path(&format!("flat/{name}")),
+        )
+        .unwrap();
     }
     assert!(scratch.json("info flat")["mean_log_sparsity"].is_null());
-    std::fs::copy(scratch.path("run/sparsity.safetensors"), scratch.path("flat/sparsity.safetensors")).unwrap();
+    std::fs::copy(
+        scratch.path("run/sparsity.safetensors"),
+        scratch.path("flat/sparsity.safetensors"),
+    )
+    .unwrap();
     let mut flat = scratch.json("info flat");
     assert_eq!(flat["path"], "flat");
     flat["path"] = whole["path"].clone();
@@ -70,7 +82,10 @@ fn dead_features_are_counted() {
     let scratch = Scratch::new();
     sae::zero(&scratch, "sae", &sae::cfg("standard", 4, 8, "hook_embed"));
     let recorded = tensors::Numbers::f32(&[8], [-10.0, -10.0, -1.0, -2.0, -3.0, -1.0, -2.0, -3.0]);
-    tensors::write(&scratch.path("sae/sparsity.safetensors"), [("sparsity", recorded)]);
+    tensors::write(
+        &scratch.path("sae/sparsity.safetensors"),
+        [("sparsity", recorded)],
+    );
     let info = scratch.json("info sae");
     assert_eq!(info["dead_fraction"], 0.25);
     assert_eq!(info["mean_log_sparsity"], -4.0);
@@ -85,8 +100,14 @@ fn text_from_a_run_cannot_steer_the_terminal() {
     cfg["metadata"]["model_name"] = "\u{1b}]0;owned\u{7}".into();
     sae::zero(&scratch, "sae", &cfg);
     let shown = scratch.ok("info sae").stdout;
-    assert!(shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}']), "{shown}");
-    assert_eq!(scratch.json("info sae")["model_name"], "\u{1b}]0;owned\u{7}");
+    assert!(
+        shown.contains("owned") && !shown.contains(['\u{1b}', '\u{7}']),
+        "{shown}"
+    );
+    assert_eq!(
+        scratch.json("info sae")["model_name"],
+        "\u{1b}]0;owned\u{7}"
+    );
 }
 
 #[test]

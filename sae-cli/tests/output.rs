@@ -39,7 +39,11 @@ fn a_file_is_replaced_as_a_whole() {
     assert_eq!(read_json(&scratch.path("a.json"))["d_sae"], 1024);
     // A call that fails leaves what was there.
     scratch.write("a.json", "old");
-    scratch.fails(1, "info nowhere --json a.json", &["nowhere: no such folder"]);
+    scratch.fails(
+        1,
+        "info nowhere --json a.json",
+        &["nowhere: no such folder"],
+    );
     assert_eq!(scratch.read("a.json"), "old");
 }
 
@@ -83,11 +87,21 @@ fn devices_and_pipes_are_written_into_not_replaced() {
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
     let scratch = Scratch::new();
-    let mut command = scratch.command("eval --sae $RUN --model $MODEL --dataset $TEXT --sequences 1 --json");
-    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut command =
+        scratch.command("eval --sae $RUN --model $MODEL --dataset $TEXT --sequences 1 --json");
+    let mut child = command
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
     drop(child.stdout.take());
     let mut stderr = String::new();
-    child.stderr.take().unwrap().read_to_string(&mut stderr).unwrap();
+    child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut stderr)
+        .unwrap();
     assert!(child.wait().unwrap().success(), "{stderr}");
     assert_eq!(stderr, "");
 }
@@ -114,7 +128,10 @@ fn exit_codes_tell_failure_from_misuse() {
     assert_eq!(scratch.sae("info nowhere").code, 1);
     assert_eq!(scratch.sae("").code, 2);
     assert_eq!(scratch.sae("info").code, 2);
-    assert_eq!(scratch.sae("eval --sae $RUN --dataset a --tokens b").code, 2);
+    assert_eq!(
+        scratch.sae("eval --sae $RUN --dataset a --tokens b").code,
+        2
+    );
 }
 
 #[test]
@@ -123,7 +140,9 @@ fn the_binary_carries_the_demo() {
     let copy = scratch.path("elsewhere");
     std::fs::copy(env!("CARGO_BIN_EXE_sae"), &copy).unwrap();
     let mut command = std::process::Command::new(copy);
-    command.current_dir(scratch.path("")).args(["analyze", "--sequences", "1", "--out", "o", "-q"]);
+    command
+        .current_dir(scratch.path(""))
+        .args(["analyze", "--sequences", "1", "--out", "o", "-q"]);
     let outcome = finish(&mut command);
     assert_eq!(outcome.code, 0, "{outcome:#?}");
 }

@@ -92,10 +92,16 @@ fn a_lossless_sae_changes_nothing_anywhere() {
         .iter()
         .map(|&(hook, d)| {
             let metrics = loses_nothing(&sae::cfg("standard", d, 2 * d, hook));
-            number(&metrics, "model_performance_preservation.ce_loss_without_sae")
+            number(
+                &metrics,
+                "model_performance_preservation.ce_loss_without_sae",
+            )
         })
         .collect();
-    assert!(original.iter().all(|ce| (ce - original[0]).abs() < 1e-5), "one model: {original:?}");
+    assert!(
+        original.iter().all(|ce| (ce - original[0]).abs() < 1e-5),
+        "one model: {original:?}"
+    );
 }
 
 #[test]
@@ -110,7 +116,12 @@ fn nor_does_it_where_there_are_heads() {
 #[test]
 fn an_empty_sae_is_the_ablation() {
     let scratch = Scratch::new();
-    for hook in ["hook_embed", "blocks.1.hook_mlp_out", "blocks.3.hook_resid_mid", "ln_final.hook_normalized"] {
+    for hook in [
+        "hook_embed",
+        "blocks.1.hook_mlp_out",
+        "blocks.3.hook_resid_mid",
+        "ln_final.hook_normalized",
+    ] {
         sae::zero(&scratch, "sae", &sae::cfg("standard", 128, 256, hook));
         ablates(&scratch);
     }
@@ -134,7 +145,10 @@ fn a_transcoder_reads_here_and_writes_there() {
     let out = &read(&scratch.path("a.safetensors"))["blocks.1.hook_mlp_out"];
     let square = out.values.iter().map(|x| x * x).sum::<f64>() / 32.0;
     assert_close(number(&metrics, "reconstruction_quality.mse"), square, 1e-5);
-    assert_eq!(scratch.json("info sae")["hook_name_out"], "blocks.1.hook_mlp_out");
+    assert_eq!(
+        scratch.json("info sae")["hook_name_out"],
+        "blocks.1.hook_mlp_out"
+    );
 }
 
 #[test]
@@ -156,23 +170,44 @@ fn what_does_not_fit_is_refused() {
     let refused = |cfg: &Value, said: &[&str]| {
         sae::zero(&scratch, "sae", cfg);
         let d_in = cfg["d_in"].as_u64().unwrap() as usize;
-        assert_eq!(read(&scratch.path("sae/sae_weights.safetensors"))["W_enc"].shape[0], d_in);
+        assert_eq!(
+            read(&scratch.path("sae/sae_weights.safetensors"))["W_enc"].shape[0],
+            d_in
+        );
         scratch.fails(1, EVAL, said);
         scratch.fails(1, "prompt In --answer the --sae sae --model $MODEL", said);
     };
     let resid = "blocks.1.hook_resid_pre";
-    refused(&sae::cfg("standard", 64, 16, resid), &["64", "128", "does this SAE belong", "hook?"]);
+    refused(
+        &sae::cfg("standard", 64, 16, resid),
+        &["64", "128", "does this SAE belong", "hook?"],
+    );
     let pattern = "blocks.1.attn.hook_pattern";
-    refused(&joined(pattern, 64), &[pattern, "one value per pair of positions"]);
+    refused(
+        &joined(pattern, 64),
+        &[pattern, "one value per pair of positions"],
+    );
     let z = "blocks.1.attn.hook_z";
-    refused(&sae::cfg("standard", 128, 16, z), &[z, "reshape_activations", "hook_head_index"]);
+    refused(
+        &sae::cfg("standard", 128, 16, z),
+        &[z, "reshape_activations", "hook_head_index"],
+    );
     refused(&of_head(z, 32, 4), &["hook_head_index is 4", "4 heads"]);
-    refused(&of_head("blocks.1.attn.hook_k", 32, 2), &["hook_head_index is 2", "2 heads"]);
-    refused(&of_head(resid, 128, 0), &["hook_head_index is 0", "no heads"]);
+    refused(
+        &of_head("blocks.1.attn.hook_k", 32, 2),
+        &["hook_head_index is 2", "2 heads"],
+    );
+    refused(
+        &of_head(resid, 128, 0),
+        &["hook_head_index is 0", "no heads"],
+    );
     let mut backwards = sae::cfg("transcoder", 128, 16, "blocks.2.hook_mlp_out");
     backwards["d_out"] = 128.into();
     backwards["metadata"]["hook_name_out"] = resid.into();
-    refused(&backwards, &["writes at blocks.1.hook_resid_pre, before it reads at blocks.2.hook_mlp_out"]);
+    refused(
+        &backwards,
+        &["writes at blocks.1.hook_resid_pre, before it reads at blocks.2.hook_mlp_out"],
+    );
 }
 
 #[test]

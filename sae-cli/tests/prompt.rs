@@ -15,7 +15,10 @@ fn the_demo_answers_as_in_torch() {
         let expected = &reference()["prompt"][who];
         assert_eq!(result[who]["rank"], expected["rank"]);
         assert_close(number(&result[who], "prob"), number(expected, "prob"), 1e-4);
-        assert_eq!(result[who]["token"], " Moses", "a space goes before the answer");
+        assert_eq!(
+            result[who]["token"], " Moses",
+            "a space goes before the answer"
+        );
     }
     assert_eq!(result["answer"], " Moses");
 }
@@ -26,7 +29,14 @@ fn without_an_sae_there_is_only_the_model() {
     let result = scratch.json("prompt In --answer the --model $MODEL");
     assert_eq!(
         keys(&result),
-        ["prompt", "answer", "prompt_tokens", "answer_tokens", "baseline", "with_sae"]
+        [
+            "prompt",
+            "answer",
+            "prompt_tokens",
+            "answer_tokens",
+            "baseline",
+            "with_sae"
+        ]
     );
     assert!(result["with_sae"].is_null());
     let shown = scratch.ok("prompt In --answer the --model $MODEL").stdout;
@@ -39,7 +49,10 @@ fn bos_is_there_unless_refused() {
     let scratch = Scratch::new();
     let ask = |bos: &str| scratch.json(&format!("prompt In --answer the --model $MODEL {bos}"));
     let (with, without) = (ask(""), ask("--no-bos"));
-    assert_eq!(with["prompt_tokens"], serde_json::json!(["<|begin_of_text|>", "In"]));
+    assert_eq!(
+        with["prompt_tokens"],
+        serde_json::json!(["<|begin_of_text|>", "In"])
+    );
     assert_eq!(without["prompt_tokens"], serde_json::json!(["In"]));
     assert_ne!(with["baseline"]["logit"], without["baseline"]["logit"]);
 }
@@ -49,13 +62,23 @@ fn an_answer_of_many_tokens_is_asked_one_after_the_other() {
     let scratch = Scratch::new();
     let mut command = scratch.command("prompt And --model $MODEL --json --answer");
     let result = finish(command.arg("the LORD said")).json();
-    assert_eq!(result["answer_tokens"], serde_json::json!([" the", " LORD", " said"]));
+    assert_eq!(
+        result["answer_tokens"],
+        serde_json::json!([" the", " LORD", " said"])
+    );
     let tokens = result["baseline"]["tokens"].as_array().unwrap();
     assert_eq!(tokens.len(), 3);
-    assert_eq!(tokens[0]["logit"], result["baseline"]["logit"], "the first is on top");
+    assert_eq!(
+        tokens[0]["logit"], result["baseline"]["logit"],
+        "the first is on top"
+    );
     let mut longer = scratch.command("prompt --answer LORD --model $MODEL --json");
     let alone = finish(longer.arg("And the")).json();
-    assert_close(number(&tokens[1], "logit"), number(&alone, "baseline.logit"), 1e-5);
+    assert_close(
+        number(&tokens[1], "logit"),
+        number(&alone, "baseline.logit"),
+        1e-5,
+    );
 }
 
 #[test]
@@ -74,6 +97,10 @@ fn control_characters_stay_in_the_json() {
     };
     let shown = ask("");
     assert_eq!(shown.code, 0, "{shown:#?}");
-    assert!(!shown.stdout.contains(['\u{1b}', '\u{7}']), "{}", shown.stdout);
+    assert!(
+        !shown.stdout.contains(['\u{1b}', '\u{7}']),
+        "{}",
+        shown.stdout
+    );
     assert_eq!(ask("--json").json()["prompt"], "In\u{1b}[2J");
 }

@@ -77,7 +77,9 @@ fn threads_change_nothing() {
 fn budgets_count_rows_or_tokens() {
     let scratch = Scratch::new();
     let rows = |budget: &str| {
-        let line = format!("tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 {budget} --out t.safetensors");
+        let line = format!(
+            "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 {budget} --out t.safetensors"
+        );
         scratch.json(&line)["rows"].as_u64().unwrap()
     };
     assert_eq!(rows("--sequences 3"), 3);
@@ -94,14 +96,25 @@ fn every_source_gives_the_same_rows() {
     scratch.write("a.jsonl", format!("{record}\n"));
     scratch.write("a.json", format!("[{record}]"));
     scratch.write("folder/part.jsonl", format!("{record}\n"));
-    scratch.write("odd.jsonl", serde_json::json!({ "verse": text }).to_string());
+    scratch.write(
+        "odd.jsonl",
+        serde_json::json!({ "verse": text }).to_string(),
+    );
     let rows = |source: &str| {
-        let line = format!("tokenize --tokenizer $MODEL --dataset {source} --context-size 16 --out t.safetensors");
+        let line = format!(
+            "tokenize --tokenizer $MODEL --dataset {source} --context-size 16 --out t.safetensors"
+        );
         scratch.ok(&line);
         tokens(&scratch, "t.safetensors").values
     };
     let expected = rows("a.txt");
-    for source in ["a.jsonl", "a.json", "folder", "folder/*.jsonl", "odd.jsonl --column verse"] {
+    for source in [
+        "a.jsonl",
+        "a.json",
+        "folder",
+        "folder/*.jsonl",
+        "odd.jsonl --column verse",
+    ] {
         assert_eq!(rows(source), expected, "{source}");
     }
 }
@@ -114,7 +127,11 @@ fn rows_that_are_tokenised_already_pass_as_they_are() {
     write(&scratch.path("ids.safetensors"), [("input_ids", table)]);
     let outcome = scratch.sae("tokenize --tokenizer $MODEL --dataset ids.safetensors --context-size 2 --no-bos --out t.safetensors");
     assert_eq!(outcome.code, 0, "{outcome:#?}");
-    assert!(outcome.stderr.contains("tokenised rows are cut"), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("tokenised rows are cut"),
+        "{}",
+        outcome.stderr
+    );
     assert_eq!(
         tokens(&scratch, "t.safetensors").values,
         [5.0, 6.0, 8.0, 9.0],
@@ -135,7 +152,10 @@ fn the_file_says_how_it_was_made() {
     assert_eq!(made["sequence_separator_token"], 1);
     assert_eq!(made["packing"], "notebook");
     assert_eq!(made["vocab_size"], 2048);
-    assert_eq!(made["original_dataset"], demo("text/kjv.jsonl").to_str().unwrap());
+    assert_eq!(
+        made["original_dataset"],
+        demo("text/kjv.jsonl").to_str().unwrap()
+    );
 }
 
 #[test]
@@ -145,5 +165,8 @@ fn a_tokenizer_may_be_given_by_its_file() {
     let outcome = finish(by_file.arg(demo("model/tokenizer.json")));
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     scratch.ok("tokenize --dataset $TEXT --context-size 16 --sequences 9 --out folder.safetensors --tokenizer $MODEL");
-    assert_eq!(tokens(&scratch, "file.safetensors"), tokens(&scratch, "folder.safetensors"));
+    assert_eq!(
+        tokens(&scratch, "file.safetensors"),
+        tokens(&scratch, "folder.safetensors")
+    );
 }

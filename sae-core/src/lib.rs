@@ -50,3 +50,8 @@ pub use sae::{
 };
 pub use sparse::SparseFeatures;
 pub use weights::LoadError;
+
+/// Compiles the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

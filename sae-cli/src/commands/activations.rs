@@ -19,8 +19,10 @@ use std::path::PathBuf;
 /// Run a model on rows of tokens and keep the activations at some hooks
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sae activations --model model/ --tokens tokens.safetensors --hook blocks.15.hook_resid_pre --out acts.safetensors
-  sae activations --model model/ --tokens tokens.safetensors --hook blocks.0.attn.hook_pattern --positions -1 --out last.safetensors
+  sae activations --model model/ --tokens tokens.safetensors --hook blocks.15.hook_resid_pre \\
+      --out acts.safetensors
+  sae activations --model model/ --tokens tokens.safetensors --hook blocks.0.attn.hook_pattern \\
+      --positions -1 --out last.safetensors
   sae activations --model model/ --tokens tokens.safetensors --loss --out loss.safetensors
 
 Layers above the highest hook do not run unless --logits or --loss needs them. Tensors are named as the hooks, with the rows of \

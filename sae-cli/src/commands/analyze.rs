@@ -24,7 +24,8 @@ use std::time::Instant;
 #[command(after_help = "Examples:
   sae analyze --out report
   sae analyze runs/20251213_174540_llama3_8b --dataset 'pile/*.jsonl.zst' --out report
-  sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' --answer Paris --out report
+  sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' \\
+      --answer Paris --out report
 
 Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
 SAE's full forward pass replaces the activation. The folder gets report.json and report.html.")]

@@ -18,7 +18,8 @@ use std::path::PathBuf;
 /// Encode activations from a file, and decode them again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sae encode --sae RUN --input acts.safetensors --key blocks.15.hook_resid_pre --out features.safetensors
+  sae encode --sae RUN --input acts.safetensors --key blocks.15.hook_resid_pre \\
+      --out features.safetensors
 
 The output holds feature_acts [.., d_sae] (dense), decoded = decode(encode(x)) and forward = the full forward pass, with a \
 transcoder's skip connection and a temporal SAE's prediction; all but the last axis are those of the input.")]

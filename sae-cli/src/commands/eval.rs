@@ -22,7 +22,8 @@ use std::path::{Path, PathBuf};
 #[command(group = ArgGroup::new("data").args(["dataset", "tokens"]).required(true))]
 #[command(after_help = "Examples:
   sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
-  sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens --csv metrics.csv
+  sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens \\
+      --csv metrics.csv
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]

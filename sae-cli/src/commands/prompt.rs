@@ -13,7 +13,8 @@ use std::path::PathBuf;
 /// Ask for the next token after a prompt, plain and through an SAE: the notebook's prompt check
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sae prompt 'When John and Mary went to the shops, John gave the bag to' --answer ' Mary' --sae RUN
+  sae prompt 'When John and Mary went to the shops, John gave the bag to' --answer ' Mary' \\
+      --sae RUN
   sae prompt 'The capital of France is' --answer Paris --model model/
 
 A space is put before the answer if it has none. Ranks count from 0. The SAE's full forward pass replaces the activation.")]

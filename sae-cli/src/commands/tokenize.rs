@@ -12,8 +12,10 @@ use std::path::PathBuf;
 /// Turn text into packed rows of token ids
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sae tokenize --tokenizer meta-llama/Meta-Llama-3-8B --dataset 'pile/*.jsonl.zst' --context-size 256 --max-tokens 10000000 --out tokens.safetensors
-  sae tokenize --tokenizer model/ --dataset text.txt --context-size 128 --no-bos --out tokens.safetensors
+  sae tokenize --tokenizer meta-llama/Meta-Llama-3-8B --dataset 'pile/*.jsonl.zst' \\
+      --context-size 256 --max-tokens 10000000 --out tokens.safetensors
+  sae tokenize --tokenizer model/ --dataset text.txt --context-size 128 --no-bos \\
+      --out tokens.safetensors
 
 The file holds tokens, u32 [rows, context size], and how they were made, in the words of SAELens' sae_lens.json.")]
 pub(crate) struct Args {

@@ -204,8 +204,7 @@ impl SaeConfig {
 
     /// The configuration as SAELens 6 writes it.
     pub fn to_json(&self) -> String {
-        let value = v6::to_value(self);
-        serde_json::to_string_pretty(&value).expect("a JSON value can be written")
+        format!("{:#}", v6::to_value(self))
     }
 
     fn validated(self) -> Result<Self, Problem> {
@@ -283,7 +282,7 @@ impl SaeConfig {
 
 pub(crate) fn invalid(
     key: &'static str,
-    found: impl ToString,
+    found: impl std::fmt::Display,
     expected: impl Into<String>,
 ) -> Problem {
     Problem::Invalid {

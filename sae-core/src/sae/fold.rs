@@ -50,7 +50,7 @@ impl Sae {
                         norms: Some(scale), ..
                     }) => *scale = scale.ones_like(),
                     Activation::JumpRelu { threshold } => {
-                        *threshold = threshold.clone() * norms.clone()
+                        *threshold = threshold.clone() * norms.clone();
                     }
                     Activation::Relu => {}
                 }

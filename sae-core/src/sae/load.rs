@@ -67,6 +67,7 @@ impl Sae {
             .then(|| reader.get("W_skip", [cfg.d_out, cfg.d_in]))
             .transpose()?;
         reader.file.finish()?;
+        tracing::info!(path = %path.display(), architecture = cfg.architecture.name(), d_sae = cfg.d_sae, ?dtype, "loaded an SAE");
         Ok(Self {
             cfg,
             dtype,

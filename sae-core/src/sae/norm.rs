@@ -26,7 +26,7 @@ pub(super) enum Norm {
     /// Divide by the constant.
     Constant(f64),
     /// Multiply by the deviation and add the mean, `[b, p, 1]` each.
-    LayerNorm {
+    MeanStd {
         mean: Tensor<3>,
         std: Tensor<3>,
     },
@@ -51,7 +51,7 @@ impl Sae {
                 let std = (centred.clone().square().sum_dim(2) / (d_in - 1.0)).sqrt();
                 (
                     centred / (std.clone() + LAYER_NORM_EPS),
-                    Norm::LayerNorm { mean, std },
+                    Norm::MeanStd { mean, std },
                 )
             }
             NormalizeActivations::ConstantScalarRescale => {
@@ -69,7 +69,7 @@ impl Norm {
             Self::None => x,
             Self::Scale(factor) => x / factor.clone(),
             Self::Constant(factor) => x / *factor,
-            Self::LayerNorm { mean, std } => x * std.clone() + mean.clone(),
+            Self::MeanStd { mean, std } => x * std.clone() + mean.clone(),
         }
     }
 }

@@ -53,7 +53,7 @@ impl Sae {
                 .map_err(std::io::Error::other)
         })?;
         let mut cfg = self.cfg.clone();
-        cfg.dtype = torch_name(DType::from(self.dtype)).to_owned();
+        torch_name(DType::from(self.dtype)).clone_into(&mut cfg.dtype);
         write(CFG, &|path| std::fs::write(path, cfg.to_json() + "\n"))
     }
 

@@ -105,7 +105,7 @@ impl<'a> WeightFile<'a> {
             && self
                 .numbers("scaling_factor", &[d_sae])?
                 .iter()
-                .any(|&s| s != 1.0)
+                .any(|&s| (s - 1.0).abs() > 0.0)
         {
             return Err(LoadError::ScalingFactor {
                 path: self.path.clone(),
