@@ -25,10 +25,11 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
     let default = ours.map(|name| format!("{name}={level}")).join(",");
     let filter = EnvFilter::try_from_env("SAE_LOG")
         .unwrap_or_else(|_| EnvFilter::new(format!("error,{default}")));
+    let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        .with_ansi(std::io::stderr().is_terminal() && !no_color)
         .without_time()
         .with_target(verbose > 1)
         .try_init();

@@ -133,16 +133,3 @@ fn exit_codes_tell_failure_from_misuse() {
         2
     );
 }
-
-#[test]
-fn the_binary_carries_the_demo() {
-    let scratch = Scratch::new();
-    let copy = scratch.path("elsewhere");
-    std::fs::copy(env!("CARGO_BIN_EXE_sae"), &copy).unwrap();
-    let mut command = std::process::Command::new(copy);
-    command
-        .current_dir(scratch.path(""))
-        .args(["analyze", "--sequences", "1", "--out", "o", "-q"]);
-    let outcome = finish(&mut command);
-    assert_eq!(outcome.code, 0, "{outcome:#?}");
-}

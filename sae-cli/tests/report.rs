@@ -1,5 +1,7 @@
 //! report.html: whole, alone, and harmless whatever text it shows.
 
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
+
 mod support;
 
 use serde_json::Value;

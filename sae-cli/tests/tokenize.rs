@@ -1,5 +1,7 @@
 //! `sae tokenize`: text to rows of ids.
 
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
+
 mod support;
 
 use support::tensors::{Numbers, read, write};
@@ -58,7 +60,7 @@ fn saelens_packing_puts_bos_between_documents() {
     );
     scratch.ok("tokenize --tokenizer $MODEL --dataset two.jsonl --context-size 8 --packing saelens --out t.safetensors");
     let table = tokens(&scratch, "t.safetensors");
-    assert_eq!(table.values[0], BOS);
+    assert!(table.values.starts_with(&[BOS]));
     assert!(table.values[1..].contains(&BOS), "{:?}", table.values);
     assert!(!table.values.contains(&EOS));
 }

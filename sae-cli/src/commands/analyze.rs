@@ -6,7 +6,7 @@ use crate::adapters::{Path as Reconstructed, Spliced};
 use crate::cli::Global;
 use crate::demo::Demo;
 use crate::device::Chosen;
-use crate::inputs::{self, PackingChoice, Row, Rows, TextInput};
+use crate::inputs::{self, PackingChoice, RowError, Rows, TextInput};
 use crate::output::{check_file, pretty, write_file};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions};
 use sae_core::RunDir;
 use sae_metrics::{Masking, ProtocolOptions, evaluate};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -176,7 +176,8 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
             ..StreamOptions::new(context_size)
         },
     };
-    let rows: Vec<Row> = Rows::Stream(Box::new(input.open(&tokenizer)?)).collect();
+    let rows = Rows::Stream(Box::new(input.open(&tokenizer)?));
+    let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
     if rows.is_empty() {
         bail!(
             "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
@@ -213,30 +214,16 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
         context_size,
     );
     let spliced = Spliced::new(&sae, Reconstructed::Forward);
+    let rows = rows.into_iter().map(Ok::<_, RowError>);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
     drop(bar);
     let evaluate_s = clock.lap();
     let prompt = question.ask(&tokenizer, &split, Some(&sae))?;
     let prompt_s = clock.lap();
 
-    let bundled = args.run.is_none();
-    let name = |path: &str, demo: &str| {
-        if bundled {
-            demo.to_owned()
-        } else {
-            path.to_owned()
-        }
-    };
-    let mut sae_json = inputs::describe_run(&job.run);
-    let mut model_json = found.describe(&model, on);
-    if bundled {
-        sae_json["path"] = json!("bundled demo");
-        if args.place.model.is_none() {
-            model_json["name"] = json!("bundled demo");
-        }
-    }
+    let (sae_json, model_json) = describe(job, args, found.describe(&model, on));
     let data = json!({
-        "dataset": if args.dataset.is_some() { input.dataset.clone() } else { name(&input.dataset, "bundled demo") },
+        "dataset": if args.is_demo() && args.dataset.is_none() { BUNDLED } else { &input.dataset },
         "context_size": context_size,
         "sequences": evaluation.sparsity.tokens.sequences,
         "tokens": evaluation.sparsity.tokens.seen,
@@ -260,6 +247,27 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
         prompt,
         timings,
     ))
+}
+
+/// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.
+fn describe(job: &Job, args: &Args, mut model: Value) -> (Value, Value) {
+    let mut sae = inputs::describe_run(&job.run);
+    if args.is_demo() {
+        sae["path"] = json!(BUNDLED);
+        if args.place.model.is_none() {
+            model["name"] = json!(BUNDLED);
+        }
+    }
+    (sae, model)
+}
+
+/// What the report calls the demo's parts.
+const BUNDLED: &str = "bundled demo";
+
+impl Args {
+    fn is_demo(&self) -> bool {
+        self.run.is_none()
+    }
 }
 
 /// Seconds between calls.

@@ -61,7 +61,6 @@ pub(crate) fn summary(run: &RunDir) -> String {
         ("sparsity", sparsity),
     ];
     lines
-        .iter()
         .map(|(name, value)| format!("{name:14} {value}\n"))
-        .collect()
+        .concat()
 }

@@ -1,5 +1,8 @@
 //! One module per verb: its arguments, and what it does with them.
 
+// Doc comments of arguments are their help on the terminal, where backticks would be noise.
+#![allow(clippy::doc_markdown)]
+
 pub(crate) mod activations;
 pub(crate) mod analyze;
 pub(crate) mod devices;

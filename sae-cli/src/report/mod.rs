@@ -66,6 +66,10 @@ pub(crate) struct Conventions {
 }
 
 /// Seconds.
+#[expect(
+    clippy::struct_field_names,
+    reason = "the keys of report.json say their unit"
+)]
 #[derive(Debug, Serialize)]
 pub(crate) struct Timings {
     pub(crate) load_model_s: f64,

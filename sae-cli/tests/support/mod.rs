@@ -1,6 +1,7 @@
 //! The real binary, in a folder of its own, and what tests ask of it.
 
 #![allow(dead_code, reason = "each test file uses a part")]
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
 pub(crate) mod sae;
 pub(crate) mod tensors;
