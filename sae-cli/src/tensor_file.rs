@@ -97,6 +97,9 @@ impl Open {
         let mut header = Map::new();
         let mut tensors = BTreeMap::new();
         let mut start = 0;
+        // Wide numbers first, so that each tensor is aligned to its own: torch takes views of the file.
+        let mut batch: Vec<_> = batch.iter().collect();
+        batch.sort_by_key(|(_, data)| std::cmp::Reverse(data.dtype().size()));
         for (name, data) in batch {
             let shape = data.shape()[1..].to_vec();
             let len = (rows * shape.iter().product::<usize>() * data.dtype().size()) as u64;
@@ -177,6 +180,23 @@ mod tests {
             .flat_map(|x| x.to_le_bytes())
             .collect();
         assert_eq!(read.tensor("a").unwrap().data(), expected);
+    }
+
+    #[test]
+    fn tensors_are_aligned_to_their_numbers() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("x.safetensors");
+        let half = TensorData::new(vec![burn::tensor::bf16::ONE], [1]);
+        let full = TensorData::new(vec![2.0_f32], [1]);
+        let mut file = TensorFile::new(&path, 1);
+        file.push(vec![("half".into(), half), ("full".into(), full)])
+            .unwrap();
+        file.finish().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        let (header, all) = safetensors::SafeTensors::read_metadata(&bytes).unwrap();
+        assert!(header.is_multiple_of(8));
+        assert_eq!(all.info("full").unwrap().data_offsets, (0, 4));
+        assert_eq!(all.info("half").unwrap().data_offsets, (4, 6));
     }
 
     #[test]
