@@ -237,7 +237,7 @@ fn streams_that_cannot_be() {
             Content::Tokens(vec![1, 2, 3])
         ),
         "(documents in memory), row 0: the row has 3 ids, fewer than the context size of 4; choose a context size of at most \
-         3, or pack the rows anew (Pretokenized::Documents)"
+         3, or have the rows packed anew as documents"
     );
     assert_eq!(
         said(

@@ -126,7 +126,7 @@ fn no_column_to_read() {
     assert_eq!(
         said("a.jsonl", r#"{"id": 3, "body": "x"}"#),
         "a.jsonl, line 1: none of the columns tokens, input_ids, text, content, raw_content, problem holds text or token ids; \
-         the row has id (number), body (text); name one with the column option"
+         the row has id (number), body (text); choose one with `column`"
     );
     let folder = Folder::new();
     let file = folder.write("a.jsonl", r#"{"id": 3, "body": "x"}"#);

@@ -118,7 +118,8 @@ impl FeatureDensity {
             0 => Vec::new(),
             bins => (0..=bins)
                 .rev()
-                .map(|edge| -(edge as f64) * DECADES_PER_BIN)
+                // Subtracted rather than negated: the last edge is 0, not -0.
+                .map(|edge| 0.0 - edge as f64 * DECADES_PER_BIN)
                 .collect(),
         };
         downwards.reverse();

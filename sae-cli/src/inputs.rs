@@ -251,6 +251,16 @@ pub(crate) fn dataset(given: Option<&str>, metadata: &SaeMetadata) -> Result<Str
     Ok(named.clone())
 }
 
+/// Warns of rows longer than the model was trained for: they run, but what they measure is the model's confusion.
+pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
+    let trained = model.config().max_position_embeddings;
+    if context_size > trained {
+        tracing::warn!(
+            "rows of {context_size} tokens are longer than the {trained} that the model was trained for"
+        );
+    }
+}
+
 /// The context size: given, or the configuration's.
 pub(crate) fn context_size(given: Option<usize>, metadata: &SaeMetadata) -> Result<usize> {
     given.or(metadata.context_size).ok_or_else(|| {

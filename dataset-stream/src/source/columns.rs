@@ -164,8 +164,8 @@ mod tests {
         assert_eq!(
             message,
             "a.jsonl, line 1: none of the columns tokens, input_ids, text, content, raw_content, problem holds text or token \
-             ids; the row has id (number), text (null), lang (text), words (list), ok (boolean), meta (object); name one with \
-             the column option"
+             ids; the row has id (number), text (null), lang (text), words (list), ok (boolean), meta (object); choose one with \
+             `column`"
         );
         let many: Vec<_> = (0..30)
             .map(|i| format!(r#""c{i}{}": 1"#, "x".repeat(i * 3)))

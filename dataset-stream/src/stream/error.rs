@@ -38,7 +38,7 @@ pub enum StreamError {
     /// A tokenised row with too few ids.
     #[error(
         "{location}: the row has {found} ids, fewer than the context size of {context_size}; \
-         choose a context size of at most {found}, or pack the rows anew (Pretokenized::Documents)"
+         choose a context size of at most {found}, or have the rows packed anew as documents"
     )]
     RowTooShort {
         /// The row.

@@ -90,6 +90,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         bail!("--positions {positions}: selects nothing of rows of {context} tokens");
     }
     let model = inputs::find_model(Some(&args.model), None)?.load(&on)?;
+    inputs::warn_if_too_long(context, &model);
     for point in &points {
         point.validate(model.config().n_layers)?;
     }

@@ -193,6 +193,7 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
     }
     let tokenize_s = clock.lap();
     let model = found.load(on)?;
+    inputs::warn_if_too_long(context_size, &model);
     let load_model_s = clock.lap();
     let split = split(&model, &job.run)?;
     let sae = inputs::load_sae(&job.run, on)?;

@@ -95,6 +95,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
     let (rows, context_size) = rows(args, &run, &found, budget, global)?;
     let model = found.load(&on)?;
+    inputs::warn_if_too_long(context_size, &model);
     let masking = masking(args, &found, model.config())?;
     let split = split(&model, &run)?;
     let sae = inputs::load_sae(&run, &on)?;

@@ -1,6 +1,6 @@
 //! Text that stays text.
 
-/// Text for element content and quoted attributes.
+/// Text for element content and quoted attributes; marks that would turn the direction of what follows are shown, not obeyed.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -10,13 +10,16 @@ pub(super) fn escape(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                out.push_str(&format!("U+{:04X}", u32::from(c)));
+            }
             c => out.push(c),
         }
     }
     out
 }
 
-/// A token: as [`escape`], with whitespace made visible and directional marks shown rather than obeyed.
+/// A token: as [`escape`], with whitespace and control characters made visible.
 pub(super) fn escape_token(token: &str) -> String {
     let mut visible = String::new();
     for c in token.chars() {
@@ -24,9 +27,6 @@ pub(super) fn escape_token(token: &str) -> String {
             ' ' => visible.push('·'),
             '\n' => visible.push('↵'),
             '\t' => visible.push('→'),
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                visible.push_str(&format!("U+{:04X}", u32::from(c)));
-            }
             c if c.is_control() => visible.push_str(&format!("U+{:04X}", u32::from(c))),
             c => visible.push(c),
         }
