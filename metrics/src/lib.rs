@@ -29,7 +29,7 @@ pub use legacy_variance::LegacyVariance;
 pub use losses::{CrossEntropy, KlDivergence};
 pub use masking::Masking;
 pub use merge::MergeError;
-pub use model::{Autoencoder, Prefix, Reconstruction, SplitModel};
+pub use model::{Autoencoder, Edit, Prefix, Reconstruction, SplitModel};
 pub use moments::Moments;
 pub use observer::{Observer, Progress, Unobserved};
 pub use prediction::Prediction;

@@ -2,6 +2,7 @@
 
 use crate::features::Features;
 use burn::tensor::{Device, Int, Tensor};
+use std::ops::Range;
 
 /// A language model cut in two at the point an SAE works on.
 ///
@@ -30,24 +31,36 @@ pub trait SplitModel {
     /// `tokens`: `[b, p]`, ids below [`vocab_size`](Self::vocab_size).
     fn prefix(&self, tokens: Tensor<2, Int>) -> Prefix<Self::Resume>;
 
-    /// Runs the rest of the network and its final norm, with the activation at the write point replaced by `edit`; `None`
-    /// leaves it as it was.
+    /// Runs the rest of the network and its final norm once for each edit of the activation at the write point. All edits come in
+    /// one call, for implementations that bring weights in layer by layer.
     ///
     /// # Shapes
-    /// `edit`: as [`Prefix::target`]; the result: `[b, p, d_model]`, the input of [`logits`](Self::logits).
-    fn suffix(&self, resume: &Self::Resume, edit: Option<Tensor<3>>) -> Tensor<3>;
+    /// One result per edit: `[b, p, d_model]`, the input of [`logits`](Self::logits). Where every position comes out the same,
+    /// as it may under [`Edit::Zero`], the result may be `[1, 1, d_model]` and stands for all.
+    fn suffix(&self, resume: &Self::Resume, edits: Vec<Edit>) -> Vec<Tensor<3>>;
 
-    /// Maps final-norm outputs to logits, each row on its own. Called with few rows at a time.
+    /// Maps final-norm outputs to the logits of a range of the vocabulary, each row on its own. Called for a piece at a time.
     ///
     /// # Shapes
-    /// `normed`: `[n, d_model]` → `[n, vocab_size]`, in any float dtype.
-    fn logits(&self, normed: Tensor<2>) -> Tensor<2>;
+    /// `normed`: `[n, d_model]` → `[n, entries.len()]`, in any float dtype.
+    fn logits(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2>;
 
     /// The number of token ids, and of logits.
     fn vocab_size(&self) -> usize;
 
     /// Where token tensors are to be made.
     fn device(&self) -> Device;
+}
+
+/// What becomes of the activation at the write point.
+#[derive(Debug, Clone)]
+pub enum Edit {
+    /// It stays as it was.
+    Keep,
+    /// It is replaced by this, of the shape of [`Prefix::target`].
+    Replace(Tensor<3>),
+    /// It is zero at every position.
+    Zero,
 }
 
 /// The outcome of [`SplitModel::prefix`].

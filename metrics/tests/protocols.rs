@@ -215,8 +215,8 @@ fn one_prefix_and_three_suffixes_a_batch() {
     let both = evaluate(&model, &sae, ok(&rows), &options, &mut Unobserved).unwrap();
     assert_eq!((model.prefixes.take(), model.suffixes.take()), (3, 9));
     assert_eq!(
-        model.most_logit_rows.take(),
-        3,
+        model.most_logits.take(),
+        3 * VOCAB,
         "one token's logits at a time, of two runs and the one row of zeros"
     );
     assert_eq!(

@@ -6,7 +6,10 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Device, Int, Tensor};
 use llama_hooked::{Activation, ActivationCache, Capture, Edit, HookPoint, Llama, NoHooks};
 use sae_core::{ReshapeActivations, Sae, SaeConfig, SaeMetadata, flatten_heads, unflatten_heads};
-use sae_metrics::{Autoencoder, Features, Prefix, Reconstruction, SparseRows, SplitModel};
+use sae_metrics::{
+    Autoencoder, Edit as Splice, Features, Prefix, Reconstruction, SparseRows, SplitModel,
+};
+use std::ops::Range;
 
 /// A Llama cut at the point an SAE writes to.
 #[derive(Debug, Clone)]
@@ -130,12 +133,23 @@ impl<'a> SplitLlama<'a> {
         }
     }
 
-    /// An edit that puts the SAE's output in place.
-    fn replace(&self, output: Tensor<3>) -> Edit<impl FnMut(HookPoint, Activation) -> Activation> {
+    /// A hook that puts the SAE's output, or zeros, in place.
+    fn replace(&self, edit: Splice) -> Edit<impl FnMut(HookPoint, Activation) -> Activation> {
         let heads = self.heads;
-        Edit::new(self.write, move |_, x| match x {
-            Activation::R3(_) => output.clone().into(),
-            Activation::R4(x) => {
+        Edit::new(self.write, move |_, x| match (&edit, x) {
+            (Splice::Keep, x) => x,
+            (Splice::Zero, Activation::R3(x)) => x.zeros_like().into(),
+            (Splice::Zero, Activation::R4(x)) => match heads {
+                Heads::One(head) => {
+                    let [b, p, _, d_head] = x.dims();
+                    let one = Tensor::zeros([b, p, 1, d_head], (&x.device(), x.dtype()));
+                    x.slice_assign([0..b, 0..p, head..head + 1, 0..d_head], one)
+                        .into()
+                }
+                _ => x.zeros_like().into(),
+            },
+            (Splice::Replace(output), Activation::R3(_)) => output.clone().into(),
+            (Splice::Replace(output), Activation::R4(x)) => {
                 let [b, p, _, d_head] = x.dims();
                 match heads {
                     Heads::One(head) => {
@@ -211,30 +225,15 @@ impl SplitModel for SplitLlama<'_> {
         self.split(capture.into_cache(), resume)
     }
 
-    fn suffix(&self, resume: &Resume, edit: Option<Tensor<3>>) -> Tensor<3> {
-        let (model, n_layers) = (self.model, self.model.config().n_layers);
-        let dtype = model.dtype();
-        let resid = match (resume, edit) {
-            (Resume::Between(layer, resid), edit) => {
-                let resid = edit.unwrap_or_else(|| resid.clone()).cast(dtype);
-                model.blocks(resid, *layer..n_layers, &mut NoHooks)
-            }
-            (Resume::Within { layer, after, .. }, None) => {
-                model.blocks(after.clone(), layer + 1..n_layers, &mut NoHooks)
-            }
-            (Resume::Within { layer, before, .. }, Some(edit)) => {
-                model.blocks(before.clone(), *layer..n_layers, &mut self.replace(edit))
-            }
-            (Resume::Final(resid), None) => resid.clone(),
-            (Resume::Final(resid), Some(edit)) => {
-                return model.ln_final(resid.clone(), &mut self.replace(edit));
-            }
-        };
-        model.ln_final(resid, &mut NoHooks)
+    fn suffix(&self, resume: &Resume, edits: Vec<Splice>) -> Vec<Tensor<3>> {
+        edits
+            .into_iter()
+            .map(|edit| self.rest(resume, edit))
+            .collect()
     }
 
-    fn logits(&self, normed: Tensor<2>) -> Tensor<2> {
-        self.model.unembed(normed)
+    fn logits(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        self.model.unembed_entries(normed, entries)
     }
 
     fn vocab_size(&self) -> usize {
@@ -247,6 +246,34 @@ impl SplitModel for SplitLlama<'_> {
 }
 
 impl SplitLlama<'_> {
+    /// Everything above the cut, for one edit.
+    fn rest(&self, resume: &Resume, edit: Splice) -> Tensor<3> {
+        let (model, n_layers) = (self.model, self.model.config().n_layers);
+        let resid = match (resume, edit) {
+            (Resume::Between(layer, resid), edit) => {
+                let resid = match edit {
+                    Splice::Keep => resid.clone(),
+                    Splice::Replace(resid) => resid.cast(model.dtype()),
+                    // Where all positions have the same residual, attention finds the same value everywhere, and they stay the
+                    // same to the end: one position stands for all.
+                    Splice::Zero => resid.clone().slice([0..1, 0..1]).zeros_like(),
+                };
+                model.blocks(resid, *layer..n_layers, &mut NoHooks)
+            }
+            (Resume::Within { layer, after, .. }, Splice::Keep) => {
+                model.blocks(after.clone(), layer + 1..n_layers, &mut NoHooks)
+            }
+            (Resume::Within { layer, before, .. }, edit) => {
+                model.blocks(before.clone(), *layer..n_layers, &mut self.replace(edit))
+            }
+            (Resume::Final(resid), Splice::Keep) => resid.clone(),
+            (Resume::Final(resid), edit) => {
+                return model.ln_final(resid.clone(), &mut self.replace(edit));
+            }
+        };
+        model.ln_final(resid, &mut NoHooks)
+    }
+
     fn split(&self, mut cache: ActivationCache, resume: Resume) -> Prefix<Resume> {
         let target = (self.write != self.read).then(|| self.take(&mut cache, self.write));
         Prefix {

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::Tokenizer;
 use sae_core::{Sae, SaeConfig};
-use sae_metrics::{Prediction, SplitModel};
+use sae_metrics::{Edit, Prediction, SplitModel};
 use serde::Serialize;
 
 /// How many of the likeliest tokens are listed.
@@ -131,12 +131,15 @@ impl Question {
                 model.write()
             );
         }
-        let baseline = self.report(tokenizer, model, model.suffix(&prefix.resume, None))?;
-        let with_sae = sae.map(|sae| {
-            let output = sae.forward(prefix.input.clone());
-            self.report(tokenizer, model, model.suffix(&prefix.resume, Some(output)))
-        });
-        let with_sae = with_sae.transpose()?;
+        let output = sae.map(|sae| sae.forward(prefix.input.clone()));
+        let mut edits = vec![Edit::Keep];
+        edits.extend(output.map(Edit::Replace));
+        let mut answers = model
+            .suffix(&prefix.resume, edits)
+            .into_iter()
+            .map(|normed| self.report(tokenizer, model, normed));
+        let baseline = answers.next().context("the plain run is always made")??;
+        let with_sae = answers.next().transpose()?;
         let texts = |ids: &[u32]| ids.iter().map(|&id| tokenizer.token_text(id)).collect();
         Ok(PromptCheck {
             prompt_tokens: texts(&self.prompt_ids),
@@ -160,7 +163,10 @@ impl Question {
         let rows = normed
             .narrow(1, first, self.answer_ids.len())
             .reshape([self.answer_ids.len(), d]);
-        let logits = model.logits(rows).cast(DType::F32).into_data();
+        let logits = model
+            .logits(rows, 0..model.vocab_size())
+            .cast(DType::F32)
+            .into_data();
         let logits: Vec<f32> = logits
             .try_into_vec()
             .map_err(|e| anyhow::anyhow!("logits could not be read: {e:?}"))?;

@@ -7,13 +7,14 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sae_metrics::{
-    Autoencoder, Evaluation, Features, Masking, Prefix, ProtocolOptions, Reconstruction, Report,
-    SparseRows, SplitModel, Unobserved, evaluate,
+    Autoencoder, Edit, Evaluation, Features, Masking, Prefix, ProtocolOptions, Reconstruction,
+    Report, SparseRows, SplitModel, Unobserved, evaluate,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::convert::Infallible;
+use std::ops::Range;
 use std::path::PathBuf;
 
 const TOLERANCE: f64 = 1e-4;
@@ -102,18 +103,16 @@ impl SplitModel for RecordedModel<'_> {
         }
     }
 
-    fn suffix(&self, rows: &Self::Resume, edit: Option<Tensor<3>>) -> Tensor<3> {
+    fn suffix(&self, rows: &Self::Resume, edits: Vec<Edit>) -> Vec<Tensor<3>> {
         let recorded = |what: &str| {
             self.recorded
                 .get::<3>(&format!("{}.{what}", self.case))
                 .select(0, rows.clone())
         };
-        match edit {
-            None => recorded("original"),
-            Some(edit) if edit.clone().abs().max().into_scalar::<f32>() == 0.0 => {
-                recorded("ablated")
-            }
-            Some(edit) => {
+        let outcome = |edit| match edit {
+            Edit::Keep => recorded("original"),
+            Edit::Zero => recorded("ablated"),
+            Edit::Replace(edit) => {
                 let off = (edit - recorded("edit")).abs().max().into_scalar::<f32>();
                 assert!(
                     off < 1e-5,
@@ -121,11 +120,13 @@ impl SplitModel for RecordedModel<'_> {
                 );
                 recorded("reconstructed")
             }
-        }
+        };
+        edits.into_iter().map(outcome).collect()
     }
 
-    fn logits(&self, normed: Tensor<2>) -> Tensor<2> {
-        normed.matmul(self.recorded.get("W_U"))
+    fn logits(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        let unembedding = self.recorded.get::<2>("W_U");
+        normed.matmul(unembedding.narrow(1, entries.start, entries.len()))
     }
 
     fn vocab_size(&self) -> usize {

@@ -1,10 +1,11 @@
 //! Causal self-attention with grouped queries.
 
-use super::attention_core::{explicit, fused};
+use super::explicit_attention::explicit;
 use super::linear::Linear;
 use super::rotary::Rotary;
 use crate::hook::{Fire, Hook, HookPoint};
 use burn::tensor::Tensor;
+use fused_ops::causal_attention;
 
 /// Queries, keys, values and the output projection of one block.
 #[derive(Debug, Clone)]
@@ -35,11 +36,14 @@ pub(crate) struct Inputs {
 }
 
 impl Attention {
+    /// Adds the attention to the residual stream.
+    ///
     /// # Shapes
-    /// → `[b, p, d]`, what the attention adds to the residual stream.
+    /// `resid`: `[b, p, d]` → the same.
     pub(crate) fn forward<H: Hook + ?Sized>(
         &self,
         layer: usize,
+        resid: Tensor<3>,
         inputs: Inputs,
         rotary: &Rotary,
         hooks: &mut H,
@@ -63,17 +67,21 @@ impl Attention {
         {
             explicit(layer, q, k, v, hooks)
         } else {
-            fused(q, k, v)
+            causal_attention(q, k, v)
         };
         let z = hooks.fire(HookPoint::Z(layer), z);
+        let [b, p, heads, d_head] = z.dims();
         let out = if hooks.wants(HookPoint::Result(layer)) {
             let result = hooks.fire(HookPoint::Result(layer), self.o.forward_from_heads(z));
             result.sum_dim(2).squeeze_dim(2)
         } else {
-            let [b, p, heads, d_head] = z.dims();
-            self.o.forward(z.reshape([b, p, heads * d_head]))
+            let z = z.reshape([b, p, heads * d_head]);
+            if !hooks.wants(HookPoint::AttnOut(layer)) {
+                return self.o.add_to(resid, z);
+            }
+            self.o.forward(z)
         };
-        hooks.fire(HookPoint::AttnOut(layer), out)
+        resid + hooks.fire(HookPoint::AttnOut(layer), out)
     }
 }
 

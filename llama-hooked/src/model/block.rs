@@ -28,8 +28,10 @@ impl Block {
     ) -> Tensor<3> {
         let resid_pre = hooks.fire(HookPoint::ResidPre(layer), resid);
         let inputs = self.attention_inputs(layer, resid_pre.clone(), hooks);
-        let attn_out = self.attention.forward(layer, inputs, rotary, hooks);
-        let resid_mid = hooks.fire(HookPoint::ResidMid(layer), resid_pre + attn_out);
+        let resid_mid = self
+            .attention
+            .forward(layer, resid_pre, inputs, rotary, hooks);
+        let resid_mid = hooks.fire(HookPoint::ResidMid(layer), resid_mid);
         let mlp_in = hooks.fire(HookPoint::MlpIn(layer), resid_mid.clone());
         let normed = self.ln2.forward(
             mlp_in,
@@ -37,8 +39,8 @@ impl Block {
             HookPoint::Ln2Normalized(layer),
             hooks,
         );
-        let mlp_out = self.mlp.forward(layer, normed, hooks);
-        hooks.fire(HookPoint::ResidPost(layer), resid_mid + mlp_out)
+        let resid_post = self.mlp.forward(layer, resid_mid, normed, hooks);
+        hooks.fire(HookPoint::ResidPost(layer), resid_post)
     }
 
     /// The first norm. One input for all heads, unless a hook asks for the residual stream as each head reads it.

@@ -1,6 +1,7 @@
 //! A linear map without bias.
 
 use burn::tensor::Tensor;
+use std::ops::Range;
 
 /// y = x·Wᵀ, with the weight as Hugging Face lays it, `[out, in]`: the transposed product is also the faster one on the CPU.
 #[derive(Debug, Clone)]
@@ -16,14 +17,20 @@ impl Linear {
     /// # Shapes
     /// `[.., in]` → `[.., out]`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let [n_out, n_in] = self.weight.dims();
-        let mut dims = x.dims();
-        let rows = dims[..D - 1].iter().product::<usize>();
-        dims[D - 1] = n_out;
-        // As one matrix: a batched product would be split by batch.
-        x.reshape([rows, n_in])
-            .matmul(self.weight.clone().transpose())
-            .reshape(dims)
+        fused_ops::linear(x, self.weight.clone())
+    }
+
+    /// [`forward`](Self::forward), added to what is there.
+    ///
+    /// # Shapes
+    /// `x`: `[.., in]`, `residual`: `[.., out]` → `[.., out]`.
+    pub(crate) fn add_to<const D: usize>(&self, residual: Tensor<D>, x: Tensor<D>) -> Tensor<D> {
+        fused_ops::linear_add(x, self.weight.clone(), residual)
+    }
+
+    /// Some of the outputs only.
+    pub(crate) fn outputs(&self, range: Range<usize>) -> Self {
+        Self::new(self.weight.clone().narrow(0, range.start, range.len()))
     }
 
     /// Each head's rows of the weight times its own input.

@@ -1,16 +1,13 @@
 //! The model.
 
 mod attention;
-mod attention_core;
 mod block;
-mod cpu;
+mod explicit_attention;
 mod forward;
 mod linear;
-mod loss;
 mod mlp;
 mod rms_norm;
 mod rotary;
-mod swiglu;
 
 pub use forward::{ForwardError, ForwardOptions, Input, Output, OutputKind};
 
@@ -20,11 +17,16 @@ use crate::weights::TensorSource;
 use attention::Attention;
 use block::Block;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
+use fused_ops::softmax::cross_entropy;
 use linear::Linear;
 use mlp::Mlp;
 use rms_norm::RmsNorm;
 use rotary::Rotary;
 use std::ops::Range;
+
+/// Bytes of f32 logits that exist at a time: enough for a fast product, and not so much that the allocator hands every piece back to
+/// the system.
+const LOGITS_BYTES: usize = 24 << 20;
 
 /// A Llama-architecture language model with hook points.
 ///
@@ -189,9 +191,22 @@ impl Llama {
         self.unembedding.forward(normed.cast(self.dtype))
     }
 
+    /// As [`unembed`](Self::unembed), for a range of the vocabulary.
+    ///
+    /// # Shapes
+    /// `[n, d_model]`, cast to the model's dtype → `[n, entries.len()]`.
+    ///
+    /// # Panics
+    /// If the range ends beyond the vocabulary.
+    pub fn unembed_entries(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        self.unembedding
+            .outputs(entries)
+            .forward(normed.cast(self.dtype))
+    }
+
     /// Cross-entropy −log softmax(logits)\[next token\] at each position but the last, in nats, f32.
     ///
-    /// Logits exist for one chunk of tokens at a time, some 24 MiB of them in f32.
+    /// Logits exist for a piece of the tokens and the vocabulary at a time, some 24 MiB of them in f32.
     ///
     /// # Shapes
     /// `normed`: `[b, p, d_model]`, the output of the final norm; `tokens`: `[b, p]` → `[b, p − 1]`.
@@ -206,13 +221,11 @@ impl Llama {
         );
         let rows = b * (p - 1);
         let normed = normed.narrow(1, 0, p - 1).reshape([rows, d]);
-        let targets = tokens.narrow(1, 1, p - 1).reshape([rows, 1]);
-        let losses = normed
-            .split(loss::chunk_rows(self.config.vocab_size), 0)
-            .into_iter()
-            .zip(targets.split(loss::chunk_rows(self.config.vocab_size), 0))
-            .map(|(normed, targets)| loss::cross_entropy(self.unembed(normed), targets))
-            .collect();
-        Tensor::cat(losses, 0).reshape([b, p - 1])
+        let targets = tokens.narrow(1, 1, p - 1).reshape([rows]);
+        let logits = |rows: Range<usize>, entries| {
+            let normed = normed.clone().narrow(0, rows.start, rows.len());
+            self.unembed_entries(normed, entries)
+        };
+        cross_entropy(targets, self.config.vocab_size, LOGITS_BYTES, logits).reshape([b, p - 1])
     }
 }

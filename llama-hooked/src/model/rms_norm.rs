@@ -26,6 +26,9 @@ impl RmsNorm {
         normalized: HookPoint,
         hooks: &mut H,
     ) -> Tensor<3> {
+        if !hooks.wants(scale) && !hooks.wants(normalized) {
+            return self.forward_unhooked(x);
+        }
         let dtype = FloatDType::from(x.dtype());
         let x = x.cast(FloatDType::F32);
         let divisor = hooks.fire(scale, self.scale(x.clone()));
@@ -35,10 +38,7 @@ impl RmsNorm {
 
     /// As [`forward`](Self::forward), along the last axis of any tensor, unseen by hooks.
     pub(crate) fn forward_unhooked<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
-        let dtype = FloatDType::from(x.dtype());
-        let x = x.cast(FloatDType::F32);
-        let divisor = self.scale(x.clone());
-        (x / divisor).cast(dtype) * self.weight.clone().unsqueeze()
+        fused_ops::rms_norm(x, self.weight.clone(), self.eps)
     }
 
     fn scale<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {

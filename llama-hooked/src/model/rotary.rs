@@ -1,7 +1,7 @@
 //! Rotary position embedding.
 
 use crate::config::LlamaConfig;
-use burn::tensor::{Device, FloatDType, Tensor, TensorData};
+use burn::tensor::{Device, Tensor, TensorData};
 
 /// Cosines and sines for the positions of one run; never for more than its input has.
 #[derive(Debug, Clone)]
@@ -34,19 +34,11 @@ impl Rotary {
         }
     }
 
-    /// Turns the pair (xᵢ, xᵢ₊ₕ), h half the head, by the position's i-th angle: the half-split form of Hugging Face, not the
-    /// interleaved one of the paper. In f32, cast back.
+    /// Turns queries or keys by their positions' angles.
     ///
     /// # Shapes
     /// `x`: `[b, p, heads, d_head]` → the same.
     pub(crate) fn apply(&self, x: Tensor<4>) -> Tensor<4> {
-        let dtype = FloatDType::from(x.dtype());
-        let half = x.dims()[3] / 2;
-        let x = x.cast(FloatDType::F32);
-        let (first, second) = (x.clone().narrow(3, 0, half), x.narrow(3, half, half));
-        let (cos, sin) = (self.cos.clone(), self.sin.clone());
-        let turned_first = first.clone() * cos.clone() - second.clone() * sin.clone();
-        let turned_second = second * cos + first * sin;
-        Tensor::cat(vec![turned_first, turned_second], 3).cast(dtype)
+        fused_ops::rotate_half(x, self.cos.clone(), self.sin.clone())
     }
 }

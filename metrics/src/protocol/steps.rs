@@ -4,7 +4,7 @@ use super::batch::Batch;
 use super::error::ProtocolError;
 use crate::activations::{position_sums, splice, token_norms};
 use crate::features::Features;
-use crate::model::{Autoencoder, Prefix, SplitModel};
+use crate::model::{Autoencoder, Edit, Prefix, SplitModel};
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};
 use crate::tensors::to_f32s;
 use crate::vocab::{Runs, token_losses};
@@ -92,15 +92,11 @@ impl<'a, R> Step<'a, R> {
         let kept = &batch.in_losses;
         let target = prefix.target();
         let spliced = splice(target, decoded, kept);
-        let zeros = target.zeros_like();
-        let resume = &prefix.resume;
-        let runs = Runs {
-            original: model.suffix(resume, None),
-            reconstructed: model.suffix(resume, Some(spliced)),
-            ablated: model.suffix(resume, Some(zeros)),
-        };
+        let Prefix { resume, .. } = prefix;
+        let edits = vec![Edit::Keep, Edit::Replace(spliced), Edit::Zero];
+        let runs = Runs::new(model.suffix(&resume, edits));
         statistics.tokens.merge(&counts(batch, kept));
-        let losses = token_losses(model, runs, &batch.next_tokens(), logit_bytes);
+        let losses = token_losses(model, &runs, &batch.next_tokens(), logit_bytes);
         for (token, losses) in losses.iter().enumerate().filter(|&(token, _)| kept[token]) {
             statistics
                 .kl_divergence

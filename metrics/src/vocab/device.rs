@@ -1,22 +1,44 @@
 //! The reduction over the vocabulary as tensor operations.
 
-use super::{ChunkLogits, TokenLosses};
+use super::{Runs, TokenLosses};
 use crate::tensors::to_f32s;
 use burn::tensor::activation::log_softmax;
 use burn::tensor::{DType, Int, Tensor, TensorData};
+use std::ops::Range;
+
+pub(super) fn losses(
+    runs: &Runs,
+    targets: &[u32],
+    vocab_size: usize,
+    max_bytes: usize,
+    logits: impl Fn(Tensor<2>, Range<usize>) -> Tensor<2>,
+) -> Vec<TokenLosses> {
+    let step = tokens_per_chunk(vocab_size, max_bytes);
+    let chunks = targets.chunks(step).enumerate().map(|(chunk, targets)| {
+        let n = targets.len();
+        let rows = runs.rows(chunk * step, n);
+        numbers(&logits(rows, 0..vocab_size), targets)
+    });
+    read(chunks.collect())
+}
+
+/// How many tokens' logits, of three runs, fit in `max_bytes` as f32.
+fn tokens_per_chunk(vocab_size: usize, max_bytes: usize) -> usize {
+    (max_bytes / (3 * size_of::<f32>() * vocab_size.max(1))).max(1)
+}
 
 /// Five numbers per token, in the order of [`TokenLosses`], left on the device.
 ///
 /// # Shapes
-/// `[n, 5]`, f32.
-pub(super) fn losses(chunk: &ChunkLogits, targets: &[u32]) -> Tensor<2> {
-    let n = chunk.n;
-    let [rows, vocab_size] = chunk.logits.dims();
-    let device = chunk.logits.device();
+/// `logits`: `[2n + n or 2n + 1, vocab]` → `[n, 5]`, f32.
+fn numbers(logits: &Tensor<2>, targets: &[u32]) -> Tensor<2> {
+    let n = targets.len();
+    let [rows, vocab_size] = logits.dims();
+    let device = logits.device();
     let targets: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();
     let targets = Tensor::<2, Int>::from_data(TensorData::new(targets, [n, 1]), &device);
     let run = |start: usize, n: usize| {
-        log_softmax(chunk.logits.clone().narrow(0, start, n).cast(DType::F32), 1)
+        log_softmax(logits.clone().narrow(0, start, n).cast(DType::F32), 1)
     };
     let original = run(0, n);
     let reconstructed = run(n, n);
@@ -36,7 +58,7 @@ pub(super) fn losses(chunk: &ChunkLogits, targets: &[u32]) -> Tensor<2> {
 }
 
 /// Reads the numbers of all chunks back at once.
-pub(super) fn read(chunks: Vec<Tensor<2>>) -> Vec<TokenLosses> {
+fn read(chunks: Vec<Tensor<2>>) -> Vec<TokenLosses> {
     if chunks.is_empty() {
         return Vec::new();
     }
@@ -61,4 +83,15 @@ pub(super) fn read(chunks: Vec<Tensor<2>>) -> Vec<TokenLosses> {
             }
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::tokens_per_chunk;
+
+    #[test]
+    fn a_chunk_is_bounded_but_never_empty() {
+        assert_eq!(tokens_per_chunk(128_256, 64 << 20), 43);
+        assert_eq!(tokens_per_chunk(128_256, 0), 1);
+    }
 }

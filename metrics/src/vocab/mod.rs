@@ -1,23 +1,79 @@
-//! Cross-entropy and KL over the vocabulary, from final-norm outputs, a few tokens at a time.
+//! Cross-entropy and KL over the vocabulary, from final-norm outputs, a piece at a time.
 //!
-//! Logits exist only for one chunk of tokens: those of all runs come from one matrix multiplication, so the unembedding is
-//! read once per chunk, and are reduced to five numbers per token. On the CPU the reduction is plain Rust over host slices
-//! ([`host`]); on an accelerator it is tensor operations, and only the five numbers travel ([`device`]).
+//! Logits never exist as a whole. Those of all runs come from one matrix multiplication, so the unembedding is read once per
+//! piece, and are reduced to five numbers per token. On the CPU a piece is all tokens by a range of the vocabulary, reduced by
+//! plain Rust over host slices ([`host`]); on an accelerator it is some tokens by the whole vocabulary, reduced by tensor
+//! operations, and only the five numbers travel ([`device`]).
 
 mod device;
-mod exp;
 mod host;
-mod row;
 
 use crate::model::SplitModel;
 use burn::tensor::{DType, Device, Tensor};
 
-/// Final-norm outputs of the three runs, each `[b, p, d_model]`.
+/// Final-norm outputs of the three runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
-    pub(crate) original: Tensor<3>,
-    pub(crate) reconstructed: Tensor<3>,
-    pub(crate) ablated: Tensor<3>,
+    /// `[n, d_model]`
+    original: Tensor<2>,
+    /// `[n, d_model]`
+    reconstructed: Tensor<2>,
+    /// `[n, d_model]`, or one row where they are all alike.
+    ablated: Tensor<2>,
+}
+
+impl Runs {
+    /// From the results of the edits keep, replace and zero, in this order.
+    ///
+    /// # Panics
+    /// If these are not three.
+    pub(crate) fn new(results: Vec<Tensor<3>>) -> Self {
+        let results: [Tensor<3>; 3] = results.try_into().expect("one result per edit");
+        let [original, reconstructed, ablated] = results.map(|normed| {
+            let [b, p, d] = normed.dims();
+            normed.reshape([b * p, d])
+        });
+        let [n, d] = original.dims();
+        assert!(
+            reconstructed.dims() == [n, d] && [[n, d], [1, d]].contains(&ablated.dims()),
+            "results are of the shape of the batch"
+        );
+        // Equal rows have equal logits: one will do. A residual stream of zeros stays zero to the end of a network without biases.
+        let ablated = if is_zero(&ablated) {
+            ablated.narrow(0, 0, 1)
+        } else {
+            ablated
+        };
+        Self {
+            original,
+            reconstructed,
+            ablated,
+        }
+    }
+
+    /// Tokens `start..start + n` of the original and the reconstructed run, then the ablated rows, which are `n` or one.
+    fn rows(&self, start: usize, n: usize) -> Tensor<2> {
+        let ablated = if self.ablated_alike() {
+            self.ablated.clone()
+        } else {
+            self.ablated.clone().narrow(0, start, n)
+        };
+        let rows = vec![
+            self.original.clone().narrow(0, start, n),
+            self.reconstructed.clone().narrow(0, start, n),
+            ablated,
+        ];
+        Tensor::cat(rows, 0)
+    }
+
+    /// Whether one ablated row stands for all.
+    fn ablated_alike(&self) -> bool {
+        self.ablated.dims()[0] == 1
+    }
+}
+
+fn is_zero(x: &Tensor<2>) -> bool {
+    x.dims()[0] > 0 && x.clone().cast(DType::F32).abs().max().into_scalar::<f32>() == 0.0
 }
 
 /// The loss and the divergence of one token. Cross-entropies mean nothing where there is no next token.
@@ -30,68 +86,23 @@ pub(crate) struct TokenLosses {
     pub(crate) kl_ablated: f64,
 }
 
-/// The logits of a chunk of `n` tokens: `n` rows of the original run, `n` reconstructed, then the ablated ones, which are `n`
-/// or, where they are all alike, a single one.
-struct ChunkLogits {
-    /// `[2n + n or 2n + 1, vocab]`, in the model's dtype.
-    logits: Tensor<2>,
-    n: usize,
-}
-
 /// The losses of every token, sequence after sequence.
 ///
-/// `targets` holds the token that follows each one (anything valid where none does). At most `max_bytes` of f32 logits exist at
-/// a time, but at least one token's.
+/// `targets` holds the token that follows each one (anything valid where none does). At most about `max_bytes` of f32 logits exist
+/// at a time, but at least one token's.
 pub(crate) fn token_losses<M: SplitModel>(
     model: &M,
-    runs: Runs,
+    runs: &Runs,
     targets: &[u32],
     max_bytes: usize,
 ) -> Vec<TokenLosses> {
-    let [b, p, d] = runs.original.dims();
-    let [original, reconstructed, ablated] =
-        [runs.original, runs.reconstructed, runs.ablated].map(|normed| normed.reshape([b * p, d]));
-    // A residual stream of zeros stays zero to the end of a network without biases. Equal rows have equal logits: one will do.
-    let ablated_alike = ablated
-        .clone()
-        .cast(DType::F32)
-        .abs()
-        .max()
-        .into_scalar::<f32>()
-        == 0.0;
-    let step = tokens_per_chunk(model.vocab_size(), max_bytes);
-    let on_host = is_host(&original.device());
-    let mut losses = Vec::with_capacity(b * p);
-    let mut pending = Vec::new();
-    for start in (0..b * p).step_by(step) {
-        let n = step.min(b * p - start);
-        let ablated_rows = if ablated_alike { 1 } else { n };
-        let rows = Tensor::cat(
-            vec![
-                original.clone().narrow(0, start, n),
-                reconstructed.clone().narrow(0, start, n),
-                ablated.clone().narrow(0, start, ablated_rows),
-            ],
-            0,
-        );
-        let chunk = ChunkLogits {
-            logits: model.logits(rows),
-            n,
-        };
-        let targets = &targets[start..start + n];
-        if on_host {
-            losses.extend(host::losses(chunk, targets));
-        } else {
-            pending.push(device::losses(&chunk, targets));
-        }
+    let vocab_size = model.vocab_size();
+    let logits = |rows, entries| model.logits(rows, entries);
+    if is_host(&runs.original.device()) {
+        host::losses(runs, targets, vocab_size, max_bytes, logits)
+    } else {
+        device::losses(runs, targets, vocab_size, max_bytes, logits)
     }
-    losses.extend(device::read(pending));
-    losses
-}
-
-/// How many tokens' logits, of three runs, fit in `max_bytes` as f32.
-fn tokens_per_chunk(vocab_size: usize, max_bytes: usize) -> usize {
-    (max_bytes / (3 * size_of::<f32>() * vocab_size.max(1))).max(1)
 }
 
 /// Whether tensors of this device lie in host memory, so that reading one back is free.
@@ -105,36 +116,54 @@ fn is_host(device: &Device) -> bool {
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
-    use super::{ChunkLogits, TokenLosses, device, host, tokens_per_chunk};
+    use super::{Runs, TokenLosses, device, host};
     use burn::tensor::{DType, Device, Distribution, Tensor};
+    use std::ops::Range;
+
+    /// "Final-norm outputs" that are their own logits.
+    fn runs(n: usize, vocab: usize, ablated_rows: usize) -> Runs {
+        let device = Device::flex();
+        device.seed(1);
+        let random = |rows| {
+            let dims = [1, rows, vocab];
+            Tensor::<3>::random(dims, Distribution::Normal(0.0, 3.0), (&device, DType::F32))
+        };
+        Runs::new(vec![random(n), random(n), random(ablated_rows)])
+    }
+
+    fn itself(rows: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        rows.narrow(1, entries.start, entries.len())
+    }
 
     #[test]
-    fn tensors_and_host_agree() {
-        let (device, n, vocab) = (Device::flex(), 7, 1031);
-        device.seed(1);
+    fn tensors_and_host_agree_in_pieces_of_any_size() {
+        let (n, vocab) = (7, 3001);
         for ablated_rows in [n, 1] {
-            let shape = [2 * n + ablated_rows, vocab];
-            let logits =
-                Tensor::random(shape, Distribution::Normal(0.0, 3.0), (&device, DType::F32));
-            let chunk = || ChunkLogits {
-                logits: logits.clone(),
-                n,
-            };
-            let targets: Vec<u32> = (0..n as u32).map(|token| token * 100).collect();
-            let on_host = host::losses(chunk(), &targets);
-            let on_device = device::read(vec![device::losses(&chunk(), &targets)]);
-            assert_eq!((on_host.len(), on_device.len()), (n, n));
-            for (a, b) in on_host
-                .iter()
-                .flat_map(numbers)
-                .zip(on_device.iter().flat_map(numbers))
-            {
-                assert!(
-                    (a - b).abs() < 1e-5 * (1.0 + a.abs()),
-                    "{a} on the host, {b} in tensors"
-                );
+            let runs = runs(n, vocab, ablated_rows);
+            let targets: Vec<u32> = (0..n as u32).map(|token| token * 400).collect();
+            let whole = device::losses(&runs, &targets, vocab, 1 << 30, itself);
+            for max_bytes in [0, 100_000, 1 << 30] {
+                let others = [
+                    host::losses(&runs, &targets, vocab, max_bytes, itself),
+                    device::losses(&runs, &targets, vocab, max_bytes, itself),
+                ];
+                for other in others {
+                    assert_eq!(other.len(), n);
+                    let pairs = other.iter().flat_map(numbers);
+                    for (a, b) in pairs.zip(whole.iter().flat_map(numbers)) {
+                        assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{a} and {b}");
+                    }
+                }
             }
         }
+    }
+
+    #[test]
+    fn rows_of_zeros_become_one() {
+        let zeros = Tensor::<3>::zeros([2, 3, 5], &Device::flex());
+        let runs = Runs::new(vec![zeros.ones_like(), zeros.ones_like(), zeros]);
+        assert_eq!(runs.ablated.dims(), [1, 5]);
+        assert_eq!(runs.rows(1, 4).dims(), [9, 5]);
     }
 
     fn numbers(losses: &TokenLosses) -> [f64; 5] {
@@ -145,11 +174,5 @@ mod tests {
             losses.kl_reconstructed,
             losses.kl_ablated,
         ]
-    }
-
-    #[test]
-    fn a_chunk_is_bounded_but_never_empty() {
-        assert_eq!(tokens_per_chunk(128_256, 64 << 20), 43);
-        assert_eq!(tokens_per_chunk(128_256, 0), 1);
     }
 }

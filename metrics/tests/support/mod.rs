@@ -5,8 +5,9 @@
 pub mod definition;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use sae_metrics::{Autoencoder, Features, Prefix, Reconstruction, SparseRows, SplitModel};
+use sae_metrics::{Autoencoder, Edit, Features, Prefix, Reconstruction, SparseRows, SplitModel};
 use std::cell::Cell;
+use std::ops::Range;
 
 pub const VOCAB: usize = 23;
 pub const WIDTH: usize = 6;
@@ -51,7 +52,7 @@ pub struct ToyModel {
     pub unembedding: Vec<f32>,
     pub prefixes: Cell<usize>,
     pub suffixes: Cell<usize>,
-    pub most_logit_rows: Cell<usize>,
+    pub most_logits: Cell<usize>,
 }
 
 impl ToyModel {
@@ -64,7 +65,7 @@ impl ToyModel {
             unembedding: noise(2, WIDTH * VOCAB).iter().map(|x| 3.0 * x).collect(),
             prefixes: Cell::new(0),
             suffixes: Cell::new(0),
-            most_logit_rows: Cell::new(0),
+            most_logits: Cell::new(0),
         }
     }
 }
@@ -93,9 +94,38 @@ impl SplitModel for ToyModel {
         }
     }
 
-    fn suffix(&self, resume: &Tensor<3>, edit: Option<Tensor<3>>) -> Tensor<3> {
+    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Edit>) -> Vec<Tensor<3>> {
+        let edited = |edit| match edit {
+            Edit::Keep => resume.clone(),
+            Edit::Replace(x) => x,
+            Edit::Zero => resume.zeros_like(),
+        };
+        edits
+            .into_iter()
+            .map(edited)
+            .map(|x| self.rest(x))
+            .collect()
+    }
+
+    fn logits(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        let values = normed.dims()[0] * entries.len();
+        self.most_logits.set(self.most_logits.get().max(values));
+        let unembedding = tensor(self.unembedding.clone(), [WIDTH, VOCAB]);
+        normed.matmul(unembedding.narrow(1, entries.start, entries.len()))
+    }
+
+    fn vocab_size(&self) -> usize {
+        VOCAB
+    }
+
+    fn device(&self) -> Device {
+        Device::flex()
+    }
+}
+
+impl ToyModel {
+    fn rest(&self, x: Tensor<3>) -> Tensor<3> {
         self.suffixes.set(self.suffixes.get() + 1);
-        let x = edit.unwrap_or_else(|| resume.clone());
         let [b, p, _] = x.dims();
         let average: Vec<f32> = (0..p * p)
             .map(|i| {
@@ -110,20 +140,6 @@ impl SplitModel for ToyModel {
         let mixed = (x.clone() + average.matmul(x)).tanh();
         let scale = (mixed.clone().square().mean_dim(2) + 1e-5).sqrt();
         mixed / scale
-    }
-
-    fn logits(&self, normed: Tensor<2>) -> Tensor<2> {
-        self.most_logit_rows
-            .set(self.most_logit_rows.get().max(normed.dims()[0]));
-        normed.matmul(tensor(self.unembedding.clone(), [WIDTH, VOCAB]))
-    }
-
-    fn vocab_size(&self) -> usize {
-        VOCAB
-    }
-
-    fn device(&self) -> Device {
-        Device::flex()
     }
 }
 
@@ -221,12 +237,16 @@ impl SplitModel for ToyTranscoded {
         }
     }
 
-    fn suffix(&self, resume: &Tensor<3>, edit: Option<Tensor<3>>) -> Tensor<3> {
-        self.0.suffix(resume, edit.map(|edit| edit * 0.5))
+    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Edit>) -> Vec<Tensor<3>> {
+        let halved = edits.into_iter().map(|edit| match edit {
+            Edit::Replace(x) => Edit::Replace(x * 0.5),
+            other => other,
+        });
+        self.0.suffix(resume, halved.collect())
     }
 
-    fn logits(&self, normed: Tensor<2>) -> Tensor<2> {
-        self.0.logits(normed)
+    fn logits(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
+        self.0.logits(normed, entries)
     }
 
     fn vocab_size(&self) -> usize {

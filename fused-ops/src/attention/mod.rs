@@ -1,0 +1,127 @@
+//! softmax(q·kᵀ/√dh)·v under a causal mask.
+
+use crate::on_host;
+use burn::tensor::Tensor;
+use burn::tensor::module::attention;
+use burn::tensor::ops::AttentionModuleOptions;
+
+#[cfg(feature = "cpu")]
+mod host;
+
+/// Causal attention with grouped queries: query head h reads key and value head `h / (H / KV)`. Scores and pattern never exist as
+/// a whole.
+///
+/// # Shapes
+/// `q`: `[b, p, H, dh]`; `k`, `v`: `[b, p, KV, dh]`, H a multiple of KV → `[b, p, H, dh]`.
+///
+/// # Panics
+/// If the shapes do not fit.
+pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    let [b, p, n_heads, d_head] = q.dims();
+    let [_, _, kv, _] = k.dims();
+    assert!(
+        k.dims() == [b, p, kv, d_head] && v.dims() == k.dims() && n_heads.is_multiple_of(kv),
+        "queries {:?}, keys {:?} and values {:?} do not fit",
+        q.dims(),
+        k.dims(),
+        v.dims()
+    );
+    #[cfg(feature = "cpu")]
+    if on_host(&q) && on_host(&k) && on_host(&v) {
+        return host::causal_attention(q, k, v);
+    }
+    let _ = on_host::<4>;
+    // Grouped queries are not in every backend's attention; next to it, the copy is nothing.
+    let [q, k, v] =
+        [q, repeat_heads(k, n_heads), repeat_heads(v, n_heads)].map(|x| x.swap_dims(1, 2));
+    let options = AttentionModuleOptions {
+        is_causal: true,
+        ..Default::default()
+    };
+    attention(q, k, v, None, None, options).swap_dims(1, 2)
+}
+
+/// `[b, p, KV, dh]` → `[b, p, H, dh]`, each key/value head repeated for the queries that share it.
+fn repeat_heads(x: Tensor<4>, n_heads: usize) -> Tensor<4> {
+    let [b, p, kv, d] = x.dims();
+    if kv == n_heads {
+        return x;
+    }
+    x.unsqueeze_dim::<5>(3)
+        .expand([b, p, kv, n_heads / kv, d])
+        .reshape([b, p, n_heads, d])
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use super::{causal_attention, repeat_heads};
+    use burn::tensor::activation::softmax;
+    use burn::tensor::{Bool, Device, Distribution, Tensor};
+
+    /// Step by step.
+    fn by_definition(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+        let [b, p, n_heads, d_head] = q.dims();
+        let [q, k, v] =
+            [q, repeat_heads(k, n_heads), repeat_heads(v, n_heads)].map(|x| x.swap_dims(1, 2));
+        let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
+        let future = Tensor::<2, Bool>::tril_mask([p, p], 0, &scores.device());
+        let scores = scores.mask_fill(
+            future.unsqueeze::<4>().expand([b, n_heads, p, p]),
+            f32::NEG_INFINITY,
+        );
+        softmax(scores, 3).matmul(v).swap_dims(1, 2)
+    }
+
+    #[test]
+    fn is_the_definition_for_any_length_and_grouping() {
+        let device = Device::flex();
+        for (b, p, heads, kv, d_head) in [
+            (1, 1, 1, 1, 4),
+            (2, 5, 6, 2, 8),
+            (1, 63, 4, 1, 16),
+            (3, 64, 4, 4, 16),
+            (2, 65, 3, 1, 64),
+            (1, 300, 9, 3, 64),
+        ] {
+            let [q, k, v] = [heads, kv, kv].map(|heads| {
+                Tensor::<4>::random(
+                    [b, p, heads, d_head],
+                    Distribution::Normal(0.0, 2.0),
+                    &device,
+                )
+            });
+            let found = causal_attention(q.clone(), k.clone(), v.clone());
+            let error: f32 = (found - by_definition(q, k, v)).abs().max().into_scalar();
+            assert!(
+                error < 2e-5,
+                "{p} positions, {heads} heads on {kv}: {error}"
+            );
+        }
+    }
+
+    #[test]
+    fn reads_views() {
+        let device = Device::flex();
+        let all = Tensor::<4>::random([2, 70, 8, 16], Distribution::Normal(0.0, 1.0), &device);
+        let [q, k, v] = [(0, 4), (4, 2), (6, 2)].map(|(start, n)| all.clone().narrow(2, start, n));
+        let found = causal_attention(q.clone(), k.clone(), v.clone());
+        let error: f32 = (found - by_definition(q, k, v)).abs().max().into_scalar();
+        assert!(error < 2e-5, "{error}");
+    }
+
+    #[test]
+    fn large_scores_do_not_overflow() {
+        let device = Device::flex();
+        let q = Tensor::<4>::ones([1, 40, 1, 16], &device) * 100.0;
+        let v = Tensor::<4>::random([1, 40, 1, 16], Distribution::Default, &device);
+        let found = causal_attention(q.clone(), q, v);
+        assert!(found.is_finite().all().into_scalar::<bool>());
+    }
+
+    #[test]
+    #[should_panic(expected = "do not fit")]
+    fn shapes_must_fit() {
+        let x = |heads| Tensor::<4>::zeros([1, 2, heads, 4], &Device::flex());
+        causal_attention(x(3), x(2), x(2));
+    }
+}

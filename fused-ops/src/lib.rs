@@ -1,0 +1,34 @@
+#![doc = include_str!("../README.md")]
+
+mod attention;
+#[cfg(feature = "cpu")]
+mod host;
+mod linear;
+mod rms_norm;
+mod rotary;
+mod silu_mul;
+pub mod softmax;
+
+pub use attention::causal_attention;
+pub use linear::{linear, linear_add};
+pub use rms_norm::rms_norm;
+pub use rotary::rotate_half;
+pub use silu_mul::silu_mul;
+
+use burn::tensor::{DType, Tensor};
+
+/// Whether a tensor's numbers can be read as f32 where they lie: it is on burn's CPU backend, and no gradient is recorded.
+///
+/// Only ever a choice between two ways to compute the same.
+#[cfg(feature = "cpu")]
+fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
+    let device = x.device();
+    device == burn::tensor::Device::flex() && !device.is_autodiff() && x.dtype() == DType::F32
+}
+
+/// There is no CPU backend in this build.
+#[cfg(not(feature = "cpu"))]
+fn on_host<const D: usize>(_: &Tensor<D>) -> bool {
+    let _ = DType::F32;
+    false
+}

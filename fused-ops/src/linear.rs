@@ -1,0 +1,127 @@
+//! Matrix products with weights as Hugging Face lays them.
+
+use crate::on_host;
+use burn::tensor::Tensor;
+
+#[cfg(feature = "cpu")]
+mod host;
+
+/// y = x·Wᵀ.
+///
+/// # Shapes
+/// `x`: `[.., in]`, `weight`: `[out, in]` → `[.., out]`.
+///
+/// # Panics
+/// If the widths differ.
+pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    let (rows, dims) = flattened(&x, &weight);
+    let x = x.reshape(rows);
+    #[cfg(feature = "cpu")]
+    if on_host(&x) && on_host(&weight) {
+        return host::linear(x, weight).reshape(dims);
+    }
+    // As one matrix: a batched product would be split by batch.
+    x.matmul(weight.transpose()).reshape(dims)
+}
+
+/// y = residual + x·Wᵀ: on the CPU added where the product is made, in place if nobody else holds the residual.
+///
+/// # Shapes
+/// `x`: `[.., in]`, `weight`: `[out, in]`, `residual`: `[.., out]` → `[.., out]`.
+///
+/// # Panics
+/// If the widths differ, or the residual is not of the product's shape.
+pub fn linear_add<const D: usize>(
+    x: Tensor<D>,
+    weight: Tensor<2>,
+    residual: Tensor<D>,
+) -> Tensor<D> {
+    let (rows, dims) = flattened(&x, &weight);
+    assert_eq!(
+        residual.dims(),
+        dims,
+        "the residual is not of the product's shape"
+    );
+    #[cfg(feature = "cpu")]
+    if on_host(&x) && on_host(&weight) && on_host(&residual) {
+        let residual = residual.reshape([rows[0], dims[D - 1]]);
+        return host::linear_add(x.reshape(rows), weight, residual).reshape(dims);
+    }
+    let _ = rows;
+    residual + linear(x, weight)
+}
+
+/// The shape of `x` as one matrix, and the shape of the product.
+fn flattened<const D: usize>(x: &Tensor<D>, weight: &Tensor<2>) -> ([usize; 2], [usize; D]) {
+    let [n_out, n_in] = weight.dims();
+    let mut dims = x.dims();
+    assert_eq!(
+        dims[D - 1],
+        n_in,
+        "the weight reads {n_in} values, the input has {}",
+        dims[D - 1]
+    );
+    let rows = dims[..D - 1].iter().product();
+    dims[D - 1] = n_out;
+    ([rows, n_in], dims)
+}
+
+#[cfg(all(test, feature = "cpu"))]
+mod tests {
+    use super::{linear, linear_add};
+    use burn::tensor::{Device, Distribution, Tensor};
+
+    fn random<const D: usize>(dims: [usize; D]) -> Tensor<D> {
+        Tensor::random(dims, Distribution::Default, &Device::flex())
+    }
+
+    fn assert_close<const D: usize>(a: Tensor<D>, b: Tensor<D>) {
+        let error: f32 = (a - b).abs().max().into_scalar();
+        assert!(error < 1e-4, "{error}");
+    }
+
+    #[test]
+    fn is_the_product_with_the_transpose_for_any_layout() {
+        for (rows, n_in, n_out) in [(1, 1, 1), (1, 70, 33), (7, 64, 130), (200, 96, 300)] {
+            let (x, w) = (random([rows, n_in]), random([n_out, n_in]));
+            let expected = x.clone().matmul(w.clone().transpose());
+            assert_close(linear(x.clone(), w.clone()), expected.clone());
+            // The same numbers, laid out the other way round.
+            let flipped = |t: Tensor<2>| {
+                let [n, m] = t.dims();
+                (t.transpose().reshape([n * m]).reshape([m, n])).transpose()
+            };
+            assert_close(
+                linear(flipped(x.clone()), flipped(w.clone())),
+                expected.clone(),
+            );
+            // A view into something larger.
+            let wide = Tensor::cat(vec![random([rows, 3]), x], 1).narrow(1, 3, n_in);
+            assert_close(linear(wide, w), expected);
+        }
+    }
+
+    #[test]
+    fn adds_in_place_only_what_nobody_else_holds() {
+        let (x, w, residual) = (random([2, 5, 40]), random([24, 40]), random([2, 5, 24]));
+        let expected = residual.clone() + linear(x.clone(), w.clone());
+        let held = residual.clone();
+        assert_close(linear_add(x.clone(), w.clone(), residual), expected.clone());
+        assert_close(
+            held.clone() + linear(x.clone(), w.clone()),
+            expected.clone(),
+        );
+        assert_close(linear_add(x, w, held), expected);
+    }
+
+    #[test]
+    fn nothing_in_gives_nothing_or_zeros() {
+        assert_eq!(linear(random([0, 8]), random([4, 8])).dims(), [0, 4]);
+    }
+
+    #[test]
+    #[should_panic(expected = "the weight reads 8 values, the input has 9")]
+    fn widths_must_agree() {
+        linear(random([2, 9]), random([4, 8]));
+    }
+}
