@@ -27,10 +27,7 @@ impl Demo {
         let model = ModelSource::Dir(path("model"))
             .resolve()
             .expect("demo/model is a model's directory");
-        let options = LoadOptions {
-            device: device.clone(),
-            dtype: FloatDType::F32,
-        };
+        let options = LoadOptions::new(&device, FloatDType::F32);
         let model = Llama::load(&model, &options).expect("demo/model is a Llama");
         let run = RunDir::open(path("run")).expect("demo/run is a run");
         let context_size = run.cfg.metadata.context_size;

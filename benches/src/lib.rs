@@ -4,7 +4,9 @@
 //! benchmark measures.
 
 mod demo;
+mod product;
 mod random;
 
 pub use demo::{Demo, texts, tokenizer};
+pub use product::{Product, product_gflops};
 pub use random::{activations, smollm2_shaped, sparse_sae, tokens};

@@ -17,10 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let model = args.next().ok_or("usage: next_token MODEL ID...")?;
     let ids: Vec<i64> = args.map(|id| id.parse()).collect::<Result<_, _>>()?;
-    let options = LoadOptions {
-        device: Device::flex(),
-        dtype: FloatDType::F32,
-    };
+    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
 
     let start = Instant::now();
     let model = Llama::load(&ModelSource::parse(&model)?.resolve()?, &options)?;

@@ -51,9 +51,9 @@ pub use hook::{
     Activation, ActivationCache, Capture, Edit, Hook, HookError, HookPoint, LayerOutOfRange,
     NoHooks, ParsePositionsError, PointFilter, Positions, Run, UnknownHook,
 };
-pub use model::{ForwardError, ForwardOptions, Input, Llama, Output, OutputKind};
+pub use model::{ForwardError, ForwardOptions, Input, Llama, Output, OutputKind, Pass};
 pub use source::{Download, HubOptions, ModelFiles, ModelSource, SourceError};
-pub use weights::{LoadError, LoadOptions};
+pub use weights::{LoadError, LoadOptions, Placement};
 
 // The README's example is compiled with the documentation's.
 #[cfg(doctest)]

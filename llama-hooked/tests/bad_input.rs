@@ -17,10 +17,7 @@ use std::path::Path;
 
 /// Loads the directory and returns the message, with the directory's name as `DIR`.
 fn message(dir: &Path) -> String {
-    let options = LoadOptions {
-        device: Device::flex(),
-        dtype: FloatDType::F32,
-    };
+    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
     let loaded = ModelSource::Dir(dir.into())
         .resolve()
         .map_err(|e| e.to_string());
@@ -64,10 +61,7 @@ fn with_bytes(bytes: &[u8]) -> String {
 fn undamaged_it_loads() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &config(), &tensors());
-    let options = LoadOptions {
-        device: Device::flex(),
-        dtype: FloatDType::F32,
-    };
+    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
     Llama::load(
         &ModelSource::Dir(dir.path().into()).resolve().unwrap(),
         &options,
@@ -380,10 +374,7 @@ fn shards_that_do_not_agree() {
 fn dtypes_no_model_runs_in() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &config(), &tensors());
-    let options = LoadOptions {
-        device: Device::flex(),
-        dtype: FloatDType::F64,
-    };
+    let options = LoadOptions::new(&Device::flex(), FloatDType::F64);
     let error = Llama::load(
         &ModelSource::Dir(dir.path().into()).resolve().unwrap(),
         &options,

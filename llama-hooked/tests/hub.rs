@@ -159,14 +159,7 @@ fn a_model_is_downloaded_once_and_loads() {
         !snapshot.join("pytorch_model.bin").exists(),
         "only what is needed is downloaded"
     );
-    Llama::load(
-        &files,
-        &LoadOptions {
-            device: Device::flex(),
-            dtype: FloatDType::F32,
-        },
-    )
-    .unwrap();
+    Llama::load(&files, &LoadOptions::new(&Device::flex(), FloatDType::F32)).unwrap();
 
     let size = tiny()["model.safetensors"].len() as u64;
     assert_eq!(

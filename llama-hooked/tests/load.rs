@@ -15,14 +15,7 @@ use std::path::Path;
 
 fn load(dir: &Path, dtype: FloatDType) -> Llama {
     let files = ModelSource::Dir(dir.into()).resolve().unwrap();
-    Llama::load(
-        &files,
-        &LoadOptions {
-            device: Device::flex(),
-            dtype,
-        },
-    )
-    .unwrap()
+    Llama::load(&files, &LoadOptions::new(&Device::flex(), dtype)).unwrap()
 }
 
 fn logits(model: &Llama) -> Vec<f32> {

@@ -91,10 +91,7 @@ fn peak_is_the_weights_and_one_tensor() {
     fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
 
     let files = ModelSource::Dir(dir.path().into()).resolve().unwrap();
-    let options = LoadOptions {
-        device: Device::flex(),
-        dtype: FloatDType::F32,
-    };
+    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
     forget_peak();
     let before = peak();
     let model = Llama::load(&files, &options).unwrap();

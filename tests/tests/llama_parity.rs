@@ -33,14 +33,7 @@ fn data(name: &str) -> PathBuf {
 
 fn load(case: &str, dtype: FloatDType) -> Llama {
     let files = ModelSource::Dir(data(case)).resolve().unwrap();
-    Llama::load(
-        &files,
-        &LoadOptions {
-            device: Device::flex(),
-            dtype,
-        },
-    )
-    .unwrap()
+    Llama::load(&files, &LoadOptions::new(&Device::flex(), dtype)).unwrap()
 }
 
 /// What the peers computed.

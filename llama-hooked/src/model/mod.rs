@@ -8,25 +8,47 @@ mod linear;
 mod mlp;
 mod rms_norm;
 mod rotary;
+mod weights;
 
 pub use forward::{ForwardError, ForwardOptions, Input, Output, OutputKind};
 
 use crate::config::LlamaConfig;
 use crate::hook::{Fire, Hook, HookPoint};
-use crate::weights::TensorSource;
-use attention::Attention;
-use block::Block;
+use crate::weights::{StreamedWeights, TensorSource};
 use burn::tensor::{Device, FloatDType, Int, Tensor};
 use fused_ops::softmax::cross_entropy;
 use linear::Linear;
-use mlp::Mlp;
 use rms_norm::RmsNorm;
 use rotary::Rotary;
 use std::ops::Range;
+use std::sync::Arc;
+use weights::Weights;
 
 /// Bytes of f32 logits that exist at a time: enough for a fast product, and not so much that the allocator hands every piece back to
 /// the system.
 const LOGITS_BYTES: usize = 24 << 20;
+
+/// One residual stream's way through some blocks, for [`Llama::passes`].
+pub struct Pass<'a> {
+    /// `[b, p, d_model]`, what enters the first block.
+    pub resid: Tensor<3>,
+    /// The blocks to run.
+    pub layers: Range<usize>,
+    /// What watches or changes this stream.
+    pub hooks: &'a mut dyn Hook,
+}
+
+/// Whether the device is burn's CPU backend.
+#[cfg(feature = "cpu")]
+fn is_cpu(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
+/// There is no CPU backend in this build.
+#[cfg(not(feature = "cpu"))]
+fn is_cpu(_: &Device) -> bool {
+    false
+}
 
 /// A Llama-architecture language model with hook points.
 ///
@@ -39,11 +61,9 @@ const LOGITS_BYTES: usize = 24 << 20;
 pub struct Llama {
     config: LlamaConfig,
     dtype: FloatDType,
-    /// `[vocab, d]`.
-    embedding: Tensor<2>,
-    blocks: Vec<Block>,
+    device: Device,
+    weights: Weights,
     ln_final: RmsNorm,
-    unembedding: Linear,
 }
 
 impl Llama {
@@ -53,67 +73,51 @@ impl Llama {
         dtype: FloatDType,
         source: &mut S,
     ) -> Result<Self, S::Error> {
-        let LlamaConfig {
-            vocab_size,
-            d_model: d,
-            d_mlp,
-            n_heads,
-            n_kv_heads,
-            d_head,
-            rms_norm_eps: eps,
-            ..
-        } = config;
+        let (vocab_size, d) = (config.vocab_size, config.d_model);
         let embedding = source.matrix("model.embed_tokens.weight", [vocab_size, d])?;
-        let mut blocks = Vec::with_capacity(config.n_layers);
-        for layer in 0..config.n_layers {
-            let mut linear = |name: &str, n_out, n_in| {
-                source
-                    .matrix(
-                        &format!("model.layers.{layer}.{name}.weight"),
-                        [n_out, n_in],
-                    )
-                    .map(Linear::new)
-            };
-            let attention = Attention {
-                q: linear("self_attn.q_proj", n_heads * d_head, d)?,
-                k: linear("self_attn.k_proj", n_kv_heads * d_head, d)?,
-                v: linear("self_attn.v_proj", n_kv_heads * d_head, d)?,
-                o: linear("self_attn.o_proj", d, n_heads * d_head)?,
-                n_heads,
-                n_kv_heads,
-            };
-            let mlp = Mlp {
-                gate: linear("mlp.gate_proj", d_mlp, d)?,
-                up: linear("mlp.up_proj", d_mlp, d)?,
-                down: linear("mlp.down_proj", d, d_mlp)?,
-            };
-            let mut norm = |name: &str| {
-                source
-                    .vector(&format!("model.layers.{layer}.{name}.weight"), d)
-                    .map(|weight| RmsNorm::new(weight, eps))
-            };
-            let (ln1, ln2) = (norm("input_layernorm")?, norm("post_attention_layernorm")?);
-            blocks.push(Block {
-                ln1,
-                attention,
-                ln2,
-                mlp,
-            });
-        }
-        let ln_final = RmsNorm::new(source.vector("model.norm.weight", d)?, eps);
+        let blocks = (0..config.n_layers)
+            .map(|layer| weights::block(&config, layer, source))
+            .collect::<Result<_, _>>()?;
+        let ln_final = source.vector("model.norm.weight", d)?;
         let unembedding = if config.tie_word_embeddings {
             embedding.clone()
         } else {
             source.matrix("lm_head.weight", [vocab_size, d])?
         };
         Ok(Self {
+            ln_final: RmsNorm::new(ln_final, config.rms_norm_eps),
+            device: embedding.device(),
             config,
             dtype,
-            embedding,
-            blocks,
-            ln_final,
-            unembedding: Linear::new(unembedding),
+            weights: Weights::Resident {
+                embedding,
+                blocks,
+                unembedding: Linear::new(unembedding),
+            },
         })
+    }
+
+    /// A model whose weights stay in their files, but for the final norm's.
+    pub(crate) fn assemble_streamed(
+        config: LlamaConfig,
+        dtype: FloatDType,
+        ln_final: Tensor<1>,
+        files: StreamedWeights,
+    ) -> Self {
+        let device = files.device().clone();
+        // On the CPU, pieces of the unembedding are read where they are used, once for all tokens.
+        let resident = !is_cpu(&device);
+        let unembedding = resident.then(|| Linear::new(files.unembedding(0..config.vocab_size)));
+        Self {
+            ln_final: RmsNorm::new(ln_final, config.rms_norm_eps),
+            device,
+            config,
+            dtype,
+            weights: Weights::Streamed {
+                files: Arc::new(files),
+                unembedding,
+            },
+        }
     }
 
     /// The model's dimensions and constants.
@@ -123,7 +127,7 @@ impl Llama {
 
     /// Where the weights are, and inputs must be.
     pub fn device(&self) -> Device {
-        self.embedding.device()
+        self.device.clone()
     }
 
     /// The dtype of the weights, the residual stream and the logits.
@@ -140,7 +144,7 @@ impl Llama {
     /// If an id is not below the vocabulary's size; on a GPU this may be reported late.
     pub fn embed<H: Hook + ?Sized>(&self, tokens: Tensor<2, Int>, hooks: &mut H) -> Tensor<3> {
         let [b, p] = tokens.dims();
-        let embedded = self.embedding.clone().select(0, tokens.reshape([b * p]));
+        let embedded = self.weights.embed(tokens.reshape([b * p]));
         hooks.fire(
             HookPoint::Embed,
             embedded.reshape([b, p, self.config.d_model]),
@@ -160,14 +164,72 @@ impl Llama {
         layers: Range<usize>,
         hooks: &mut H,
     ) -> Tensor<3> {
-        if layers.is_empty() {
-            return resid;
+        let mut hooks = hooks;
+        let pass = Pass {
+            resid,
+            layers,
+            hooks: &mut hooks,
+        };
+        let mut resids = self.passes(vec![pass]);
+        resids.pop().expect("a residual for each pass")
+    }
+
+    /// [`blocks`](Self::blocks) for several residual streams: each block's weights are brought in once for all of them, which counts
+    /// where they are [streamed](crate::Placement::Streamed).
+    ///
+    /// # Shapes
+    /// One result per pass, of the shape of its residual.
+    ///
+    /// # Panics
+    /// If a range ends beyond the last block.
+    pub fn passes(&self, passes: Vec<Pass<'_>>) -> Vec<Tensor<3>> {
+        let n_layers = self.config.n_layers;
+        let mut rotaries: Vec<(usize, Rotary)> = Vec::new();
+        let mut first = n_layers;
+        let mut last = 0;
+        for Pass { resid, layers, .. } in &passes {
+            if layers.is_empty() {
+                continue;
+            }
+            assert!(
+                layers.end <= n_layers,
+                "the model has {n_layers} blocks, not {}",
+                layers.end
+            );
+            (first, last) = (first.min(layers.start), last.max(layers.end));
+            let [_, p, _] = resid.dims();
+            if !rotaries.iter().any(|(n, _)| *n == p) {
+                rotaries.push((p, Rotary::new(&self.config, p, &self.device)));
+            }
         }
-        let resid = resid.cast(self.dtype);
-        let rotary = Rotary::new(&self.config, resid.dims()[1], &resid.device());
-        layers.fold(resid, |resid, layer| {
-            self.blocks[layer].forward(layer, resid, &rotary, hooks)
-        })
+        // Residuals are moved in and out of blocks, so that those can work in place.
+        let mut runs: Vec<_> = passes
+            .into_iter()
+            .map(|pass| {
+                let resid = if pass.layers.is_empty() {
+                    pass.resid
+                } else {
+                    pass.resid.cast(self.dtype)
+                };
+                (Some(resid), pass.layers, pass.hooks)
+            })
+            .collect();
+        self.weights
+            .for_each_block(&self.config, first..last, |layer, block| {
+                for (slot, layers, hooks) in &mut runs {
+                    if !layers.contains(&layer) {
+                        continue;
+                    }
+                    let resid = slot.take().expect("is put back below");
+                    let [_, p, _] = resid.dims();
+                    let rotary = rotaries.iter().find(|(n, _)| *n == p);
+                    let (_, rotary) = rotary.expect("was made above");
+                    *slot = Some(block.forward(layer, resid, rotary, *hooks));
+                }
+            });
+        runs.into_iter()
+            .map(|(resid, ..)| resid.expect("was put back"))
+            .collect()
     }
 
     /// The final norm. Fires `ln_final.hook_scale` and `ln_final.hook_normalized`.
@@ -188,7 +250,12 @@ impl Llama {
     /// # Shapes
     /// `[.., d_model]`, cast to the model's dtype → `[.., vocab_size]`.
     pub fn unembed<const D: usize>(&self, normed: Tensor<D>) -> Tensor<D> {
-        self.unembedding.forward(normed.cast(self.dtype))
+        let mut dims = normed.dims();
+        let rows = dims[..D - 1].iter().product();
+        let normed = normed.reshape([rows, self.config.d_model]);
+        dims[D - 1] = self.config.vocab_size;
+        self.unembed_entries(normed, 0..self.config.vocab_size)
+            .reshape(dims)
     }
 
     /// As [`unembed`](Self::unembed), for a range of the vocabulary.
@@ -199,8 +266,8 @@ impl Llama {
     /// # Panics
     /// If the range ends beyond the vocabulary.
     pub fn unembed_entries(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
-        self.unembedding
-            .outputs(entries)
+        self.weights
+            .unembedding(entries)
             .forward(normed.cast(self.dtype))
     }
 

@@ -7,6 +7,7 @@ use memmap2::Mmap;
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// The tensors of one model, in one file or several.
@@ -101,6 +102,50 @@ impl WeightFiles {
             shape,
         );
         release(map, tensor.offset, tensor.len);
+        Ok(data)
+    }
+
+    /// Some rows of a matrix, in the order asked for.
+    pub(crate) fn read_rows(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        rows: &[usize],
+        target: Target,
+    ) -> Result<TensorData, LoadError> {
+        let (tensor, stored) = self.find(name, &shape)?;
+        let map = &self.files[tensor.file].map;
+        let row_bytes = tensor.len / shape[0];
+        let mut bytes = Vec::with_capacity(rows.len() * row_bytes);
+        for &row in rows {
+            bytes.extend_from_slice(&map[tensor.offset..][row * row_bytes..][..row_bytes]);
+        }
+        release(map, tensor.offset, tensor.len);
+        Ok(decode(&bytes, stored, target, &[rows.len(), shape[1]]))
+    }
+
+    /// A range of the rows of a matrix.
+    pub(crate) fn read_range(
+        &self,
+        name: &str,
+        shape: [usize; 2],
+        rows: Range<usize>,
+        target: Target,
+    ) -> Result<TensorData, LoadError> {
+        let (tensor, stored) = self.find(name, &shape)?;
+        let map = &self.files[tensor.file].map;
+        let row_bytes = tensor.len / shape[0];
+        let (offset, len) = (
+            tensor.offset + rows.start * row_bytes,
+            rows.len() * row_bytes,
+        );
+        let data = decode(
+            &map[offset..offset + len],
+            stored,
+            target,
+            &[rows.len(), shape[1]],
+        );
+        release(map, offset, len);
         Ok(data)
     }
 

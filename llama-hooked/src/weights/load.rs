@@ -2,7 +2,7 @@
 
 use super::decode::Target;
 use super::files::WeightFiles;
-use super::{LoadError, TensorSource};
+use super::{LoadError, StreamedWeights, TensorSource};
 use crate::config::LlamaConfig;
 use crate::model::Llama;
 use crate::source::ModelFiles;
@@ -16,6 +16,31 @@ pub struct LoadOptions {
     pub device: Device,
     /// The dtype of the weights: F32, F16 or BF16, whatever they are stored as. On the CPU, F32 is the fast one.
     pub dtype: FloatDType,
+    /// Where the weights are while the model runs.
+    pub placement: Placement,
+}
+
+/// Where a model's weights are while it runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Placement {
+    /// All on the device.
+    #[default]
+    Resident,
+    /// In their files, mapped and as they are stored; one block at a time comes to the device while the next is read. A model may
+    /// then be larger than memory, and the more tokens go through a block at once the less it costs. On a GPU the unembedding is
+    /// resident.
+    Streamed,
+}
+
+impl LoadOptions {
+    /// Weights that are all on the device.
+    pub fn new(device: &Device, dtype: FloatDType) -> Self {
+        Self {
+            device: device.clone(),
+            dtype,
+            placement: Placement::Resident,
+        }
+    }
 }
 
 impl Llama {
@@ -37,7 +62,14 @@ impl Llama {
             device: &options.device,
             target,
         };
-        let model = Self::assemble(config, options.dtype, &mut source)?;
+        let model = match options.placement {
+            Placement::Resident => Self::assemble(config, options.dtype, &mut source)?,
+            Placement::Streamed => {
+                let ln_final = source.vector("model.norm.weight", config.d_model)?;
+                let files = StreamedWeights::new(weights, &config, options.device.clone(), target);
+                Self::assemble_streamed(config, options.dtype, ln_final, files)
+            }
+        };
         tracing::info!(config = %files.config.display(), files = files.weights.len(), dtype = ?options.dtype, "loaded a model");
         Ok(model)
     }
@@ -97,8 +129,23 @@ fn is_redundant(name: &str, config: &LlamaConfig) -> bool {
 
 /// The tensors of the architecture and their shapes.
 fn expected_tensors(config: &LlamaConfig) -> Vec<(String, Vec<usize>)> {
+    let (vocab_size, d) = (config.vocab_size, config.d_model);
+    let blocks = (0..config.n_layers).flat_map(|layer| block_tensors(config, layer));
+    let mut expected = vec![("model.embed_tokens.weight".to_owned(), vec![vocab_size, d])];
+    expected.extend(blocks);
+    expected.push(("model.norm.weight".to_owned(), vec![d]));
+    if !config.tie_word_embeddings {
+        expected.push(("lm_head.weight".to_owned(), vec![vocab_size, d]));
+    }
+    expected
+}
+
+/// The tensors of one block and their shapes.
+pub(super) fn block_tensors(
+    config: &LlamaConfig,
+    layer: usize,
+) -> impl Iterator<Item = (String, Vec<usize>)> {
     let LlamaConfig {
-        vocab_size,
         d_model: d,
         d_mlp,
         n_heads,
@@ -107,7 +154,7 @@ fn expected_tensors(config: &LlamaConfig) -> Vec<(String, Vec<usize>)> {
         ..
     } = *config;
     let (q, kv) = (n_heads * d_head, n_kv_heads * d_head);
-    let block = [
+    let tensors = [
         ("self_attn.q_proj", vec![q, d]),
         ("self_attn.k_proj", vec![kv, d]),
         ("self_attn.v_proj", vec![kv, d]),
@@ -118,16 +165,7 @@ fn expected_tensors(config: &LlamaConfig) -> Vec<(String, Vec<usize>)> {
         ("input_layernorm", vec![d]),
         ("post_attention_layernorm", vec![d]),
     ];
-    let blocks = (0..config.n_layers).flat_map(|layer| {
-        block.iter().map(move |(name, shape)| {
-            (format!("model.layers.{layer}.{name}.weight"), shape.clone())
-        })
-    });
-    let mut expected = vec![("model.embed_tokens.weight".to_owned(), vec![vocab_size, d])];
-    expected.extend(blocks);
-    expected.push(("model.norm.weight".to_owned(), vec![d]));
-    if !config.tie_word_embeddings {
-        expected.push(("lm_head.weight".to_owned(), vec![vocab_size, d]));
-    }
-    expected
+    tensors
+        .into_iter()
+        .map(move |(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape))
 }

@@ -5,9 +5,11 @@ mod error;
 mod files;
 mod load;
 mod random;
+mod stream;
 
 pub use error::LoadError;
-pub use load::LoadOptions;
+pub use load::{LoadOptions, Placement};
+pub(crate) use stream::StreamedWeights;
 
 use burn::tensor::Tensor;
 
