@@ -8,12 +8,14 @@ mod rms_norm;
 mod rotary;
 mod silu_mul;
 pub mod softmax;
+mod sparse_matmul;
 
 pub use attention::causal_attention;
 pub use linear::{linear, linear_add};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;
+pub use sparse_matmul::{SparseRows, sparse_matmul};
 
 use burn::tensor::{DType, Tensor};
 

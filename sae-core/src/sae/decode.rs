@@ -2,12 +2,13 @@
 
 use super::linear::{Activation, Linear, Selection};
 use super::norm::DecodeState;
+use super::topk::to_f32;
 use super::{Encoded, EncodedSparse, Encoder, Sae, matmul};
 use crate::sparse::SparseFeatures;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{DType, Tensor, TensorData};
 
-/// How many values [`Sae::decode_sparse`] gathers at a time: 16 Mi of them are 64 MiB of f32.
-const GATHER: usize = 16 << 20;
+/// [`Sae::decode_sparse`] multiplies dense tiles where more than one feature in so many is active.
+const DENSE: usize = 16;
 
 impl Sae {
     /// The reconstruction from features: SAELens' `decode(encode(x))`.
@@ -47,17 +48,19 @@ impl Sae {
             "{n} rows are not rows of {positions} positions"
         );
         let d_out = self.cfg.d_out;
-        let mut parts = Vec::new();
-        let mut start = 0;
-        while start < n {
-            let (end, width) = take_rows(features, start, GATHER / d_out);
-            parts.push(self.gather_rows(features, start, end, width));
-            start = end;
-        }
-        let out = if parts.is_empty() {
-            Tensor::zeros([0, d_out], (&self.device(), DType::from(self.dtype)))
+        let rescaled = self.rescaled(features);
+        let features = rescaled.as_ref().unwrap_or(features);
+        // A row of the decoder read for one token is read at a fraction of the speed of a product.
+        let dense = features.n_active() > n * self.cfg.d_sae / DENSE;
+        let out = if dense {
+            self.decode_in_tiles(features)
         } else {
-            Tensor::cat(parts, 0)
+            let rows = fused_ops::SparseRows {
+                indptr: &features.indptr,
+                indices: &features.indices,
+                values: &features.values,
+            };
+            fused_ops::sparse_matmul(rows, self.w_dec.clone())
         };
         let out = self.add_b_dec(out.reshape([n / positions, positions, d_out]));
         encoded.state.norm.undo(out)
@@ -128,58 +131,38 @@ impl Sae {
         }
     }
 
-    /// `Σ value · W_dec[index]` of rows `start..end`, each padded to `width` entries.
-    fn gather_rows(
-        &self,
-        features: &SparseFeatures,
-        start: usize,
-        end: usize,
-        width: usize,
-    ) -> Tensor<2> {
-        let (n, d_out, device) = (end - start, self.cfg.d_out, self.device());
-        let mut indices = vec![0_i32; n * width];
-        let mut values = vec![0.0_f32; n * width];
-        for row in 0..n {
-            let (row_indices, row_values) = features.row(start + row);
-            for (slot, (&i, &v)) in row_indices.iter().zip(row_values).enumerate() {
-                indices[row * width + slot] = i as i32;
-                values[row * width + slot] = v;
-            }
+    /// Features with their decoder norms divided out, where they are in units of these.
+    fn rescaled(&self, features: &SparseFeatures) -> Option<SparseFeatures> {
+        let norms = to_f32(self.rescaling()?);
+        let mut features = features.clone();
+        for (value, &index) in features.values.iter_mut().zip(&features.indices) {
+            *value /= norms[index as usize];
         }
-        let indices = Tensor::<1, Int>::from_data(
-            TensorData::new(indices, [n * width]),
-            (&device, DType::I32),
-        );
-        let values =
-            Tensor::<1>::from_data(TensorData::new(values, [n * width]), (&device, DType::F32))
-                .cast(self.dtype);
-        let values = match self.rescaling() {
-            Some(norms) => values / norms.select(0, indices.clone()),
-            None => values,
-        };
-        let rows = self
-            .w_dec
-            .clone()
-            .select(0, indices)
-            .reshape([n, width, d_out]);
-        values
-            .reshape([n, 1, width])
-            .matmul(rows)
-            .reshape([n, d_out])
+        Some(features)
     }
-}
 
-/// The end of a run of rows from `start` whose padded entries are at most `entries` (one row at least), and its widest row.
-fn take_rows(features: &SparseFeatures, start: usize, entries: usize) -> (usize, usize) {
-    let (mut end, mut width) = (start, 1);
-    while end < features.n_rows() {
-        let wider = width.max(features.indptr[end + 1] - features.indptr[end]);
-        if end > start && wider * (end + 1 - start) > entries {
-            break;
+    /// `features @ W_dec`, some latents at a time made dense.
+    fn decode_in_tiles(&self, features: &SparseFeatures) -> Tensor<2> {
+        let (n, device) = (features.n_rows(), self.device());
+        let mut out = Tensor::zeros([n, self.cfg.d_out], (&device, DType::from(self.dtype)));
+        let mut next = features.indptr[..n].to_vec();
+        for latents in super::tiles(n, self.cfg.d_sae) {
+            let width = latents.len();
+            let mut tile = vec![0.0_f32; n * width];
+            for (row, (tile, next)) in tile.chunks_exact_mut(width).zip(&mut next).enumerate() {
+                let end = features.indptr[row + 1];
+                while *next < end && (features.indices[*next] as usize) < latents.end {
+                    tile[features.indices[*next] as usize - latents.start] = features.values[*next];
+                    *next += 1;
+                }
+            }
+            let tile = TensorData::new(tile, [n, width]);
+            let tile = Tensor::<2>::from_data(tile, (&device, DType::F32)).cast(self.dtype);
+            let w_dec = self.w_dec.clone().narrow(0, latents.start, width);
+            out = fused_ops::linear_add(tile, w_dec.transpose(), out);
         }
-        (end, width) = (end + 1, wider);
+        out
     }
-    (end, width)
 }
 
 /// Joins heads: `[b, p, heads, d_head]` to `[b, p, heads·d_head]`, the form in which SAEs read `hook_z`.

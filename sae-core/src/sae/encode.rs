@@ -1,8 +1,7 @@
 //! Activations to features.
 
-use super::linear::{Activation, Linear};
 use super::norm::{DecodeState, Norm};
-use super::topk::{select, to_f32};
+use super::topk::to_f32;
 use super::{Encoder, Sae};
 use crate::architecture::{Architecture, Temporal};
 use crate::sparse::SparseFeatures;
@@ -67,26 +66,18 @@ impl Sae {
 
     /// Feature activations as sparse rows: equal to [`encode`](Self::encode) with the zeros left out.
     ///
+    /// On the CPU in f32 the encoder runs over some latents at a time: a dense matrix of all features never exists, but for matching
+    /// pursuit and temporal SAEs, which need it.
+    ///
     /// # Shapes
     /// As [`encode`](Self::encode).
     ///
     /// # Panics
     /// As [`encode`](Self::encode).
     pub fn encode_sparse(&self, x: Tensor<3>) -> EncodedSparse {
-        if let Encoder::Linear(
-            linear @ Linear {
-                activation: Activation::TopK(selection),
-                ..
-            },
-        ) = &self.encoder
-        {
-            let [b, p, d_in] = self.check(&x);
-            let (x, state) = self.prepare(x);
-            let h = linear.pre_activations(x.reshape([b * p, d_in]));
-            return EncodedSparse {
-                features: select(h, selection),
-                state,
-            };
+        self.check(&x);
+        if let Some(encoded) = self.encode_in_tiles(&x) {
+            return encoded;
         }
         let Encoded { features, state } = self.encode(x);
         EncodedSparse {
@@ -96,7 +87,7 @@ impl Sae {
     }
 
     /// Casts, scales and centres.
-    fn prepare(&self, x: Tensor<3>) -> (Tensor<3>, DecodeState) {
+    pub(super) fn prepare(&self, x: Tensor<3>) -> (Tensor<3>, DecodeState) {
         let x = x.cast(self.dtype);
         let skip = self.w_skip.as_ref().map(|_| x.clone());
         let (x, norm) = self.normalize(x);

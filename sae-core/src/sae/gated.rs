@@ -18,7 +18,7 @@ pub(super) struct Gated {
 impl Gated {
     /// `[n, d_in]` to `[n, d_sae]`. One product: `r_mag` scales columns, so it may as well scale the result.
     pub(super) fn encode(&self, x: Tensor<2>) -> Tensor<2> {
-        let shared = x.matmul(self.w_enc.clone());
+        let shared = fused_ops::linear(x, self.w_enc.clone().transpose());
         let closed = (shared.clone() + self.b_gate.clone().unsqueeze()).lower_equal_scalar(0.0);
         let magnitude =
             shared * self.r_mag.clone().exp().unsqueeze() + self.b_mag.clone().unsqueeze();

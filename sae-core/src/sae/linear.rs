@@ -40,7 +40,8 @@ pub(super) struct Selection {
 impl Linear {
     /// `[n, d_in]` to `[n, d_sae]`.
     pub(super) fn pre_activations(&self, x: Tensor<2>) -> Tensor<2> {
-        let h = x.matmul(self.w_enc.clone()) + self.b_enc.clone().unsqueeze();
+        let h =
+            fused_ops::linear(x, self.w_enc.clone().transpose()) + self.b_enc.clone().unsqueeze();
         match &self.activation {
             Activation::TopK(Selection {
                 norms: Some(norms), ..

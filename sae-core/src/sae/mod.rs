@@ -10,6 +10,7 @@ mod load;
 mod matching_pursuit;
 mod norm;
 mod save;
+mod sparse;
 mod stats;
 mod temporal;
 mod topk;
@@ -96,11 +97,19 @@ impl Sae {
     }
 }
 
+/// Ranges of latents such that `n` tokens' values of one range are some 32 MiB of f32, and wide enough for a fast product.
+fn tiles(n: usize, d_sae: usize) -> impl Iterator<Item = std::ops::Range<usize>> {
+    let width = ((8 << 20) / n.max(1)).max(512);
+    (0..d_sae)
+        .step_by(width)
+        .map(move |start| start..(start + width).min(d_sae))
+}
+
 /// `x @ w` for `x` of `[b, p, n]` and `w` of `[n, m]`: as one product, which backends do faster than a batch of them.
 fn matmul(x: Tensor<3>, w: Tensor<2>) -> Tensor<3> {
     let [b, p, n] = x.dims();
     let [_, m] = w.dims();
-    x.reshape([b * p, n]).matmul(w).reshape([b, p, m])
+    fused_ops::linear(x.reshape([b * p, n]), w.transpose()).reshape([b, p, m])
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Device, IndexingUpdateOp, Tensor, TensorData, activati
 use rayon::prelude::*;
 
 /// Whether the device's memory is the host's.
-fn on_host(device: &Device) -> bool {
+pub(super) fn on_host(device: &Device) -> bool {
     #[cfg(feature = "cpu")]
     {
         *device == Device::flex()
@@ -31,16 +31,6 @@ pub(super) fn keep_top(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
             .cast(dtype)
     } else {
         keep_top_on_device(h, selection)
-    }
-}
-
-/// The selected features of `[n, d_sae]` pre-activations, without a dense matrix of them where that can be helped.
-pub(super) fn select(h: Tensor<2>, selection: &Selection) -> SparseFeatures {
-    if on_host(&h.device()) {
-        select_rows(h, selection)
-    } else {
-        let [_, d_sae] = h.dims();
-        SparseFeatures::from_dense(&to_f32(keep_top_on_device(h, selection)), d_sae)
     }
 }
 
@@ -75,29 +65,86 @@ fn select_rows(h: Tensor<2>, selection: &Selection) -> SparseFeatures {
     SparseFeatures::from_rows(rows.into_iter(), d_sae)
 }
 
-/// The selected entries of one row by feature; where values are equal, lower features go first.
+/// The selected entries of one row by feature.
 fn select_row(row: &[f32], selection: &Selection) -> Vec<(u32, f32)> {
-    let key = |v: f32| if selection.by_magnitude { v.abs() } else { v };
-    let mut order: Vec<u32> = (0..row.len() as u32).collect();
-    if selection.k < order.len() {
-        order.select_nth_unstable_by(selection.k, |&a, &b| {
-            let (x, y) = (key(row[a as usize]), key(row[b as usize]));
-            y.total_cmp(&x).then(a.cmp(&b))
-        });
-        order.truncate(selection.k);
+    let mut top = TopRow::new(selection);
+    for (feature, &value) in row.iter().enumerate() {
+        top.push(feature as u32, value);
     }
-    order.sort_unstable();
-    let entries = order.into_iter().map(|i| (i, row[i as usize]));
-    // The ReLU comes after the selection: fewer than k may be left.
-    entries
-        .filter(|&(_, v)| {
-            if selection.by_magnitude {
-                v != 0.0
-            } else {
-                v > 0.0
-            }
-        })
-        .collect()
+    top.finish()
+}
+
+/// The largest entries of one row that arrives feature by feature, in ascending order; where values are equal, lower features go
+/// first.
+///
+/// A buffer of a few times `k` candidates that is cut back to the best `k` whenever it is full: what comes later has to beat the
+/// least of these, which few do.
+#[derive(Debug)]
+pub(super) struct TopRow {
+    k: usize,
+    by_magnitude: bool,
+    /// What a candidate has to exceed.
+    bar: f32,
+    candidates: Vec<(u32, f32)>,
+}
+
+impl TopRow {
+    pub(super) fn new(selection: &Selection) -> Self {
+        Self {
+            k: selection.k,
+            by_magnitude: selection.by_magnitude,
+            // The ReLU comes after the selection, and zeros are not kept: nothing that is not positive can matter.
+            bar: 0.0,
+            candidates: Vec::new(),
+        }
+    }
+
+    fn key(&self, value: f32) -> f32 {
+        if self.by_magnitude {
+            value.abs()
+        } else {
+            value
+        }
+    }
+
+    #[inline]
+    pub(super) fn push(&mut self, feature: u32, value: f32) {
+        // Written so that a NaN is kept, and seen.
+        if self.key(value) <= self.bar {
+            return;
+        }
+        self.candidates.push((feature, value));
+        if self.candidates.len() >= 4 * self.k.max(16) {
+            self.cut();
+        }
+    }
+
+    /// Leaves the best `k`.
+    fn cut(&mut self) {
+        if self.candidates.len() <= self.k {
+            return;
+        }
+        if self.k == 0 {
+            self.candidates.clear();
+            return;
+        }
+        let (by_magnitude, k) = (self.by_magnitude, self.k);
+        let key = |v: f32| if by_magnitude { v.abs() } else { v };
+        self.candidates.select_nth_unstable_by(k - 1, |a, b| {
+            key(b.1).total_cmp(&key(a.1)).then(a.0.cmp(&b.0))
+        });
+        self.candidates.truncate(k);
+        // A later feature of the same value loses to the ones that are here.
+        self.bar = self.key(self.candidates[k - 1].1);
+    }
+
+    /// By feature.
+    pub(super) fn finish(mut self) -> Vec<(u32, f32)> {
+        self.cut();
+        self.candidates
+            .sort_unstable_by_key(|&(feature, _)| feature);
+        self.candidates
+    }
 }
 
 #[cfg(test)]
