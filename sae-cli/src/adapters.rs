@@ -65,20 +65,29 @@ impl<'a> SplitLlama<'a> {
             write >= read,
             "the SAE writes at {write}, before it reads at {read}"
         );
-        let by_position = !matches!(read, HookPoint::AttnScores(_) | HookPoint::Pattern(_));
+        // Whatever is asked of the point that is read is asked of the one that is written to as well.
+        for point in [read, write] {
+            let by_position = !matches!(point, HookPoint::AttnScores(_) | HookPoint::Pattern(_));
+            ensure!(
+                by_position,
+                "{point} has one value per pair of positions: no SAE can work on it"
+            );
+        }
         ensure!(
-            by_position,
-            "{read} has one value per pair of positions: no SAE can work on it"
+            read.rank() == write.rank(),
+            "the SAE reads at {read} and writes at {write}: one has an axis of heads and the other has none; both must, or neither"
         );
         let heads = match (read.rank(), hook_head_index, cfg.reshape_activations) {
             (3, None, _) => Heads::None,
             (3, Some(head), _) => bail!("hook_head_index is {head}, but {read} has no heads"),
             (_, Some(head), _) => {
-                let n = n_heads(model, read);
-                ensure!(
-                    *head < n,
-                    "hook_head_index is {head}, but {read} has {n} heads"
-                );
+                for point in [read, write] {
+                    let n = n_heads(model, point);
+                    ensure!(
+                        *head < n,
+                        "hook_head_index is {head}, but {point} has {n} heads"
+                    );
+                }
                 Heads::One(*head)
             }
             (_, None, ReshapeActivations::HookZ) => Heads::Flat,
@@ -88,10 +97,6 @@ impl<'a> SplitLlama<'a> {
                 )
             }
         };
-        ensure!(
-            read.rank() == write.rank(),
-            "the SAE reads at {read} and writes at {write}, which have different shapes"
-        );
         Ok(Self {
             model,
             read,

@@ -2,8 +2,10 @@
 
 use crate::UsageError;
 use crate::device::Chosen;
+use crate::targets::Targets;
 use anyhow::{Context, Result, bail, ensure};
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use dataset_stream::{
     Budget, Packing, SaeLensPacking, SourceOptions, StreamOptions, TableMetadata, TextSource,
     TokenStream, TokenTable, Tokenizer,
@@ -91,6 +93,23 @@ impl FoundModel {
         Llama::load(&self.files, &options).with_context(|| format!("model {}", self.name))
     }
 
+    /// The files that may be read.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let ModelFiles {
+            config,
+            weights,
+            tokenizer,
+        } = &self.files;
+        let index = config.with_file_name("model.safetensors.index.json");
+        let tokenizer = tokenizer.as_deref().map(tokenizer_files);
+        weights
+            .iter()
+            .cloned()
+            .chain([config.clone(), index])
+            .chain(tokenizer.into_iter().flatten())
+            .collect()
+    }
+
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer> {
         let path = self.files.tokenizer.as_ref().with_context(|| {
             let folder = self.files.config.parent().unwrap_or(Path::new("."));
@@ -150,6 +169,32 @@ pub(crate) fn describe_run(run: &RunDir) -> Value {
     })
 }
 
+/// The files of a run that may be read.
+pub(crate) fn run_files(run: &RunDir) -> Vec<PathBuf> {
+    let beside = |folder: &Path| folder.join("sparsity.safetensors");
+    let above = run.dir.canonicalize().ok();
+    let above = above.as_deref().and_then(Path::parent).map(beside);
+    [
+        run.dir.join("cfg.json"),
+        run.weights.clone(),
+        beside(&run.dir),
+    ]
+    .into_iter()
+    .chain(above)
+    .collect()
+}
+
+/// A tokenizer's file, and those beside it that say what its special tokens are.
+fn tokenizer_files(path: &Path) -> [PathBuf; 4] {
+    let beside = |name: &str| path.with_file_name(name);
+    [
+        path.to_owned(),
+        beside("tokenizer_config.json"),
+        beside("special_tokens_map.json"),
+        beside("config.json"),
+    ]
+}
+
 /// A data set and how to make rows of it.
 #[derive(Debug, Clone)]
 pub(crate) struct TextInput {
@@ -160,12 +205,16 @@ pub(crate) struct TextInput {
 
 impl TextInput {
     /// Starts streaming.
-    pub(crate) fn open(&self, tokenizer: &Tokenizer) -> Result<TokenStream> {
+    ///
+    /// `targets` must not be among the files that are read.
+    pub(crate) fn open(&self, tokenizer: &Tokenizer, targets: &Targets) -> Result<TokenStream> {
         let source_options = SourceOptions {
             column: self.column.clone(),
             ..SourceOptions::default()
         };
         let source = TextSource::open(&self.dataset, &source_options)?;
+        targets.spare(source.files())?;
+        targets.spare(tokenizer_files(tokenizer.path()))?;
         Ok(TokenStream::new(source, tokenizer, &self.options)?)
     }
 
@@ -259,6 +308,11 @@ pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
             "rows of {context_size} tokens are longer than the {trained} that the model was trained for"
         );
     }
+}
+
+/// What `--context-size` may say: what rows of text can have.
+pub(crate) fn context_sizes() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1 << 24)
 }
 
 /// The context size: given, or the configuration's.

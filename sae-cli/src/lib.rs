@@ -14,6 +14,7 @@ mod output;
 mod progress;
 mod prompt_check;
 mod report;
+mod targets;
 mod tensor_file;
 
 use anyhow::Error;

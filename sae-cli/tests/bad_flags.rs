@@ -34,7 +34,8 @@ fn unknown_words() {
         ),
         ("info $RUN --device cuda:x", "\"cuda:x\" is none of"),
         ("info $RUN --dtype f64", "possible values: f32, bf16"),
-        ("info $RUN --threads 0", "0 is not in 1.."),
+        ("info $RUN --threads 0", "0 is not in 1..=1024"),
+        ("info $RUN --threads 65535", "65535 is not in 1..=1024"),
         ("info $RUN --json=", "a value is required for '--json"),
         ("info $RUN --json --json", "cannot be used multiple times"),
         (
@@ -58,6 +59,18 @@ fn unknown_words() {
             "0 is not in 1..",
         ),
         ("analyze --sequences 0 --out o", "0 is not in 1.."),
+        (
+            "analyze --context-size 0 --out o",
+            "0 is not in 1..=16777216",
+        ),
+        (
+            "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 99999999999999 --out t",
+            "99999999999999 is not in 1..=16777216",
+        ),
+        (
+            "eval --sae $RUN --dataset $TEXT --context-size 18446744073709551615",
+            "is not in 1..=16777216",
+        ),
         (
             "activations --model $MODEL --tokens t --hook hook_embed --positions x --out a",
             "\"x\" is not a range of positions; write A:B",
@@ -202,10 +215,9 @@ fn sizes_that_leave_no_room() {
         |rest: &str| format!("tokenize --tokenizer $MODEL --dataset $TEXT --out t.st {rest}");
     scratch.fails(
         1,
-        &tokenize("--context-size 0"),
-        &["a context size of 0 has no room for text; it must be at least 2"],
+        &tokenize("--context-size 1"),
+        &["a context size of 1 has no room for text; it must be at least 2"],
     );
-    scratch.fails(1, &tokenize("--context-size 1"), &["must be at least 2"]);
     scratch.fails(
         1,
         &tokenize("--context-size 16 --max-tokens 5"),
@@ -213,8 +225,13 @@ fn sizes_that_leave_no_room() {
     );
     scratch.fails(
         1,
-        &tokenize("--context-size 99999999"),
-        &["not one row of 99999999 tokens"],
+        &tokenize("--context-size 16777216"),
+        &["not one row of 16777216 tokens"],
+    );
+    scratch.fails(
+        1,
+        &tokenize("--context-size 16777216 --packing saelens"),
+        &["not one row of 16777216 tokens"],
     );
     scratch.fails(
         1,

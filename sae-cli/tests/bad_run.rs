@@ -50,7 +50,17 @@ fn no_run() {
 
 #[test]
 fn cfg_json_says_something_impossible() {
-    let cases: [(&str, &str, &[&str]); 9] = [
+    let cases: [(&str, &str, &[&str]); 11] = [
+        (
+            "\"context_size\": 128",
+            "\"context_size\": 1152921504606846976",
+            &["context_size is 1152921504606846976; expected 1 to 16777216 tokens"],
+        ),
+        (
+            "\"context_size\": 128",
+            "\"context_size\": 0",
+            &["context_size is 0; expected 1 to 16777216 tokens"],
+        ),
         ("\"d_in\":", "\"d_in\"", &["expected `:` at line 1 column"]),
         (
             "\"standard\"",
@@ -122,6 +132,19 @@ fn cfg_json_is_something_else() {
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     scratch.write(CFG, format!("{{\"metadata\": {nested}}}"));
     scratch.fails(1, "info run", &[CFG]);
+}
+
+#[test]
+fn metadata_is_never_dropped_in_silence() {
+    let scratch = run();
+    for found in ["\"x\"", "[]", "null", "3"] {
+        let cfg = format!(
+            "{{\"architecture\": \"standard\", \"d_in\": 128, \"d_sae\": 1024, \"metadata\": {found}}}"
+        );
+        scratch.write(CFG, cfg);
+        let said = format!("metadata is {found}; expected an object, with hook_name");
+        scratch.fails(1, "info run", &[CFG, &said]);
+    }
 }
 
 #[test]

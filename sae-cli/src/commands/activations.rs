@@ -6,6 +6,7 @@ use crate::device::Chosen;
 use crate::inputs;
 use crate::output::check_file;
 use crate::progress::Bar;
+use crate::targets::Targets;
 use crate::tensor_file::TensorFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
@@ -74,6 +75,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         ));
     }
     check_file("--out", &args.out)?;
+    let targets = Targets::new(global, [("--out", args.out.as_path())])?;
+    targets.spare([&args.tokens])?;
     let on = Chosen::new(global)?;
     let table = TokenTable::open(&args.tokens)?;
     if table.is_empty() {
@@ -89,7 +92,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     if let Some(positions) = args.positions.filter(|p| p.resolve(context).is_empty()) {
         bail!("--positions {positions}: selects nothing of rows of {context} tokens");
     }
-    let model = inputs::find_model(Some(&args.model), None)?.load(&on)?;
+    let found = inputs::find_model(Some(&args.model), None)?;
+    targets.spare(found.paths())?;
+    let model = found.load(&on)?;
     inputs::warn_if_too_long(context, &model);
     for point in &points {
         point.validate(model.config().n_layers)?;

@@ -8,6 +8,7 @@ use crate::device::Chosen;
 use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
 use crate::output::{check_text_file, write_file};
 use crate::progress::Bar;
+use crate::targets::Targets;
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
@@ -43,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "tokens")]
     column: Option<String>,
     /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N", conflicts_with = "tokens")]
+    #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
     /// How documents become rows
     #[arg(
@@ -86,6 +87,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ));
         }
     }
+    let targets = Targets::new(global, args.csv.as_deref().map(|path| ("--csv", path)))?;
+    targets.spare(&args.tokens)?;
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae)?;
     let budget = match inputs::budget(args.sequences, args.max_tokens) {
@@ -93,7 +96,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         budget => budget,
     };
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
-    let (rows, context_size) = rows(args, &run, &found, budget, global)?;
+    targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
+    let (rows, context_size) = rows(args, &run, &found, budget, global, &targets)?;
     let model = found.load(&on)?;
     inputs::warn_if_too_long(context_size, &model);
     let masking = masking(args, &found, model.config())?;
@@ -157,6 +161,7 @@ fn rows(
     model: &FoundModel,
     budget: Budget,
     global: &Global,
+    targets: &Targets,
 ) -> Result<(Rows, usize)> {
     if let Some(path) = &args.tokens {
         let rows = Rows::table(path, budget)?;
@@ -180,7 +185,7 @@ fn rows(
         },
     };
     Ok((
-        Rows::Stream(Box::new(input.open(&model.tokenizer()?)?)),
+        Rows::Stream(Box::new(input.open(&model.tokenizer()?, targets)?)),
         context_size,
     ))
 }

@@ -1,7 +1,8 @@
 //! `sae info`
 
 use crate::cli::Global;
-use crate::inputs::describe_run;
+use crate::inputs::{describe_run, run_files};
+use crate::targets::Targets;
 use anyhow::Result;
 use sae_core::RunDir;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let run = RunDir::open(&args.run)?;
+    Targets::new(global, None)?.spare(run_files(&run))?;
     global.output().emit(&summary(&run), &describe_run(&run))
 }
 

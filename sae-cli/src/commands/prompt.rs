@@ -6,6 +6,7 @@ use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
 use crate::prompt_check::Question;
+use crate::targets::Targets;
 use anyhow::Result;
 use sae_core::{Architecture, SaeConfig};
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .transpose()?;
     let metadata = run.as_ref().map(|run| &run.cfg.metadata);
     let found = inputs::find_model(args.place.model.as_deref(), metadata)?;
+    let targets = Targets::new(global, None)?;
+    targets.spare(run.iter().flat_map(inputs::run_files).chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &args.text, &args.answer, !args.no_bos)?;
     let model = found.load(&on)?;

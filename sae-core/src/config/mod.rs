@@ -17,6 +17,9 @@ const MAX_BYTES: u64 = 16 << 20;
 /// Larger than any dictionary, small enough that products of two dimensions stay far from overflow.
 const MAX_DIM: usize = 1 << 28;
 
+/// Tokens in a row of training data: more than any model reads.
+const MAX_CONTEXT: usize = 1 << 24;
+
 /// The configuration of an SAE, from whichever version of `cfg.json`.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SaeConfig {
@@ -186,6 +189,13 @@ impl SaeConfig {
             source,
         };
         let value: Value = serde_json::from_str(text).map_err(json)?;
+        if let Some(found) = value.get("metadata").filter(|found| !found.is_object()) {
+            let expected = "an object, with hook_name, model_name and the like";
+            return Err(ConfigError::Value {
+                path: path.to_owned(),
+                problem: invalid("metadata", shown(found), expected),
+            });
+        }
         let cfg = if is_v6(&value) {
             serde_json::from_str::<v6::Cfg>(text)
                 .map_err(json)?
@@ -216,6 +226,15 @@ impl SaeConfig {
             if value == 0 || value > MAX_DIM {
                 return Err(invalid(key, value, format!("1 to {MAX_DIM}")));
             }
+        }
+        if let Some(n) = self.metadata.context_size
+            && (n == 0 || n > MAX_CONTEXT)
+        {
+            return Err(invalid(
+                "context_size",
+                n,
+                format!("1 to {MAX_CONTEXT} tokens"),
+            ));
         }
         if self.architecture.is_transcoder() && self.apply_b_dec_to_input {
             return Err(invalid(
@@ -289,6 +308,17 @@ pub(crate) fn invalid(
         key,
         found: found.to_string(),
         expected: expected.into(),
+    }
+}
+
+/// A value for a message: whole if it is short, else what it is.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match value {
+        _ if text.chars().count() <= 40 => text,
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        _ => text.chars().take(39).chain(['…']).collect(),
     }
 }
 
