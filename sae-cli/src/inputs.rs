@@ -3,12 +3,12 @@
 use crate::UsageError;
 use crate::device::Chosen;
 use crate::targets::Targets;
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use dataset_stream::{
-    Budget, Packing, SaeLensPacking, SourceOptions, StreamOptions, TableMetadata, TextSource,
-    TokenStream, TokenTable, Tokenizer,
+    Budget, Packing, ReadError, SaeLensPacking, SourceError, SourceOptions, StreamOptions,
+    TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
 };
 use llama_hooked::{Llama, ModelFiles, ModelSource};
 use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
@@ -61,11 +61,17 @@ pub(crate) fn model_source(
                 .to_owned(),
         )
     })?;
-    let source = ModelSource::parse(name).with_context(|| match given {
-        Some(_) => format!("--model {name}"),
-        None => format!("the model that cfg.json names, {name:?}; give --model if it is elsewhere"),
-    })?;
+    let source = ModelSource::parse(name).with_context(|| whence(name, given.is_some()))?;
     Ok((name.to_owned(), source))
+}
+
+/// Who named a model that cannot be had, and how to name another.
+fn whence(name: &str, given: bool) -> String {
+    if given {
+        format!("--model {name}")
+    } else {
+        format!("the model that cfg.json names, {name:?}; give --model DIR if it is elsewhere")
+    }
 }
 
 /// A model whose files are at hand: what to call it and where they are. Nothing is loaded yet.
@@ -80,7 +86,9 @@ pub(crate) fn find_model(
     metadata: Option<&SaeMetadata>,
 ) -> Result<FoundModel> {
     let (name, source) = model_source(given, metadata)?;
-    let files = source.resolve().with_context(|| format!("model {name}"))?;
+    let files = source
+        .resolve()
+        .with_context(|| whence(&name, given.is_some()))?;
     Ok(FoundModel { name, files })
 }
 
@@ -212,7 +220,7 @@ impl TextInput {
             column: self.column.clone(),
             ..SourceOptions::default()
         };
-        let source = TextSource::open(&self.dataset, &source_options)?;
+        let source = TextSource::open(&self.dataset, &source_options).map_err(in_flags)?;
         targets.spare(source.files())?;
         targets.spare(tokenizer_files(tokenizer.path()))?;
         Ok(TokenStream::new(source, tokenizer, &self.options)?)
@@ -224,6 +232,16 @@ impl TextInput {
             original_column_name: self.column.clone(),
             ..TableMetadata::new(&self.options, tokenizer)
         }
+    }
+}
+
+/// A source's message, with the option that helps.
+fn in_flags(error: SourceError) -> anyhow::Error {
+    match error {
+        SourceError::Read(error @ ReadError::NoTextColumn { .. }) => {
+            anyhow!("{error}: --column COLUMN")
+        }
+        other => other.into(),
     }
 }
 

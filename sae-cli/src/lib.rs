@@ -16,6 +16,7 @@ mod prompt_check;
 mod report;
 mod targets;
 mod tensor_file;
+mod token_origin;
 
 use anyhow::Error;
 use clap::Parser;

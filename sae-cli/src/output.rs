@@ -24,8 +24,17 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         "dataset_stream",
     ];
     let default = ours.map(|name| format!("{name}={level}")).join(",");
-    let filter = EnvFilter::try_from_env("SAE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("error,{default}")));
+    let wanted = std::env::var_os("SAE_LOG").filter(|text| !text.is_empty());
+    let parsed = wanted.as_ref().map(|text| {
+        let text = text.to_str().ok_or("it is not UTF-8".to_owned())?;
+        EnvFilter::try_new(text).map_err(|error| error.to_string())
+    });
+    let (filter, misunderstood) = match parsed {
+        Some(Ok(filter)) => (Some(filter), None),
+        Some(Err(reason)) => (None, Some(reason)),
+        None => (None, None),
+    };
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("error,{default}")));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -36,6 +45,11 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         .try_init();
     // Another subscriber is there already when the library's caller has set one.
     let _ = started;
+    if let (Some(text), Some(reason)) = (wanted, misunderstood) {
+        tracing::warn!(
+            "SAE_LOG is {text:?}, which is not understood and ignored: {reason}; try debug, or llama_hooked=trace"
+        );
+    }
 }
 
 /// Prints what went wrong, with its causes.

@@ -94,7 +94,13 @@ fn missing_words() {
         ("encode --sae $RUN --out e", &["--input"]),
         ("eval --sae $RUN", &["--dataset <SRC>|--tokens <FILE>"]),
         ("prompt In --model $MODEL", &["--answer <STR>"]),
-        ("prompt In --answer the", &["--sae <DIR>"]),
+        (
+            "prompt In --answer the",
+            &[
+                "<--sae <DIR>|--model <DIR|ID>>",
+                "Usage: sae prompt --answer <STR> <--sae <DIR>|--model <DIR|ID>> <TEXT>",
+            ],
+        ),
         ("analyze", &["--out <DIR>"]),
     ];
     for (line, said) in cases {
@@ -169,7 +175,7 @@ fn contradictions_that_show_once_files_are_read() {
         &format!("{EVAL} --exclude-tokens 0,2048"),
         &["--exclude-tokens: 2048 is no token of the model, whose vocabulary has 2048"],
     );
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 10] = [
         (
             "--hook hook_embd",
             &["there is no hook \"hook_embd\"; did you mean hook_embed"],
@@ -182,15 +188,31 @@ fn contradictions_that_show_once_files_are_read() {
         ),
         (
             "--hook blocks.3.hook_resid_pre --stop-at-layer 1",
-            &["blocks.3.hook_resid_pre would not fire", "stop_at_layer"],
+            &["--stop-at-layer 1: blocks.3.hook_resid_pre would not fire; give a higher layer"],
+        ),
+        (
+            "--hook ln_final.hook_scale --stop-at-layer 4",
+            &["--stop-at-layer 4: ln_final.hook_scale would not fire"],
+        ),
+        (
+            "--hook hook_embed --stop-at-layer -31",
+            &["--stop-at-layer -31: the model has 4 blocks; expected -4 to 4"],
         ),
         (
             "--hook hook_embed --stop-at-layer 9",
-            &["stop_at_layer is 9", "a model of 4 blocks"],
+            &["--stop-at-layer 9: the model has 4 blocks"],
         ),
         (
             "--hook hook_embed --positions 3:1",
-            &["--positions 3:1: selects nothing of rows of 16 tokens"],
+            &["--positions \"3:1\" selects nothing of rows of 16 tokens"],
+        ),
+        (
+            "--hook hook_embed --positions 40",
+            &["--positions \"40\" selects nothing"],
+        ),
+        (
+            "--hook hook_embed --positions 40:",
+            &["--positions \"40:\" selects nothing"],
         ),
         (
             "--hook hook_embed --logits --loss --positions 99",
@@ -252,6 +274,16 @@ fn prompts_without_tokens() {
         1,
         "prompt '' --answer the --no-bos --model $MODEL",
         &["the prompt has no tokens"],
+    );
+    scratch.fails(
+        2,
+        "prompt In --answer '' --model $MODEL",
+        &["--answer '': there is nothing to ask for"],
+    );
+    scratch.fails(
+        2,
+        "analyze --prompt In --answer '' --out o",
+        &["--answer '': there is nothing to ask for"],
     );
 }
 

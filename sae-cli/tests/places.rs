@@ -7,7 +7,8 @@ use serde_json::Value;
 use support::tensors::{Numbers, read};
 use support::{Scratch, assert_close, number, sae};
 
-const EVAL: &str = "eval --sae sae --model $MODEL --dataset $TEXT --sequences 2 --keep-all-tokens";
+const EVAL: &str =
+    "eval --sae sae --model $MODEL --dataset $TEXT --sequences 2 --keep-all-tokens --quiet";
 
 /// Points with one vector per position, and its width in the demo's model.
 const WIDE: [(&str, usize); 16] = [

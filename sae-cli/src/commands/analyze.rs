@@ -10,6 +10,7 @@ use crate::inputs::{self, PackingChoice, RowError, Rows, TextInput};
 use crate::output::{check_file, check_text_file, pretty, write_files};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
+use crate::report::warnings::{Signs, of_place};
 use crate::report::{self, Report, Timings};
 use crate::targets::Targets;
 use anyhow::{Context, Result, bail};
@@ -51,10 +52,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// The prompt of the prompt check
-    #[arg(long, value_name = "TEXT", requires = "answer")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "answer",
+        allow_hyphen_values = true
+    )]
     prompt: Option<String>,
     /// Its answer
-    #[arg(long, value_name = "STR", requires = "prompt")]
+    #[arg(
+        long,
+        value_name = "STR",
+        requires = "prompt",
+        allow_hyphen_values = true
+    )]
     answer: Option<String>,
     /// The folder to write
     #[arg(long, value_name = "DIR")]
@@ -213,6 +224,7 @@ fn measure(
     let tokenize_s = clock.lap();
     let model = found.load(on)?;
     inputs::warn_if_too_long(context_size, &model);
+    question.warn_if_too_long(&model);
     let load_model_s = clock.lap();
     let split = split(&model, &job.run)?;
     let sae = inputs::load_sae(&job.run, on)?;
@@ -258,7 +270,7 @@ fn measure(
         prompt_s,
         total_s: start.elapsed().as_secs_f64(),
     };
-    Ok(Report::new(
+    let mut report = Report::new(
         sae_json,
         model_json,
         data,
@@ -266,7 +278,10 @@ fn measure(
         &options.masking,
         prompt,
         timings,
-    ))
+    );
+    report.warnings = Signs::new(&evaluation, cfg.d_sae, Some(prepend_bos)).warnings();
+    report.warnings.extend(of_place(cfg));
+    Ok(report)
 }
 
 /// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.

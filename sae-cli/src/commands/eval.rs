@@ -8,7 +8,9 @@ use crate::device::Chosen;
 use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
 use crate::output::{check_text_file, write_file};
 use crate::progress::Bar;
+use crate::report::warnings::{Signs, of_place};
 use crate::targets::Targets;
+use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
@@ -100,6 +102,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let (rows, context_size) = rows(args, &run, &found, budget, global, &targets)?;
     let model = found.load(&on)?;
     inputs::warn_if_too_long(context_size, &model);
+    let given = args
+        .tokens
+        .as_deref()
+        .or(args.dataset.as_deref().map(Path::new));
+    warn_of_another_tokenizer(given, &found, &model);
     let masking = masking(args, &found, model.config())?;
     let split = split(&model, &run)?;
     let sae = inputs::load_sae(&run, &on)?;
@@ -142,6 +149,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "read_hook": split.read().to_string(),
         "write_hook": split.write().to_string(),
     });
+    let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
+    let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, bos).warnings();
+    warnings.extend(of_place(&run.cfg));
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    result["warnings"] = json!(warnings);
     let csv = csv(&result["metrics"]);
     if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
         write_file(path, csv.as_bytes())?;

@@ -9,6 +9,7 @@ pub use error::{ConfigError, Problem};
 pub use metadata::SaeMetadata;
 
 use crate::architecture::Architecture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 
@@ -184,11 +185,11 @@ impl SaeConfig {
     /// # Errors
     /// As [`from_file`](Self::from_file), without reading.
     pub fn from_json(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let json = |source| ConfigError::Json {
+        let value: Value = serde_json::from_str(text).map_err(|error| ConfigError::Json {
             path: path.to_owned(),
-            source,
-        };
-        let value: Value = serde_json::from_str(text).map_err(json)?;
+            key: None,
+            reason: error::in_words(&error),
+        })?;
         if let Some(found) = value.get("metadata").filter(|found| !found.is_object()) {
             let expected = "an object, with hook_name, model_name and the like";
             return Err(ConfigError::Value {
@@ -197,13 +198,9 @@ impl SaeConfig {
             });
         }
         let cfg = if is_v6(&value) {
-            serde_json::from_str::<v6::Cfg>(text)
-                .map_err(json)?
-                .try_into()
+            typed::<v6::Cfg>(text, path)?.try_into()
         } else {
-            serde_json::from_str::<legacy::Cfg>(text)
-                .map_err(json)?
-                .try_into()
+            typed::<legacy::Cfg>(text, path)?.try_into()
         };
         cfg.and_then(Self::validated)
             .map_err(|problem| ConfigError::Value {
@@ -309,6 +306,19 @@ pub(crate) fn invalid(
         found: found.to_string(),
         expected: expected.into(),
     }
+}
+
+/// Reads JSON that is known to be well-formed into a type; an error says under which key it is of another.
+fn typed<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        ConfigError::Json {
+            path: path.to_owned(),
+            key: (key != ".").then_some(key),
+            reason: error::in_words(error.inner()),
+        }
+    })
 }
 
 /// A value for a message: whole if it is short, else what it is.
