@@ -94,10 +94,7 @@ pub(crate) fn find_model(
 
 impl FoundModel {
     pub(crate) fn load(&self, on: &Chosen) -> Result<Llama> {
-        let options = llama_hooked::LoadOptions {
-            device: on.device.clone(),
-            dtype: on.dtype,
-        };
+        let options = llama_hooked::LoadOptions::new(&on.device, on.dtype);
         Llama::load(&self.files, &options).with_context(|| format!("model {}", self.name))
     }
 

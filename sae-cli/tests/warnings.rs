@@ -124,6 +124,9 @@ fn tokens_of_another_tokenizer() {
             format!("eval --sae $RUN --model model --tokens {name}.safetensors"),
             format!("eval --sae $RUN --model model --dataset {name}.safetensors --context-size 16"),
             format!("activations --model model --tokens {name}.safetensors --loss --out a.st"),
+            format!(
+                "analyze $RUN --model model --dataset {name}.safetensors --context-size 16 --sequences 2 --out o"
+            ),
         ]
     };
     for line in uses("model") {

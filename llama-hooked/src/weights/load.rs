@@ -18,6 +18,16 @@ pub struct LoadOptions {
     pub dtype: FloatDType,
 }
 
+impl LoadOptions {
+    /// That dtype on that device.
+    pub fn new(device: &Device, dtype: FloatDType) -> Self {
+        Self {
+            device: device.clone(),
+            dtype,
+        }
+    }
+}
+
 impl Llama {
     /// Loads a model.
     ///

@@ -13,6 +13,7 @@ use crate::prompt_check::Question;
 use crate::report::warnings::{Signs, of_place};
 use crate::report::{self, Report, Timings};
 use crate::targets::Targets;
+use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions};
 use sae_core::RunDir;
@@ -225,6 +226,7 @@ fn measure(
     let model = found.load(on)?;
     inputs::warn_if_too_long(context_size, &model);
     question.warn_if_too_long(&model);
+    warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
     let split = split(&model, &job.run)?;
     let sae = inputs::load_sae(&job.run, on)?;
