@@ -222,6 +222,23 @@ fn streams_that_cannot_be() {
         said(&tokenizer, StreamOptions::new(1), text()),
         "a context size of 1 has no room for text; it must be at least 2"
     );
+    for context_size in [(1 << 24) + 1, usize::MAX] {
+        for packing in [
+            Packing::Notebook,
+            Packing::SaeLens(SaeLensPacking::default()),
+        ] {
+            let options = StreamOptions {
+                packing,
+                ..StreamOptions::new(context_size)
+            };
+            assert_eq!(
+                said(&tokenizer, options, text()),
+                format!(
+                    "a context size of {context_size} is more than rows may have, 16777216 tokens; is the number right?"
+                )
+            );
+        }
+    }
     let budget = StreamOptions {
         budget: Budget::Tokens(127),
         ..StreamOptions::new(128)

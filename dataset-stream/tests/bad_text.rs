@@ -36,7 +36,15 @@ fn broken_lines() {
     );
     assert_eq!(
         line(r#"{"text": "\ud800"}"#),
-        "a.jsonl, line 3, byte 17: not valid JSON: unexpected end of hex escape"
+        "a.jsonl, line 3, byte 17: not valid JSON: a lone surrogate escape: \\ud800 to \\udfff come in pairs"
+    );
+    assert!(
+        line(r#"{"text": "\udc00"}"#).contains("a lone surrogate escape"),
+        "the second half"
+    );
+    assert_eq!(
+        said("a.json", "[".repeat(100_000)),
+        "a.json, record 0 (line 1), byte 1: not valid JSON: nested more than 10000 deep; is this a data set?"
     );
 }
 
@@ -126,7 +134,7 @@ fn no_column_to_read() {
     assert_eq!(
         said("a.jsonl", r#"{"id": 3, "body": "x"}"#),
         "a.jsonl, line 1: none of the columns tokens, input_ids, text, content, raw_content, problem holds text or token ids; \
-         the row has id (number), body (text); choose one with `column`"
+         the row has id (number), body (text); choose one by its name"
     );
     let folder = Folder::new();
     let file = folder.write("a.jsonl", r#"{"id": 3, "body": "x"}"#);

@@ -224,7 +224,7 @@ fn configurations_that_are_none() {
     let negative = with_key("vocab_size", &json!(-5));
     assert!(
         negative.contains(
-            "config.json: is not a Llama configuration: invalid value: integer `-5`, expected usize"
+            "config.json: is not a Llama configuration: `vocab_size`: invalid value: integer `-5`, expected a whole number from 0"
         ),
         "{negative}"
     );

@@ -8,7 +8,7 @@ use std::cmp::Ordering;
 /// use sae_metrics::Prediction;
 ///
 /// let prediction = Prediction::new(vec![1.0, 3.0, 2.0]);
-/// assert_eq!((prediction.rank(1), prediction.rank(0)), (0, 2));
+/// assert_eq!((prediction.rank(1), prediction.rank(0)), (Some(0), Some(2)));
 /// assert_eq!(prediction.top(2), [1, 2]);
 /// assert!((prediction.prob(1) - 0.6652).abs() < 1e-4);
 /// ```
@@ -46,18 +46,22 @@ impl Prediction {
         (f64::from(self.logit(token)) - self.log_sum_exp).exp()
     }
 
-    /// How many tokens come before this one when they are sorted by descending logit, equal ones by id.
+    /// How many tokens come before this one when they are sorted by descending logit, equal ones by id; `None` if a logit is NaN or
+    /// none is finite, as there is no order then.
     ///
     /// # Panics
     /// If there is no such token.
-    pub fn rank(&self, token: u32) -> usize {
+    pub fn rank(&self, token: u32) -> Option<usize> {
         let own = self.logit(token);
+        if self.log_sum_exp.is_nan() {
+            return None;
+        }
         let before = |(id, logit): &(usize, &f32)| match logit.total_cmp(&own) {
             Ordering::Greater => true,
             Ordering::Equal => *id < token as usize,
             Ordering::Less => false,
         };
-        self.logits.iter().enumerate().filter(before).count()
+        Some(self.logits.iter().enumerate().filter(before).count())
     }
 
     /// The `n` likeliest tokens, likeliest first, equal ones by id.
@@ -92,7 +96,18 @@ mod tests {
         let prediction = Prediction::new(vec![0.5, 2.0, 2.0, -1.0, 0.5]);
         assert_eq!(prediction.top(9), [1, 2, 0, 4, 3]);
         for (rank, &token) in prediction.top(5).iter().enumerate() {
-            assert_eq!(prediction.rank(token), rank);
+            assert_eq!(prediction.rank(token), Some(rank));
         }
+    }
+
+    #[test]
+    fn what_is_not_a_number_has_no_rank() {
+        let prediction = Prediction::new(vec![0.5, f32::NAN, 2.0]);
+        assert_eq!((prediction.rank(0), prediction.rank(1)), (None, None));
+        assert!(prediction.prob(0).is_nan());
+        assert_eq!(Prediction::new(vec![f32::NEG_INFINITY; 3]).rank(1), None);
+        // A token that cannot come is the last, not without a place.
+        let prediction = Prediction::new(vec![f32::NEG_INFINITY, 1.0]);
+        assert_eq!(prediction.rank(0), Some(1));
     }
 }

@@ -5,7 +5,7 @@ use crate::device::DeviceChoice;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
-/// Is a sparse autoencoder trained on a Llama any good, and what do its features mean?
+/// Is a sparse autoencoder trained on a Llama any good?
 #[derive(Debug, Parser)]
 #[command(name = "sae", version, max_term_width = 110, after_help = EXAMPLES)]
 pub(crate) struct Cli {
@@ -41,7 +41,7 @@ pub(crate) struct Global {
     #[arg(long, global = true, help_heading = "Everywhere", value_enum)]
     pub(crate) dtype: Option<Dtype>,
     /// Threads to use; all there are by default
-    #[arg(long, global = true, help_heading = "Everywhere", value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, global = true, help_heading = "Everywhere", value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) threads: Option<u16>,
     /// Write the result as JSON: to stdout, or to a file (FILE.json, or --json=FILE for any name)
     #[arg(long, global = true, help_heading = "Everywhere", value_name = "FILE", num_args = 0..=1, require_equals = true, default_missing_value = "-")]

@@ -2,11 +2,13 @@
 
 use crate::UsageError;
 use crate::device::Chosen;
-use anyhow::{Context, Result, bail, ensure};
+use crate::targets::Targets;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use clap::ValueEnum;
+use clap::builder::RangedU64ValueParser;
 use dataset_stream::{
-    Budget, Packing, SaeLensPacking, SourceOptions, StreamOptions, TableMetadata, TextSource,
-    TokenStream, TokenTable, Tokenizer,
+    Budget, Packing, ReadError, SaeLensPacking, SourceError, SourceOptions, StreamOptions,
+    TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
 };
 use llama_hooked::{Llama, ModelFiles, ModelSource};
 use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
@@ -59,11 +61,17 @@ pub(crate) fn model_source(
                 .to_owned(),
         )
     })?;
-    let source = ModelSource::parse(name).with_context(|| match given {
-        Some(_) => format!("--model {name}"),
-        None => format!("the model that cfg.json names, {name:?}; give --model if it is elsewhere"),
-    })?;
+    let source = ModelSource::parse(name).with_context(|| whence(name, given.is_some()))?;
     Ok((name.to_owned(), source))
+}
+
+/// Who named a model that cannot be had, and how to name another.
+fn whence(name: &str, given: bool) -> String {
+    if given {
+        format!("--model {name}")
+    } else {
+        format!("the model that cfg.json names, {name:?}; give --model DIR if it is elsewhere")
+    }
 }
 
 /// A model whose files are at hand: what to call it and where they are. Nothing is loaded yet.
@@ -78,7 +86,9 @@ pub(crate) fn find_model(
     metadata: Option<&SaeMetadata>,
 ) -> Result<FoundModel> {
     let (name, source) = model_source(given, metadata)?;
-    let files = source.resolve().with_context(|| format!("model {name}"))?;
+    let files = source
+        .resolve()
+        .with_context(|| whence(&name, given.is_some()))?;
     Ok(FoundModel { name, files })
 }
 
@@ -86,6 +96,23 @@ impl FoundModel {
     pub(crate) fn load(&self, on: &Chosen) -> Result<Llama> {
         let options = llama_hooked::LoadOptions::new(&on.device, on.dtype);
         Llama::load(&self.files, &options).with_context(|| format!("model {}", self.name))
+    }
+
+    /// The files that may be read.
+    pub(crate) fn paths(&self) -> Vec<PathBuf> {
+        let ModelFiles {
+            config,
+            weights,
+            tokenizer,
+        } = &self.files;
+        let index = config.with_file_name("model.safetensors.index.json");
+        let tokenizer = tokenizer.as_deref().map(tokenizer_files);
+        weights
+            .iter()
+            .cloned()
+            .chain([config.clone(), index])
+            .chain(tokenizer.into_iter().flatten())
+            .collect()
     }
 
     pub(crate) fn tokenizer(&self) -> Result<Tokenizer> {
@@ -147,6 +174,32 @@ pub(crate) fn describe_run(run: &RunDir) -> Value {
     })
 }
 
+/// The files of a run that may be read.
+pub(crate) fn run_files(run: &RunDir) -> Vec<PathBuf> {
+    let beside = |folder: &Path| folder.join("sparsity.safetensors");
+    let above = run.dir.canonicalize().ok();
+    let above = above.as_deref().and_then(Path::parent).map(beside);
+    [
+        run.dir.join("cfg.json"),
+        run.weights.clone(),
+        beside(&run.dir),
+    ]
+    .into_iter()
+    .chain(above)
+    .collect()
+}
+
+/// A tokenizer's file, and those beside it that say what its special tokens are.
+fn tokenizer_files(path: &Path) -> [PathBuf; 4] {
+    let beside = |name: &str| path.with_file_name(name);
+    [
+        path.to_owned(),
+        beside("tokenizer_config.json"),
+        beside("special_tokens_map.json"),
+        beside("config.json"),
+    ]
+}
+
 /// A data set and how to make rows of it.
 #[derive(Debug, Clone)]
 pub(crate) struct TextInput {
@@ -157,12 +210,16 @@ pub(crate) struct TextInput {
 
 impl TextInput {
     /// Starts streaming.
-    pub(crate) fn open(&self, tokenizer: &Tokenizer) -> Result<TokenStream> {
+    ///
+    /// `targets` must not be among the files that are read.
+    pub(crate) fn open(&self, tokenizer: &Tokenizer, targets: &Targets) -> Result<TokenStream> {
         let source_options = SourceOptions {
             column: self.column.clone(),
             ..SourceOptions::default()
         };
-        let source = TextSource::open(&self.dataset, &source_options)?;
+        let source = TextSource::open(&self.dataset, &source_options).map_err(in_flags)?;
+        targets.spare(source.files())?;
+        targets.spare(tokenizer_files(tokenizer.path()))?;
         Ok(TokenStream::new(source, tokenizer, &self.options)?)
     }
 
@@ -172,6 +229,16 @@ impl TextInput {
             original_column_name: self.column.clone(),
             ..TableMetadata::new(&self.options, tokenizer)
         }
+    }
+}
+
+/// A source's message, with the option that helps.
+fn in_flags(error: SourceError) -> anyhow::Error {
+    match error {
+        SourceError::Read(error @ ReadError::NoTextColumn { .. }) => {
+            anyhow!("{error}: --column COLUMN")
+        }
+        other => other.into(),
     }
 }
 
@@ -256,6 +323,11 @@ pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
             "rows of {context_size} tokens are longer than the {trained} that the model was trained for"
         );
     }
+}
+
+/// What `--context-size` may say: what rows of text can have.
+pub(crate) fn context_sizes() -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=1 << 24)
 }
 
 /// The context size: given, or the configuration's.

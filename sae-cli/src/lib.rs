@@ -14,7 +14,9 @@ mod output;
 mod progress;
 mod prompt_check;
 mod report;
+mod targets;
 mod tensor_file;
+mod token_origin;
 
 use anyhow::Error;
 use clap::Parser;

@@ -1,6 +1,7 @@
 //! Results to stdout or a file, messages to stderr.
 
 use crate::UsageError;
+use crate::targets::follow;
 use anyhow::{Context, Error, Result, bail};
 use serde::Serialize;
 use std::io::{ErrorKind, IsTerminal, Write};
@@ -23,8 +24,17 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         "dataset_stream",
     ];
     let default = ours.map(|name| format!("{name}={level}")).join(",");
-    let filter = EnvFilter::try_from_env("SAE_LOG")
-        .unwrap_or_else(|_| EnvFilter::new(format!("error,{default}")));
+    let wanted = std::env::var_os("SAE_LOG").filter(|text| !text.is_empty());
+    let parsed = wanted.as_ref().map(|text| {
+        let text = text.to_str().ok_or("it is not UTF-8".to_owned())?;
+        EnvFilter::try_new(text).map_err(|error| error.to_string())
+    });
+    let (filter, misunderstood) = match parsed {
+        Some(Ok(filter)) => (Some(filter), None),
+        Some(Err(reason)) => (None, Some(reason)),
+        None => (None, None),
+    };
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("error,{default}")));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
@@ -35,6 +45,11 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         .try_init();
     // Another subscriber is there already when the library's caller has set one.
     let _ = started;
+    if let (Some(text), Some(reason)) = (wanted, misunderstood) {
+        tracing::warn!(
+            "SAE_LOG is {text:?}, which is not understood and ignored: {reason}; try debug, or llama_hooked=trace"
+        );
+    }
 }
 
 /// Prints what went wrong, with its causes.
@@ -114,7 +129,8 @@ pub(crate) fn check_file(option: &str, path: &Path) -> Result<()> {
             "{option} -: this is not text and does not go to stdout; give the name of a file"
         )));
     }
-    let folder = folder(path);
+    let real = follow(path);
+    let folder = folder(&real);
     let shown = path.display();
     match std::fs::metadata(path) {
         Ok(found) if found.is_dir() => {
@@ -125,13 +141,16 @@ pub(crate) fn check_file(option: &str, path: &Path) -> Result<()> {
         }
         _ => {}
     }
+    if real.is_symlink() {
+        bail!("{shown}: is a link that leads in a circle; {option} takes the name of a file")
+    }
     if !folder.is_dir() {
         bail!(
             "{shown}: there is no folder {}; make it first, or choose another place with {option}",
             folder.display()
         );
     }
-    temporary_beside(path)
+    temporary_beside(&real)
         .map(drop)
         .with_context(|| unwritable(path))
 }
@@ -144,26 +163,44 @@ pub(crate) fn check_text_file(option: &str, path: &Path) -> Result<()> {
     check_file(option, path)
 }
 
-/// Whether there is something that text goes into rather than replaces: a pipe or a device.
-fn is_pipe(path: &Path) -> bool {
+/// Whether there is something that text goes into rather than replaces: a pipe, a device or what the caller has open.
+pub(crate) fn is_pipe(path: &Path) -> bool {
+    const OPEN: [&str; 4] = ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc/self/fd"];
+    if OPEN.iter().any(|open| path.starts_with(open)) {
+        return true;
+    }
     std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
 }
 
 /// Writes a file under a temporary name beside it and renames it; writes into a pipe or a device.
 pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let write = || -> std::io::Result<()> {
-        if is_pipe(path) {
-            return std::fs::File::options()
-                .write(true)
-                .open(path)?
-                .write_all(bytes);
-        }
-        let mut file = temporary_beside(path)?;
-        file.write_all(bytes)?;
-        file.persist(path)?;
-        Ok(())
+    if !is_pipe(path) {
+        return write_files(&[(path, bytes)]);
+    }
+    let write = || {
+        let mut pipe = std::fs::File::options().write(true).open(path)?;
+        pipe.write_all(bytes)
     };
     write().with_context(|| unwritable(path))
+}
+
+/// Writes files that belong together: none gets its name before all are complete.
+pub(crate) fn write_files(files: &[(&Path, &[u8])]) -> Result<()> {
+    let mut complete = Vec::new();
+    for (path, bytes) in files {
+        let real = follow(path);
+        let write = || {
+            let mut file = temporary_beside(&real)?;
+            file.write_all(bytes)?;
+            Ok::<_, std::io::Error>(file)
+        };
+        let file = write().with_context(|| unwritable(path))?;
+        complete.push((file, real, path));
+    }
+    for (file, real, path) in complete {
+        file.persist(real).with_context(|| unwritable(path))?;
+    }
+    Ok(())
 }
 
 pub(crate) fn unwritable(path: &Path) -> String {
@@ -173,7 +210,8 @@ pub(crate) fn unwritable(path: &Path) -> String {
     )
 }
 
-fn folder(path: &Path) -> PathBuf {
+/// The folder that a path lies in.
+pub(crate) fn folder(path: &Path) -> PathBuf {
     let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
     parent.unwrap_or(Path::new(".")).to_owned()
 }

@@ -17,7 +17,7 @@ impl Bar {
         context_size: usize,
     ) -> Self {
         let context_size = context_size as u64;
-        let total = sequences.map(|n| n * context_size);
+        let total = sequences.map(|n| n.saturating_mul(context_size));
         // A bar draws on stderr only if that is a terminal.
         let target = if quiet {
             ProgressDrawTarget::hidden()
@@ -36,7 +36,8 @@ impl Bar {
 
     /// Sets how many sequences are done.
     pub(crate) fn sequences(&self, done: u64) {
-        self.bar.set_position(done * self.context_size);
+        self.bar
+            .set_position(done.saturating_mul(self.context_size));
     }
 
     /// An observer for `sae_metrics`.

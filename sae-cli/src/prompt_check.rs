@@ -1,9 +1,11 @@
 //! The prompt check: does the model still say what it should, with the SAE in place?
 
+use crate::UsageError;
 use crate::adapters::SplitLlama;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::Tokenizer;
+use llama_hooked::Llama;
 use sae_core::{Sae, SaeConfig};
 use sae_metrics::{Edit, Prediction, SplitModel};
 use serde::Serialize;
@@ -27,6 +29,9 @@ pub(crate) struct PromptCheck {
 pub(crate) struct Answer {
     #[serde(flatten)]
     pub(crate) first: TokenReport,
+    /// The probability of the whole answer: the product over its tokens.
+    #[serde(rename = "answer_prob")]
+    pub(crate) whole: f64,
     /// Of every token of the answer, each after the ones before it.
     pub(crate) tokens: Vec<TokenReport>,
 }
@@ -35,7 +40,8 @@ pub(crate) struct Answer {
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct TokenReport {
     pub(crate) token: String,
-    pub(crate) rank: usize,
+    /// None if the logits are not numbers.
+    pub(crate) rank: Option<usize>,
     pub(crate) logit: f32,
     pub(crate) prob: f64,
     pub(crate) top: Vec<TopToken>,
@@ -65,6 +71,12 @@ impl Question {
         answer: &str,
         bos: bool,
     ) -> Result<Self> {
+        if answer.is_empty() {
+            bail!(UsageError(
+                "--answer '': there is nothing to ask for; say what should come after the prompt"
+                    .to_owned()
+            ));
+        }
         let answer = if answer.starts_with(' ') {
             answer.to_owned()
         } else {
@@ -93,6 +105,17 @@ impl Question {
             prompt_ids,
             answer_ids,
         })
+    }
+
+    /// Warns of a prompt longer than the model was trained for.
+    pub(crate) fn warn_if_too_long(&self, model: &Llama) {
+        let trained = model.config().max_position_embeddings;
+        let n = self.prompt_ids.len() + self.answer_ids.len();
+        if n > trained {
+            tracing::warn!(
+                "the prompt and its answer have {n} tokens together, more than the {trained} that the model was trained for"
+            );
+        }
     }
 
     /// Asks the model, and the model with the SAE in place if there is one.
@@ -176,7 +199,11 @@ impl Question {
             .map(|(logits, &id)| token_report(tokenizer, &Prediction::new(logits.to_vec()), id))
             .collect();
         let first = tokens.first().cloned().context("an answer has a token")?;
-        Ok(Answer { first, tokens })
+        Ok(Answer {
+            first,
+            whole: tokens.iter().map(|token| token.prob).product(),
+            tokens,
+        })
     }
 }
 
@@ -195,7 +222,38 @@ fn token_report(tokenizer: &Tokenizer, prediction: &Prediction, id: u32) -> Toke
     }
 }
 
+/// A probability with digits to compare, however small.
+fn show_prob(prob: f64) -> String {
+    if prob < 1e-3 {
+        format!("{prob:.2e}")
+    } else {
+        format!("{prob:.4}")
+    }
+}
+
+/// A rank, or that there is none.
+pub(crate) fn show_rank(rank: Option<usize>) -> String {
+    rank.map_or_else(|| "undefined".to_owned(), |rank| rank.to_string())
+}
+
 impl PromptCheck {
+    /// Warns of logits that are not numbers: NaN does not explain itself.
+    pub(crate) fn warn_if_undefined(&self) {
+        if self.baseline.first.rank.is_none() {
+            tracing::warn!(
+                "the model's logits are not numbers (NaN): its weights, or what they make of this prompt, hold NaN or infinities; was the model saved and copied whole?"
+            );
+        } else if self
+            .with_sae
+            .as_ref()
+            .is_some_and(|with_sae| with_sae.first.rank.is_none())
+        {
+            tracing::warn!(
+                "the logits with the SAE are not numbers (NaN), though the model's own are: the SAE makes NaN or infinities of these activations"
+            );
+        }
+    }
+
     /// The report as the notebook prints it, plain and, where there is an SAE, through it.
     pub(crate) fn text(&self) -> String {
         let mut text = format!(
@@ -210,7 +268,16 @@ impl PromptCheck {
                 self.baseline.write(&mut text);
                 text.push_str("\nWith SAE reconstruction:\n");
                 with_sae.write(&mut text);
-                text.push_str(&format!("P(answer) with SAE: {:.4}\n", with_sae.first.prob));
+                let prob = with_sae.first.prob;
+                if with_sae.tokens.len() == 1 {
+                    text.push_str(&format!("P(answer) with SAE: {prob:.4}\n"));
+                } else {
+                    text.push_str(&format!(
+                        "P(first answer token) with SAE: {prob:.4}\nP(whole answer) with SAE: {}; as it is: {}\n",
+                        show_prob(with_sae.whole),
+                        show_prob(self.baseline.whole)
+                    ));
+                }
             }
         }
         text
@@ -229,7 +296,8 @@ impl Answer {
             } = report;
             text.push_str("Performance on answer token:\n");
             text.push_str(&format!(
-                "Rank: {rank:<8} Logit: {logit:5.2} Prob: {:6.2}% Token: |{token}|\n",
+                "Rank: {:<8} Logit: {logit:5.2} Prob: {:6.2}% Token: |{token}|\n",
+                show_rank(*rank),
                 100.0 * prob
             ));
             for (i, TopToken { token, logit, prob }) in top.iter().enumerate() {
@@ -242,7 +310,7 @@ impl Answer {
         let ranks: Vec<String> = self
             .tokens
             .iter()
-            .map(|t| format!("({}, {})", python_string(&t.token), t.rank))
+            .map(|t| format!("({}, {})", python_string(&t.token), show_rank(t.rank)))
             .collect();
         text.push_str(&format!(
             "Ranks of the answer tokens: [{}]\n",

@@ -1,6 +1,7 @@
 //! Safetensors files written a batch at a time, so that what is written need not fit in memory.
 
 use crate::output::{temporary_beside, unwritable};
+use crate::targets::follow;
 use anyhow::{Context, Result, ensure};
 use burn::tensor::{DType, TensorData};
 use serde_json::{Map, Value, json};
@@ -35,7 +36,7 @@ impl TensorFile {
     /// A file of tensors of `rows` rows each.
     pub(crate) fn new(path: &Path, rows: usize) -> Self {
         Self {
-            path: path.to_owned(),
+            path: follow(path),
             rows,
             open: None,
         }

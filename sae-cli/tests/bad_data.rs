@@ -79,7 +79,7 @@ fn no_text_to_be_found() {
         &[
             "a.jsonl, line 1: none of the columns",
             "text, content",
-            "the row has body (text), id (number)",
+            "the row has body (text), id (number); choose one by its name: --column COLUMN",
         ],
     );
     unreadable(
@@ -92,6 +92,78 @@ fn no_text_to_be_found() {
         "a.jsonl --column id",
         &["column \"id\" is the number 1, expected text"],
     );
+}
+
+#[test]
+fn lists_that_are_not_of_ids() {
+    let scratch = Scratch::new();
+    for (list, said) in [
+        ("[0, 5, -6]", "element 2 is the number -6"),
+        ("[6.5, 1]", "element 0 is the number 6.5"),
+        ("[4294967296]", "element 0 is the number 4294967296"),
+    ] {
+        scratch.write("a.jsonl", format!("{{\"tokens\": {list}}}\n"));
+        unreadable(
+            &scratch,
+            "a.jsonl",
+            &["a.jsonl, line 1", said, "no token id"],
+        );
+        unreadable(
+            &scratch,
+            "a.jsonl --column tokens",
+            &["a.jsonl, line 1", said],
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_not_waited_for() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    scratch.copy_demo("model");
+    let pipe = |name: &str| {
+        let path = scratch.path(name);
+        let _ = std::fs::remove_file(&path);
+        let made = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(made.is_ok_and(|status| status.success()));
+    };
+    pipe("pipe");
+    let cases: [(&str, &[&str]); 3] = [
+        (
+            "encode --sae $RUN --input pipe --out e.st",
+            &["pipe: is not a file"],
+        ),
+        (
+            "activations --model $MODEL --tokens pipe --loss --out a.st",
+            &["pipe", "it is a folder, a pipe or a device"],
+        ),
+        (
+            "tokenize --tokenizer pipe --dataset $TEXT --context-size 16 --out t.st",
+            &["pipe", "it is a folder, a pipe or a device"],
+        ),
+    ];
+    for (line, said) in cases {
+        scratch.fails(1, line, said);
+    }
+    pipe("model/config.json");
+    scratch.fails(
+        1,
+        "prompt In --answer the --model model",
+        &[
+            "--model model",
+            "there is no config.json",
+            "what has that name is not a file",
+        ],
+    );
+    pipe("run/final_sae/sae_weights.safetensors");
+    scratch.fails(
+        1,
+        "info run",
+        &["run/final_sae/sae_weights.safetensors: is not a file"],
+    );
+    pipe("run/final_sae/cfg.json");
+    scratch.fails(1, "info run", &["run/final_sae/cfg.json: is not a file"]);
 }
 
 #[test]

@@ -34,7 +34,8 @@ fn unknown_words() {
         ),
         ("info $RUN --device cuda:x", "\"cuda:x\" is none of"),
         ("info $RUN --dtype f64", "possible values: f32, bf16"),
-        ("info $RUN --threads 0", "0 is not in 1.."),
+        ("info $RUN --threads 0", "0 is not in 1..=1024"),
+        ("info $RUN --threads 65535", "65535 is not in 1..=1024"),
         ("info $RUN --json=", "a value is required for '--json"),
         ("info $RUN --json --json", "cannot be used multiple times"),
         (
@@ -59,6 +60,18 @@ fn unknown_words() {
         ),
         ("analyze --sequences 0 --out o", "0 is not in 1.."),
         (
+            "analyze --context-size 0 --out o",
+            "0 is not in 1..=16777216",
+        ),
+        (
+            "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 99999999999999 --out t",
+            "99999999999999 is not in 1..=16777216",
+        ),
+        (
+            "eval --sae $RUN --dataset $TEXT --context-size 18446744073709551615",
+            "is not in 1..=16777216",
+        ),
+        (
             "activations --model $MODEL --tokens t --hook hook_embed --positions x --out a",
             "\"x\" is not a range of positions; write A:B",
         ),
@@ -81,7 +94,13 @@ fn missing_words() {
         ("encode --sae $RUN --out e", &["--input"]),
         ("eval --sae $RUN", &["--dataset <SRC>|--tokens <FILE>"]),
         ("prompt In --model $MODEL", &["--answer <STR>"]),
-        ("prompt In --answer the", &["--sae <DIR>"]),
+        (
+            "prompt In --answer the",
+            &[
+                "<--sae <DIR>|--model <DIR|ID>>",
+                "Usage: sae prompt --answer <STR> <--sae <DIR>|--model <DIR|ID>> <TEXT>",
+            ],
+        ),
         ("analyze", &["--out <DIR>"]),
     ];
     for (line, said) in cases {
@@ -156,7 +175,7 @@ fn contradictions_that_show_once_files_are_read() {
         &format!("{EVAL} --exclude-tokens 0,2048"),
         &["--exclude-tokens: 2048 is no token of the model, whose vocabulary has 2048"],
     );
-    let cases: [(&str, &[&str]); 6] = [
+    let cases: [(&str, &[&str]); 10] = [
         (
             "--hook hook_embd",
             &["there is no hook \"hook_embd\"; did you mean hook_embed"],
@@ -169,15 +188,31 @@ fn contradictions_that_show_once_files_are_read() {
         ),
         (
             "--hook blocks.3.hook_resid_pre --stop-at-layer 1",
-            &["blocks.3.hook_resid_pre would not fire", "stop_at_layer"],
+            &["--stop-at-layer 1: blocks.3.hook_resid_pre would not fire; give a higher layer"],
+        ),
+        (
+            "--hook ln_final.hook_scale --stop-at-layer 4",
+            &["--stop-at-layer 4: ln_final.hook_scale would not fire"],
+        ),
+        (
+            "--hook hook_embed --stop-at-layer -31",
+            &["--stop-at-layer -31: the model has 4 blocks; expected -4 to 4"],
         ),
         (
             "--hook hook_embed --stop-at-layer 9",
-            &["stop_at_layer is 9", "a model of 4 blocks"],
+            &["--stop-at-layer 9: the model has 4 blocks"],
         ),
         (
             "--hook hook_embed --positions 3:1",
-            &["--positions 3:1: selects nothing of rows of 16 tokens"],
+            &["--positions \"3:1\" selects nothing of rows of 16 tokens"],
+        ),
+        (
+            "--hook hook_embed --positions 40",
+            &["--positions \"40\" selects nothing"],
+        ),
+        (
+            "--hook hook_embed --positions 40:",
+            &["--positions \"40:\" selects nothing"],
         ),
         (
             "--hook hook_embed --logits --loss --positions 99",
@@ -202,10 +237,9 @@ fn sizes_that_leave_no_room() {
         |rest: &str| format!("tokenize --tokenizer $MODEL --dataset $TEXT --out t.st {rest}");
     scratch.fails(
         1,
-        &tokenize("--context-size 0"),
-        &["a context size of 0 has no room for text; it must be at least 2"],
+        &tokenize("--context-size 1"),
+        &["a context size of 1 has no room for text; it must be at least 2"],
     );
-    scratch.fails(1, &tokenize("--context-size 1"), &["must be at least 2"]);
     scratch.fails(
         1,
         &tokenize("--context-size 16 --max-tokens 5"),
@@ -213,8 +247,13 @@ fn sizes_that_leave_no_room() {
     );
     scratch.fails(
         1,
-        &tokenize("--context-size 99999999"),
-        &["not one row of 99999999 tokens"],
+        &tokenize("--context-size 16777216"),
+        &["not one row of 16777216 tokens"],
+    );
+    scratch.fails(
+        1,
+        &tokenize("--context-size 16777216 --packing saelens"),
+        &["not one row of 16777216 tokens"],
     );
     scratch.fails(
         1,
@@ -235,6 +274,16 @@ fn prompts_without_tokens() {
         1,
         "prompt '' --answer the --no-bos --model $MODEL",
         &["the prompt has no tokens"],
+    );
+    scratch.fails(
+        2,
+        "prompt In --answer '' --model $MODEL",
+        &["--answer '': there is nothing to ask for"],
+    );
+    scratch.fails(
+        2,
+        "analyze --prompt In --answer '' --out o",
+        &["--answer '': there is nothing to ask for"],
     );
 }
 

@@ -34,7 +34,7 @@ fn no_model() {
         (
             "no/where",
             &[
-                "model no/where",
+                "--model no/where",
                 "not in the cache",
                 "HF_HUB_OFFLINE is set",
             ],
@@ -111,7 +111,7 @@ fn config_json_says_something_impossible() {
         (
             "\"rms_norm_eps\": 1e-05",
             "\"rms_norm_eps\": \"small\"",
-            &["small"],
+            &["`rms_norm_eps`: invalid type: string \"small\""],
         ),
     ];
     for (from, to, said) in cases {

@@ -2,7 +2,8 @@
 
 mod support;
 
-use support::{Scratch, demo};
+use support::tensors::Numbers;
+use support::{Scratch, demo, sae};
 
 const CFG: &str = "run/final_sae/cfg.json";
 const WEIGHTS: &str = "run/final_sae/sae_weights.safetensors";
@@ -50,7 +51,17 @@ fn no_run() {
 
 #[test]
 fn cfg_json_says_something_impossible() {
-    let cases: [(&str, &str, &[&str]); 9] = [
+    let cases: [(&str, &str, &[&str]); 12] = [
+        (
+            "\"context_size\": 128",
+            "\"context_size\": 1152921504606846976",
+            &["context_size is 1152921504606846976; expected 1 to 16777216 tokens"],
+        ),
+        (
+            "\"context_size\": 128",
+            "\"context_size\": 0",
+            &["context_size is 0; expected 1 to 16777216 tokens"],
+        ),
         ("\"d_in\":", "\"d_in\"", &["expected `:` at line 1 column"]),
         (
             "\"standard\"",
@@ -75,7 +86,16 @@ fn cfg_json_says_something_impossible() {
             &["k is missing", "the number of features that stay active"],
         ),
         ("\"d_in\": 128, ", "", &["missing field `d_in`"]),
-        ("\"d_sae\": 1024", "\"d_sae\": -3", &["-3"]),
+        (
+            "\"d_sae\": 1024",
+            "\"d_sae\": -3",
+            &["d_sae: invalid value: integer `-3`, expected a whole number from 0"],
+        ),
+        (
+            "\"d_in\": 128",
+            "\"d_in\": \"128\"",
+            &["d_in: invalid type: string \"128\", expected a whole number from 0"],
+        ),
         (
             "\"d_sae\": 1024",
             "\"d_sae\": 0",
@@ -122,6 +142,19 @@ fn cfg_json_is_something_else() {
     let nested = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     scratch.write(CFG, format!("{{\"metadata\": {nested}}}"));
     scratch.fails(1, "info run", &[CFG]);
+}
+
+#[test]
+fn metadata_is_never_dropped_in_silence() {
+    let scratch = run();
+    for found in ["\"x\"", "[]", "null", "3"] {
+        let cfg = format!(
+            "{{\"architecture\": \"standard\", \"d_in\": 128, \"d_sae\": 1024, \"metadata\": {found}}}"
+        );
+        scratch.write(CFG, cfg);
+        let said = format!("metadata is {found}; expected an object, with hook_name");
+        scratch.fails(1, "info run", &[CFG, &said]);
+    }
 }
 
 #[test]
@@ -218,6 +251,14 @@ fn what_cfg_json_does_not_say_must_be_given() {
             "give --dataset",
         ],
     );
+    scratch.fails(
+        1,
+        "eval --sae run --dataset $TEXT",
+        &[
+            "the model that cfg.json names, \"demo/model\"; give --model DIR if it is elsewhere",
+            "not in the cache",
+        ],
+    );
     scratch.edit(CFG, "demo/model", "llama");
     scratch.fails(
         1,
@@ -271,6 +312,53 @@ fn weights_are_of_another_sae() {
     let scratch = run();
     std::fs::copy(demo("model/model.safetensors"), scratch.path(WEIGHTS)).unwrap();
     scratch.fails(1, EVAL, &[WEIGHTS, "W_dec", "model.embed_tokens.weight"]);
+}
+
+#[test]
+fn weights_are_not_numbers() {
+    let scratch = Scratch::new();
+    let weights = |at: usize, value: f32| {
+        let mut w_enc = vec![0.0; 128 * 4];
+        w_enc[at] = value;
+        [
+            ("W_enc", Numbers::f32(&[128, 4], w_enc)),
+            ("W_dec", Numbers::zeros(&[4, 128])),
+            ("b_enc", Numbers::zeros(&[4])),
+            ("b_dec", Numbers::zeros(&[128])),
+        ]
+    };
+    let mut cfg = sae::cfg("standard", 128, 4, "blocks.2.hook_resid_pre");
+    let line = "prompt In --answer the --sae sae --model $MODEL";
+    for (value, shown) in [
+        (f32::NAN, "NaN"),
+        (f32::INFINITY, "inf"),
+        (f32::NEG_INFINITY, "-inf"),
+    ] {
+        sae::run(&scratch, "sae", &cfg, weights(4 * 3 + 2, value));
+        let said = format!(
+            "sae/sae_weights.safetensors: tensor W_enc holds {shown} at [3, 2], expected finite"
+        );
+        scratch.fails(1, line, &[&said]);
+    }
+    // A threshold of infinity switches a feature off, as SAELens would have it.
+    cfg["architecture"] = "jumprelu".into();
+    let threshold = |value: f32| ("threshold", Numbers::f32(&[4], [0.0, value, 0.0, 0.0]));
+    sae::run(
+        &scratch,
+        "sae",
+        &cfg,
+        weights(0, 1.0)
+            .into_iter()
+            .chain([threshold(f32::INFINITY)]),
+    );
+    scratch.ok(line);
+    sae::run(
+        &scratch,
+        "sae",
+        &cfg,
+        weights(0, 1.0).into_iter().chain([threshold(f32::NAN)]),
+    );
+    scratch.fails(1, line, &["tensor threshold holds NaN at [1]"]);
 }
 
 #[test]

@@ -27,7 +27,18 @@ fn every_group_and_metric_has_saelens_name() {
     let result = scratch.json(&format!("{DATA} --sequences 2"));
     assert_eq!(
         keys(&result),
-        ["metrics", "feature_metrics", "sae_cfg", "eval_cfg"]
+        [
+            "metrics",
+            "feature_metrics",
+            "sae_cfg",
+            "eval_cfg",
+            "warnings"
+        ]
+    );
+    assert_eq!(
+        result["warnings"],
+        serde_json::json!([]),
+        "the demo is sound"
     );
     let saelens = [
         (

@@ -94,6 +94,54 @@ fn dead_features_are_counted() {
 }
 
 #[test]
+fn a_sparsity_of_nan_is_no_figure() {
+    let scratch = Scratch::new();
+    sae::zero(&scratch, "sae", &sae::cfg("standard", 4, 8, "hook_embed"));
+    let mut values = [-1.0; 8];
+    values[5] = f32::NAN;
+    let recorded = tensors::Numbers::f32(&[8], values);
+    tensors::write(
+        &scratch.path("sae/sparsity.safetensors"),
+        [("sparsity", recorded)],
+    );
+    let info = scratch.json("info sae");
+    assert!(info["dead_fraction"].is_null() && info["mean_log_sparsity"].is_null());
+    let shown = scratch.ok("info sae").stdout;
+    assert!(
+        shown.contains("recorded, but not as numbers (NaN)"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn the_text_says_what_the_json_says() {
+    let scratch = Scratch::new();
+    let mut cfg = sae::cfg("transcoder", 4, 8, "blocks.1.attn.hook_z");
+    cfg["d_out"] = 6.into();
+    cfg["reshape_activations"] = "hook_z".into();
+    cfg["metadata"]["hook_head_index"] = 3.into();
+    sae::zero(&scratch, "sae", &cfg);
+    let shown = scratch.ok("info sae").stdout;
+    let lines = [
+        "size           d_in=4, d_sae=8 (2.0x), d_out=6",
+        "head index     3",
+        "reshaping      hook_z",
+        "b_dec          left out of the input",
+        "path           sae",
+    ];
+    for line in lines {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+    let shown = scratch.ok("info $RUN").stdout;
+    for line in [
+        "head index     none",
+        "b_dec          subtracted from the input",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line}\n{shown}");
+    }
+}
+
+#[test]
 fn text_from_a_run_cannot_steer_the_terminal() {
     let scratch = Scratch::new();
     let mut cfg = sae::cfg("standard", 4, 8, "hook_embed");

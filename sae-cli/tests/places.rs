@@ -7,7 +7,8 @@ use serde_json::Value;
 use support::tensors::{Numbers, read};
 use support::{Scratch, assert_close, number, sae};
 
-const EVAL: &str = "eval --sae sae --model $MODEL --dataset $TEXT --sequences 2 --keep-all-tokens";
+const EVAL: &str =
+    "eval --sae sae --model $MODEL --dataset $TEXT --sequences 2 --keep-all-tokens --quiet";
 
 /// Points with one vector per position, and its width in the demo's model.
 const WIDE: [(&str, usize); 16] = [
@@ -208,6 +209,46 @@ fn what_does_not_fit_is_refused() {
         &backwards,
         &["writes at blocks.1.hook_resid_pre, before it reads at blocks.2.hook_mlp_out"],
     );
+}
+
+#[test]
+fn where_it_writes_must_fit_as_well_as_where_it_reads() {
+    let scratch = Scratch::new();
+    let q = "blocks.1.attn.hook_q";
+    let refused = |cfg: &mut Value, write: &str, said: &[&str]| {
+        cfg["metadata"]["hook_name_out"] = write.into();
+        cfg["architecture"] = "transcoder".into();
+        cfg["d_out"] = cfg["d_in"].clone();
+        sae::zero(&scratch, "sae", cfg);
+        for line in [EVAL, "prompt In --answer the --sae sae --model $MODEL"] {
+            scratch.fails(1, line, said);
+        }
+    };
+    refused(
+        &mut of_head(q, 32, 3),
+        "blocks.1.attn.hook_k",
+        &["hook_head_index is 3, but blocks.1.attn.hook_k has 2 heads"],
+    );
+    for pairs in [
+        "blocks.1.attn.hook_pattern",
+        "blocks.1.attn.hook_attn_scores",
+    ] {
+        refused(
+            &mut joined(q, 128),
+            pairs,
+            &[
+                pairs,
+                "one value per pair of positions: no SAE can work on it",
+            ],
+        );
+    }
+    let resid = "blocks.1.hook_resid_mid";
+    refused(
+        &mut joined(q, 128),
+        resid,
+        &[q, resid, "one has an axis of heads and the other has none"],
+    );
+    refused(&mut of_head(q, 32, 0), resid, &["has an axis of heads"]);
 }
 
 #[test]

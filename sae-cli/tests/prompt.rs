@@ -82,6 +82,37 @@ fn an_answer_of_many_tokens_is_asked_one_after_the_other() {
 }
 
 #[test]
+fn the_probability_of_a_long_answer_is_not_that_of_its_first_token() {
+    let scratch = Scratch::new();
+    let ask = |json: &str| {
+        let line = format!("prompt And --sae $RUN --model $MODEL {json} --answer");
+        finish(scratch.command(&line).arg("the LORD said"))
+    };
+    let result = ask("--json").json();
+    for who in ["baseline", "with_sae"] {
+        let tokens = result[who]["tokens"].as_array().unwrap();
+        let product: f64 = tokens.iter().map(|token| number(token, "prob")).product();
+        assert_close(number(&result[who], "answer_prob"), product, 1e-12);
+    }
+    let shown = ask("").stdout;
+    assert!(!shown.contains("P(answer)"), "{shown}");
+    let first = number(&result["with_sae"], "prob");
+    assert!(
+        shown.contains(&format!("P(first answer token) with SAE: {first:.4}\n")),
+        "{shown}"
+    );
+    assert!(shown.contains("P(whole answer) with SAE: "), "{shown}");
+}
+
+#[test]
+fn prompts_and_answers_may_begin_with_a_hyphen() {
+    let scratch = Scratch::new();
+    let result = scratch.json("prompt -In --answer -x --model $MODEL");
+    assert_eq!(result["prompt"], "-In");
+    assert_eq!(result["answer"], " -x");
+}
+
+#[test]
 fn a_prompt_may_look_like_a_flag() {
     let scratch = Scratch::new();
     let outcome = scratch.ok("prompt --answer the --model $MODEL --json -- --json");

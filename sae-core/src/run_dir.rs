@@ -42,6 +42,9 @@ pub enum RunDirError {
     /// There is no configuration.
     #[error("{}: holds neither cfg.json nor final_sae/cfg.json; is this the folder of a SAELens run?", .0.display())]
     NoConfig(PathBuf),
+    /// Something has the name of a file of the run and is none: a pipe, a device or a folder.
+    #[error("{}: is not a file; expected one that a SAELens run left behind", .0.display())]
+    NotAFile(PathBuf),
     /// There are no weights.
     #[error("{}: is missing beside cfg.json; was the run copied whole?", .0.display())]
     NoWeights(PathBuf),
@@ -67,8 +70,14 @@ impl RunDir {
         }
         let dir = [path.to_owned(), path.join(FINAL)]
             .into_iter()
-            .find(|dir| dir.join(CFG).is_file())
+            .find(|dir| dir.join(CFG).exists())
             .ok_or_else(|| RunDirError::NoConfig(path.to_owned()))?;
+        // Opening a pipe would wait for somebody who writes into it.
+        for file in [CFG, WEIGHTS].map(|name| dir.join(name)) {
+            if file.exists() && !file.is_file() {
+                return Err(RunDirError::NotAFile(file));
+            }
+        }
         let cfg = SaeConfig::from_file(&dir.join(CFG))?;
         let weights = dir.join(WEIGHTS);
         if !weights.is_file() {
@@ -86,16 +95,22 @@ impl RunDir {
         })
     }
 
-    /// Mean of the recorded log sparsity, as the notebook prints it.
+    /// Mean of the recorded log sparsity, as the notebook prints it; `None` also where a value is NaN.
     pub fn mean_log_sparsity(&self) -> Option<f64> {
-        let values = self.log_sparsity.as_ref()?;
+        let values = self.numbers()?;
         Some(values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64)
     }
 
-    /// The share of features that never fired while the sparsity was recorded.
+    /// The share of features that never fired while the sparsity was recorded; `None` also where a value is NaN.
     pub fn dead_fraction(&self) -> Option<f64> {
-        let values = self.log_sparsity.as_ref()?;
+        let values = self.numbers()?;
         Some(values.iter().filter(|&&x| x < DEAD).count() as f64 / values.len() as f64)
+    }
+
+    /// The recorded sparsity, if it is made of numbers: counting around a NaN would pass for a measurement.
+    fn numbers(&self) -> Option<&[f32]> {
+        let values = self.log_sparsity.as_deref()?;
+        values.iter().all(|x| !x.is_nan()).then_some(values)
     }
 }
 

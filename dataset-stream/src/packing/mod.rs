@@ -142,6 +142,11 @@ impl Packer {
     }
 }
 
+/// Space for a row. A very long one grows into it: the number may be mistaken, and the text far shorter.
+fn empty_row(context_size: usize) -> Vec<u32> {
+    Vec::with_capacity(context_size.min(1 << 16))
+}
+
 /// How far into a document its packer is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DocumentProgress {

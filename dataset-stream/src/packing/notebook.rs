@@ -1,6 +1,6 @@
 //! One continuous stream with EOS between documents.
 
-use super::DocumentProgress;
+use super::{DocumentProgress, empty_row};
 
 #[derive(Debug, Clone)]
 pub(super) struct Notebook {
@@ -18,7 +18,7 @@ impl Notebook {
             context_size,
             bos,
             eos,
-            row: Vec::with_capacity(context_size),
+            row: empty_row(context_size),
             any: false,
         }
     }
@@ -56,6 +56,6 @@ impl Notebook {
     }
 
     fn finish_row(&mut self) -> Vec<u32> {
-        std::mem::replace(&mut self.row, Vec::with_capacity(self.context_size))
+        std::mem::replace(&mut self.row, empty_row(self.context_size))
     }
 }

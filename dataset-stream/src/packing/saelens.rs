@@ -4,7 +4,7 @@
 //! after it is left out. A prefix may be cut by the row's end; then only a missing begin-of-sequence is made up for in the
 //! next row.
 
-use super::DocumentProgress;
+use super::{DocumentProgress, empty_row};
 
 /// [`SaeLensPacking`](super::SaeLensPacking) with the tokens looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -67,7 +67,7 @@ impl SaeLens {
         let &first = document.first()?;
         match begin {
             Some(begin) if first != begin && document.len() + 1 >= self.context_size => {
-                let mut row = Vec::with_capacity(self.context_size);
+                let mut row = empty_row(self.context_size);
                 row.push(begin);
                 row.extend_from_slice(&document[..self.context_size - 1]);
                 Some(row)
@@ -79,9 +79,7 @@ impl SaeLens {
     /// Puts the prefix that is due and as much of the document as fits into the row.
     fn add(&mut self, document: &[u32], progress: &mut DocumentProgress) {
         let new_row = self.row.is_none();
-        let row = self
-            .row
-            .get_or_insert_with(|| Vec::with_capacity(self.context_size));
+        let row = self.row.get_or_insert_with(|| empty_row(self.context_size));
         let mut next = document[progress.offset];
         let mut prefix = [0; 2];
         let mut n = 0;

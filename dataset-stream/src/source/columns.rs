@@ -59,6 +59,13 @@ fn list(columns: &[(String, Found)]) -> String {
             Found::Wrong(Wrong::Boolean(_)) => "boolean",
             Found::Wrong(Wrong::Whole(_) | Wrong::Real(_)) => "number",
             Found::Wrong(Wrong::Object | Wrong::Text) => "object",
+            // Numbers were meant for ids: which of them is none is what helps.
+            Found::Wrong(Wrong::ListWith(at, what))
+                if matches!(**what, Wrong::Whole(_) | Wrong::Real(_)) =>
+            {
+                let kind = format!("list, whose element {at} is {what}, which is no token id");
+                return (name.as_str(), kind);
+            }
             Found::Wrong(Wrong::List | Wrong::ListWith(..)) => "list",
         };
         (name.as_str(), kind.into())
@@ -164,9 +171,18 @@ mod tests {
         assert_eq!(
             message,
             "a.jsonl, line 1: none of the columns tokens, input_ids, text, content, raw_content, problem holds text or token \
-             ids; the row has id (number), text (null), lang (text), words (list), ok (boolean), meta (object); choose one with \
-             `column`"
+             ids; the row has id (number), text (null), lang (text), words (list), ok (boolean), meta (object); choose one by \
+             its name"
         );
+        for (list, said) in [
+            ("[0, 5, -6]", "element 2 is the number -6"),
+            ("[6.5]", "element 0 is the number 6.5"),
+            ("[1, 4294967296]", "element 1 is the number 4294967296"),
+        ] {
+            let message = detected(&format!(r#"{{"tokens": {list}}}"#)).unwrap_err();
+            let said = format!("tokens (list, whose {said}, which is no token id)");
+            assert!(message.contains(&said), "{message}");
+        }
         let many: Vec<_> = (0..30)
             .map(|i| format!(r#""c{i}{}": 1"#, "x".repeat(i * 3)))
             .collect();

@@ -151,7 +151,7 @@ pub enum ReadError {
     },
     /// No column that looks like text or ids.
     #[error(
-        "{location}: none of the columns {tried} holds text or token ids; the row has {columns}; choose one with `column`",
+        "{location}: none of the columns {tried} holds text or token ids; the row has {columns}; choose one by its name",
         tried = super::columns::CANDIDATES.join(", ")
     )]
     NoTextColumn {

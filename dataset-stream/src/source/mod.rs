@@ -23,6 +23,8 @@ pub(crate) use block::{Block, Cursor, RowRef};
 pub(crate) use reader::Reader;
 pub(crate) use record::Scratch;
 
+use std::path::PathBuf;
+
 use crate::{Content, Document};
 
 /// How a data set is read.
@@ -60,6 +62,7 @@ pub struct TextSource {
     cursor: Cursor,
     scratch: Scratch,
     total_bytes: u64,
+    files: Vec<PathBuf>,
     finished: bool,
 }
 
@@ -74,9 +77,10 @@ impl TextSource {
         let files = spec::resolve(spec)?;
         tracing::debug!(spec, files = files.len(), "opening data set");
         let total_bytes = files.iter().map(|file| file.bytes).sum();
+        let paths = files.iter().map(|file| file.path.clone()).collect();
         let mut reader = Reader::new(files, options);
         reader.peek()?;
-        Ok(Self::new(reader, total_bytes))
+        Ok(Self::new(reader, total_bytes, paths))
     }
 
     /// A source of documents that the caller has or makes, one after the other.
@@ -86,16 +90,21 @@ impl TextSource {
         I::IntoIter: Send + 'static,
     {
         let reader = memory::Memory::new(documents.into_iter());
-        Self::new(Reader::of(Box::new(reader), &SourceOptions::default()), 0)
+        Self::new(
+            Reader::of(Box::new(reader), &SourceOptions::default()),
+            0,
+            Vec::new(),
+        )
     }
 
-    fn new(reader: Reader, total_bytes: u64) -> Self {
+    fn new(reader: Reader, total_bytes: u64, files: Vec<PathBuf>) -> Self {
         Self {
             reader,
             block: None,
             cursor: Cursor::default(),
             scratch: Scratch::default(),
             total_bytes,
+            files,
             finished: false,
         }
     }
@@ -103,6 +112,11 @@ impl TextSource {
     /// The size of all files together, on disk, in bytes; 0 for documents from memory.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
+    }
+
+    /// The files, in the order in which they are read; none for documents from memory.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
     }
 
     pub(crate) fn into_reader(self) -> Reader {

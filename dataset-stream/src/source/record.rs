@@ -59,7 +59,13 @@ pub(crate) fn parse(
 /// Turns the parser's error into ours, without its "at line 1".
 pub(crate) fn bad_json(error: &serde_json::Error, bytes: &[u8], location: Location) -> ReadError {
     let text = error.to_string();
-    let reason = text.split(" at line ").next().unwrap_or(&text).to_owned();
+    let reason = match text.split(" at line ").next().unwrap_or(&text) {
+        // The parser means the first half of a pair that never comes, or the second without the first.
+        "unexpected end of hex escape" | "lone leading surrogate in hex escape" => {
+            "a lone surrogate escape: \\ud800 to \\udfff come in pairs".to_owned()
+        }
+        reason => reason.to_owned(),
+    };
     // A value may span lines; what helps is the distance from its start.
     let lines_before = error.line().saturating_sub(1);
     let before: usize = bytes

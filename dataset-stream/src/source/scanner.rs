@@ -13,6 +13,9 @@ pub(super) enum Shape {
     Value,
 }
 
+/// How deep values may be nested. No record comes near it; a file of brackets does, and its end need not be waited for.
+const MAX_DEPTH: usize = 10_000;
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Before anything.
@@ -118,6 +121,11 @@ impl Scanner {
                 State::Escape(depth) => self.state = State::Text(depth),
                 State::Nested(depth) => match byte {
                     b'"' => self.state = State::Text(depth),
+                    b'{' | b'[' if depth == MAX_DEPTH => {
+                        return Err(format!(
+                            "nested more than {MAX_DEPTH} deep; is this a data set?"
+                        ));
+                    }
                     b'{' | b'[' => self.state = State::Nested(depth + 1),
                     b'}' | b']' if depth == 1 => self.close(i + 1, spans),
                     b'}' | b']' => self.state = State::Nested(depth - 1),

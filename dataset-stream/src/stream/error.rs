@@ -69,6 +69,16 @@ pub enum StreamError {
         /// The smallest that works.
         least: usize,
     },
+    /// Rows longer than anything reads.
+    #[error(
+        "a context size of {context_size} is more than rows may have, {most} tokens; is the number right?"
+    )]
+    ContextTooLarge {
+        /// What was asked for.
+        context_size: usize,
+        /// The largest that works.
+        most: usize,
+    },
     /// A budget that not even one row fits.
     #[error("a budget of {tokens} tokens is less than one row of {context_size}")]
     BudgetTooSmall {

@@ -6,6 +6,11 @@ use super::error::StreamError;
 use crate::packing::{Packer, Packing, SaeLensIds, SaeLensPacking};
 use crate::{TokenRef, Tokenizer};
 
+/// The longest row: more than any model reads, and few enough ids that a mistyped number cannot fill the memory.
+const MAX_CONTEXT: usize = 1 << 24;
+/// Threads that tokenise where the machine has fewer cores: more of them only wait, and each costs memory.
+const MAX_THREADS: usize = 64;
+
 /// How documents become rows, and how much is made of them.
 ///
 /// ```
@@ -16,7 +21,7 @@ use crate::{TokenRef, Tokenizer};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StreamOptions {
-    /// Ids in a row.
+    /// Ids in a row, at most 2^24.
     pub context_size: usize,
     /// How documents are joined and cut.
     pub packing: Packing,
@@ -26,7 +31,8 @@ pub struct StreamOptions {
     pub pretokenized: Pretokenized,
     /// Where to stop.
     pub budget: Budget,
-    /// Threads that tokenise, besides one that reads; 0 for as many as the machine has. Rows do not depend on it.
+    /// Threads that tokenise, besides one that reads; 0 for as many as the machine has. More than it has are started up to 64, no
+    /// further. Rows do not depend on it.
     pub threads: usize,
     /// Bytes of text and ids that may be under way between the reader and the caller. Memory stays below this plus one
     /// block (1 MiB, or one longer row) and what the threads are busy with. 256 MiB by default.
@@ -103,6 +109,12 @@ impl StreamOptions {
                 least,
             });
         }
+        if self.context_size > MAX_CONTEXT {
+            return Err(StreamError::ContextTooLarge {
+                context_size: self.context_size,
+                most: MAX_CONTEXT,
+            });
+        }
         Ok(())
     }
 
@@ -122,9 +134,10 @@ impl StreamOptions {
     }
 
     pub(super) fn threads(&self) -> usize {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
         match self.threads {
-            0 => std::thread::available_parallelism().map_or(1, NonZeroUsize::get),
-            n => n,
+            0 => cores,
+            n => n.min(cores.max(MAX_THREADS)),
         }
     }
 }

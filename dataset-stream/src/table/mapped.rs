@@ -34,8 +34,13 @@ impl Mapped {
             path: path.to_owned(),
             reason,
         };
+        let found = std::fs::metadata(path).map_err(io)?;
+        // Asked before it is opened: opening a pipe waits for somebody who writes into it.
+        if !found.is_file() {
+            return Err(corrupt("it is a folder, a pipe or a device".into()));
+        }
         let file = File::open(path).map_err(io)?;
-        if file.metadata().map_err(io)?.len() == 0 {
+        if found.len() == 0 {
             return Err(corrupt("it is empty".into()));
         }
         // SAFETY: the map is read only; that nobody changes the file underneath is the documented condition, as for every

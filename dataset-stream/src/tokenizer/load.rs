@@ -68,7 +68,14 @@ pub(super) fn read_json(path: &Path, limit: u64) -> Result<Value, TokenizerError
         path: path.to_owned(),
         source,
     };
-    let bytes = std::fs::metadata(path).map_err(io)?.len();
+    let found = std::fs::metadata(path).map_err(io)?;
+    // Opening a pipe would wait for somebody who writes into it.
+    if !found.is_file() {
+        return Err(io(std::io::Error::other(
+            "it is a folder, a pipe or a device",
+        )));
+    }
+    let bytes = found.len();
     if bytes > limit {
         return Err(TokenizerError::TooLarge {
             path: path.to_owned(),

@@ -31,8 +31,12 @@ pub(crate) enum Problem {
     Read(std::io::Error),
     #[error("is {bytes} bytes long, more than the {limit} that a model configuration may have")]
     TooLarge { bytes: u64, limit: u64 },
-    #[error("is not a Llama configuration: {0}")]
-    Json(serde_json::Error),
+    #[error("is not a Llama configuration: {key}{reason}")]
+    Json {
+        /// With a colon after it, if it is known.
+        key: String,
+        reason: String,
+    },
     #[error("`{key}` is {found}, expected {expected}")]
     Invalid {
         key: &'static str,
@@ -45,6 +49,22 @@ pub(crate) enum Problem {
         found: String,
         supported: &'static str,
     },
+}
+
+impl Problem {
+    /// The parser's message, with the key at fault where there is one and without Rust's names of types.
+    pub(crate) fn json(path: &str, error: &serde_json::Error) -> Self {
+        // Where the JSON itself is broken, the path says nothing that line and column do not.
+        let key = if path == "." || !error.is_data() {
+            String::new()
+        } else {
+            format!("`{path}`: ")
+        };
+        let reason = error.to_string();
+        let reason = reason.replace("expected usize", "expected a whole number from 0");
+        let reason = reason.replace("expected f64", "expected a number");
+        Self::Json { key, reason }
+    }
 }
 
 pub(crate) fn invalid(

@@ -82,7 +82,10 @@ impl LlamaConfig {
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
-        let raw: hf::HfConfig = serde_json::from_str(text).map_err(Problem::Json)?;
+        let mut json = serde_json::Deserializer::from_str(text);
+        let raw: hf::HfConfig = serde_path_to_error::deserialize(&mut json)
+            .map_err(|e| Problem::json(&e.path().to_string(), e.inner()))?;
+        json.end().map_err(|e| Problem::json(".", &e))?;
         let config = Self::try_from(raw)?;
         config.check()?;
         Ok(config)

@@ -15,7 +15,12 @@ pub(super) fn resolve(dir: &Path) -> Result<ModelFiles, SourceError> {
         name: name.to_owned(),
         hint: hint.to_owned(),
     };
-    let config = find(CONFIG).ok_or_else(|| missing(CONFIG, ""))?;
+    let other = if dir.join(CONFIG).exists() {
+        "; what has that name is not a file"
+    } else {
+        ""
+    };
+    let config = find(CONFIG).ok_or_else(|| missing(CONFIG, other))?;
     let weights = if let Some(weights) = find(WEIGHTS) {
         vec![weights]
     } else {

@@ -6,7 +6,9 @@ use crate::device::Chosen;
 use crate::inputs;
 use crate::output::check_file;
 use crate::progress::Bar;
+use crate::targets::Targets;
 use crate::tensor_file::TensorFile;
+use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::TokenTable;
@@ -15,6 +17,7 @@ use llama_hooked::{
 };
 use serde_json::{Map, json};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 /// Run a model on rows of tokens and keep the activations at some hooks
 #[derive(Debug, clap::Args)]
@@ -48,13 +51,31 @@ pub(crate) struct Args {
     stop_at_layer: Option<isize>,
     /// Positions to keep of every hook, as Python slices them: A:B, :B, A: or A
     #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
-    positions: Option<Positions>,
+    positions: Option<Span>,
     /// Rows per forward pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
+}
+
+/// `--positions`, with what was typed.
+#[derive(Debug, Clone)]
+struct Span {
+    text: String,
+    positions: Positions,
+}
+
+impl FromStr for Span {
+    type Err = <Positions as FromStr>::Err;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self {
+            text: text.to_owned(),
+            positions: text.parse()?,
+        })
+    }
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
@@ -74,6 +95,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         ));
     }
     check_file("--out", &args.out)?;
+    let targets = Targets::new(global, [("--out", args.out.as_path())])?;
+    targets.spare([&args.tokens])?;
     let on = Chosen::new(global)?;
     let table = TokenTable::open(&args.tokens)?;
     if table.is_empty() {
@@ -86,14 +109,20 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             args.tokens.display()
         );
     }
-    if let Some(positions) = args.positions.filter(|p| p.resolve(context).is_empty()) {
-        bail!("--positions {positions}: selects nothing of rows of {context} tokens");
+    if let Some(Span { text, positions }) = &args.positions
+        && positions.resolve(context).is_empty()
+    {
+        bail!("--positions {text:?} selects nothing of rows of {context} tokens");
     }
-    let model = inputs::find_model(Some(&args.model), None)?.load(&on)?;
+    let found = inputs::find_model(Some(&args.model), None)?;
+    targets.spare(found.paths())?;
+    let model = found.load(&on)?;
     inputs::warn_if_too_long(context, &model);
+    warn_of_another_tokenizer(Some(&args.tokens), &found, &model);
     for point in &points {
         point.validate(model.config().n_layers)?;
     }
+    check_reached(args.stop_at_layer, &points, model.config().n_layers)?;
     let vocab_size = model.config().vocab_size;
     let width = if args.logits {
         vocab_size
@@ -137,6 +166,31 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     )
 }
 
+/// Makes sure that `--stop-at-layer` is a layer and leaves every hook to fire; the library would say so in its own words.
+fn check_reached(stop: Option<isize>, points: &[HookPoint], n_layers: usize) -> Result<()> {
+    let Some(given) = stop else { return Ok(()) };
+    let stop = if given < 0 {
+        n_layers.checked_sub(given.unsigned_abs())
+    } else {
+        Some(given.unsigned_abs())
+    };
+    let Some(stop) = stop.filter(|&stop| stop <= n_layers) else {
+        bail!(
+            "--stop-at-layer {given}: the model has {n_layers} blocks; expected -{n_layers} to {n_layers}"
+        );
+    };
+    let fires = |point: &&HookPoint| match point.layer() {
+        Some(layer) => layer < stop,
+        None => **point == HookPoint::Embed,
+    };
+    if let Some(point) = points.iter().find(|point| !fires(point)) {
+        bail!(
+            "--stop-at-layer {given}: {point} would not fire; give a higher layer, or leave it out"
+        );
+    }
+    Ok(())
+}
+
 /// One batch: everything asked for, by the name it is kept under.
 fn forward(
     args: &Args,
@@ -144,8 +198,11 @@ fn forward(
     points: &[HookPoint],
     tokens: Tensor<2, Int>,
 ) -> Result<Vec<(String, TensorData)>> {
-    let mut capture =
-        Capture::new(points.to_vec()).positions(args.positions.unwrap_or(Positions::ALL));
+    let mut capture = Capture::new(points.to_vec()).positions(
+        args.positions
+            .as_ref()
+            .map_or(Positions::ALL, |span| span.positions),
+    );
     let options = ForwardOptions {
         stop_at_layer: args.stop_at_layer.or_else(|| needed(args, points)),
         output: output(args),

@@ -7,10 +7,13 @@ use crate::cli::Global;
 use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, RowError, Rows, TextInput};
-use crate::output::{check_file, pretty, write_file};
+use crate::output::{check_file, check_text_file, pretty, write_files};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
+use crate::report::warnings::{Signs, of_place};
 use crate::report::{self, Report, Timings};
+use crate::targets::Targets;
+use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions};
 use sae_core::RunDir;
@@ -41,7 +44,7 @@ pub(crate) struct Args {
     #[arg(long)]
     column: Option<String>,
     /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
     /// Rows to measure on
     #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
@@ -50,10 +53,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
     /// The prompt of the prompt check
-    #[arg(long, value_name = "TEXT", requires = "answer")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        requires = "answer",
+        allow_hyphen_values = true
+    )]
     prompt: Option<String>,
     /// Its answer
-    #[arg(long, value_name = "STR", requires = "prompt")]
+    #[arg(
+        long,
+        value_name = "STR",
+        requires = "prompt",
+        allow_hyphen_values = true
+    )]
     answer: Option<String>,
     /// The folder to write
     #[arg(long, value_name = "DIR")]
@@ -68,19 +81,28 @@ const PROMPT: (&str, &str) = (
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let folder = Folder::make(&args.out)?;
+    if let Some(path) = &global.json {
+        check_text_file("--json", path)?;
+    }
+    let [json, html] = FILES.map(|name| args.out.join(name));
+    let targets = Targets::new(
+        global,
+        [("--out", json.as_path()), ("--out", html.as_path())],
+    )?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
-    let report = measure(&Job::new(args, demo.as_ref())?, args, global, &on)?;
+    let job = Job::new(args, demo.as_ref())?;
+    let report = measure(&job, args, global, &on, &targets)?;
+    let (text, page) = (pretty(&report)?, report::html(&report)?);
+    write_files(&[(&json, text.as_bytes()), (&html, page.as_bytes())])?;
     folder.keep();
-    write_file(&args.out.join("report.json"), pretty(&report)?.as_bytes())?;
-    write_file(
-        &args.out.join("report.html"),
-        report::html(&report)?.as_bytes(),
-    )?;
     global
         .output()
         .emit(&report::terminal(&report, &args.out), &report)
 }
+
+/// What the folder gets.
+const FILES: [&str; 2] = ["report.json", "report.html"];
 
 /// The folder for the report, made before the work. Dropped without [`keep`](Folder::keep), it goes again if it was not there.
 struct Folder<'a> {
@@ -106,7 +128,9 @@ impl<'a> Folder<'a> {
             )
         })?;
         let folder = Self { made };
-        check_file("--out", &path.join("report.json"))?;
+        for name in FILES {
+            check_file("--out", &path.join(name))?;
+        }
         Ok(folder)
     }
 
@@ -155,7 +179,13 @@ impl Job {
     }
 }
 
-fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Report> {
+fn measure(
+    job: &Job,
+    args: &Args,
+    global: &Global,
+    on: &Chosen,
+    targets: &Targets,
+) -> Result<Report> {
     let start = Instant::now();
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
@@ -164,6 +194,7 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
     let context_size = inputs::context_size(args.context_size, metadata)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
     let found = inputs::find_model(job.model.as_deref(), Some(metadata))?;
+    targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;
     let input = TextInput {
@@ -176,7 +207,7 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
             ..StreamOptions::new(context_size)
         },
     };
-    let rows = Rows::Stream(Box::new(input.open(&tokenizer)?));
+    let rows = Rows::Stream(Box::new(input.open(&tokenizer, targets)?));
     let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
     if rows.is_empty() {
         bail!(
@@ -194,6 +225,8 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
     let tokenize_s = clock.lap();
     let model = found.load(on)?;
     inputs::warn_if_too_long(context_size, &model);
+    question.warn_if_too_long(&model);
+    warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
     let split = split(&model, &job.run)?;
     let sae = inputs::load_sae(&job.run, on)?;
@@ -239,7 +272,7 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
         prompt_s,
         total_s: start.elapsed().as_secs_f64(),
     };
-    Ok(Report::new(
+    let mut report = Report::new(
         sae_json,
         model_json,
         data,
@@ -247,7 +280,10 @@ fn measure(job: &Job, args: &Args, global: &Global, on: &Chosen) -> Result<Repor
         &options.masking,
         prompt,
         timings,
-    ))
+    );
+    report.warnings = Signs::new(&evaluation, cfg.d_sae, Some(prepend_bos)).warnings();
+    report.warnings.extend(of_place(cfg));
+    Ok(report)
 }
 
 /// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.

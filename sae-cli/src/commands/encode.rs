@@ -5,6 +5,7 @@ use crate::device::Chosen;
 use crate::inputs;
 use crate::output::check_file;
 use crate::progress::Bar;
+use crate::targets::Targets;
 use crate::tensor_file::TensorFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Tensor, TensorData};
@@ -40,12 +41,17 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     check_file("--out", &args.out)?;
+    let targets = Targets::new(global, [("--out", args.out.as_path())])?;
+    targets.spare([&args.input])?;
     let on = Chosen::new(global)?;
     let run = RunDir::open(&args.sae)?;
+    targets.spare(inputs::run_files(&run))?;
     let (path, cfg) = (args.input.display(), &run.cfg);
+    // Asked before it is opened: opening a pipe waits for somebody who writes into it.
+    let found =
+        std::fs::metadata(&args.input).with_context(|| format!("{path}: cannot be read"))?;
+    ensure!(found.is_file(), "{path}: is not a file");
     let file = File::open(&args.input).with_context(|| format!("{path}: cannot be read"))?;
-    let is_file = file.metadata().is_ok_and(|found| found.is_file());
-    ensure!(is_file, "{path}: is not a file");
     // SAFETY: mapped for reading only; a file that another process cuts short meanwhile would end this one, as with every program
     // that maps its input.
     let map = unsafe { Mmap::map(&file) }.with_context(|| format!("{path}: cannot be mapped"))?;

@@ -8,6 +8,9 @@ use crate::device::Chosen;
 use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
 use crate::output::{check_text_file, write_file};
 use crate::progress::Bar;
+use crate::report::warnings::{Signs, of_place};
+use crate::targets::Targets;
+use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
@@ -43,7 +46,7 @@ pub(crate) struct Args {
     #[arg(long, conflicts_with = "tokens")]
     column: Option<String>,
     /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N", conflicts_with = "tokens")]
+    #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
     /// How documents become rows
     #[arg(
@@ -86,6 +89,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ));
         }
     }
+    let targets = Targets::new(global, args.csv.as_deref().map(|path| ("--csv", path)))?;
+    targets.spare(&args.tokens)?;
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae)?;
     let budget = match inputs::budget(args.sequences, args.max_tokens) {
@@ -93,9 +98,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         budget => budget,
     };
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
-    let (rows, context_size) = rows(args, &run, &found, budget, global)?;
+    targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
+    let (rows, context_size) = rows(args, &run, &found, budget, global, &targets)?;
     let model = found.load(&on)?;
     inputs::warn_if_too_long(context_size, &model);
+    let given = args
+        .tokens
+        .as_deref()
+        .or(args.dataset.as_deref().map(Path::new));
+    warn_of_another_tokenizer(given, &found, &model);
     let masking = masking(args, &found, model.config())?;
     let split = split(&model, &run)?;
     let sae = inputs::load_sae(&run, &on)?;
@@ -138,6 +149,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "read_hook": split.read().to_string(),
         "write_hook": split.write().to_string(),
     });
+    let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
+    let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, bos).warnings();
+    warnings.extend(of_place(&run.cfg));
+    for warning in &warnings {
+        tracing::warn!("{warning}");
+    }
+    result["warnings"] = json!(warnings);
     let csv = csv(&result["metrics"]);
     if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
         write_file(path, csv.as_bytes())?;
@@ -157,6 +175,7 @@ fn rows(
     model: &FoundModel,
     budget: Budget,
     global: &Global,
+    targets: &Targets,
 ) -> Result<(Rows, usize)> {
     if let Some(path) = &args.tokens {
         let rows = Rows::table(path, budget)?;
@@ -180,7 +199,7 @@ fn rows(
         },
     };
     Ok((
-        Rows::Stream(Box::new(input.open(&model.tokenizer()?)?)),
+        Rows::Stream(Box::new(input.open(&model.tokenizer()?, targets)?)),
         context_size,
     ))
 }

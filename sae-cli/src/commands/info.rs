@@ -1,7 +1,8 @@
 //! `sae info`
 
 use crate::cli::Global;
-use crate::inputs::describe_run;
+use crate::inputs::{describe_run, run_files};
+use crate::targets::Targets;
 use anyhow::Result;
 use sae_core::RunDir;
 use std::path::PathBuf;
@@ -18,6 +19,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let run = RunDir::open(&args.run)?;
+    Targets::new(global, None)?.spare(run_files(&run))?;
     global.output().emit(&summary(&run), &describe_run(&run))
 }
 
@@ -39,26 +41,40 @@ pub(crate) fn summary(run: &RunDir) -> String {
         .map_or_else(|| "not recorded".to_owned(), |n| format!("{n} tokens{bos}"));
     let sparsity = match (run.mean_log_sparsity(), run.dead_fraction()) {
         (Some(mean), Some(dead)) => format!("mean log10 {mean:.3}, {:.2} % dead", 100.0 * dead),
+        _ if run.log_sparsity.is_some() => "recorded, but not as numbers (NaN)".to_owned(),
         _ => "not recorded".to_owned(),
+    };
+    let head = meta
+        .hook_head_index
+        .map_or_else(|| "none".to_owned(), |head| head.to_string());
+    let b_dec = if cfg.apply_b_dec_to_input {
+        "subtracted from the input"
+    } else {
+        "left out of the input"
     };
     let lines = [
         ("architecture", cfg.architecture.name().to_owned()),
         (
             "size",
             format!(
-                "d_in={}, d_sae={} ({:.1}x)",
+                "d_in={}, d_sae={} ({:.1}x), d_out={}",
                 cfg.d_in,
                 cfg.d_sae,
-                cfg.d_sae as f64 / cfg.d_in as f64
+                cfg.d_sae as f64 / cfg.d_in as f64,
+                cfg.d_out
             ),
         ),
         ("hook", hook),
+        ("head index", head),
         ("model", or_unknown(meta.model_name.as_deref())),
         ("data set", or_unknown(meta.dataset_path.as_deref())),
         ("context", context),
         ("dtype", cfg.dtype.clone()),
         ("normalisation", cfg.normalize_activations.name().to_owned()),
+        ("reshaping", cfg.reshape_activations.name().to_owned()),
+        ("b_dec", b_dec.to_owned()),
         ("sparsity", sparsity),
+        ("path", run.dir.display().to_string()),
     ];
     lines
         .map(|(name, value)| format!("{name:14} {value}\n"))

@@ -20,16 +20,23 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use llama_hooked::{HookPoint, Llama};
 use sae_core::RunDir;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// Runs the command.
 pub(crate) fn run(cli: Cli) -> Result<()> {
     let Cli { global, command } = cli;
     if let Some(threads) = global.threads {
-        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.into());
+        // Far more threads than cores spend their time on waking each other.
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        let threads = usize::from(threads).min(cores.max(64));
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
         pool.build_global().context("--threads")?;
     }
-    if let Some(path) = &global.json {
+    // The report's folder may be the one that the JSON goes to, and is not made yet.
+    if let Some(path) = &global.json
+        && !matches!(command, Command::Analyze(_))
+    {
         output::check_text_file("--json", path)?;
     }
     match command {

@@ -6,12 +6,16 @@ use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
 use crate::prompt_check::Question;
+use crate::report::warnings::of_place;
+use crate::targets::Targets;
 use anyhow::Result;
+use clap::ArgGroup;
 use sae_core::{Architecture, SaeConfig};
 use std::path::PathBuf;
 
 /// Ask for the next token after a prompt, plain and through an SAE: the notebook's prompt check
 #[derive(Debug, clap::Args)]
+#[command(group = ArgGroup::new("who").args(["sae", "model"]).multiple(true).required(true))]
 #[command(after_help = "Examples:
   sae prompt 'When John and Mary went to the shops, John gave the bag to' --answer ' Mary' \\
       --sae RUN
@@ -20,12 +24,13 @@ use std::path::PathBuf;
 A space is put before the answer if it has none. Ranks count from 0. The SAE's full forward pass replaces the activation.")]
 pub(crate) struct Args {
     /// The prompt
+    #[arg(allow_hyphen_values = true)]
     text: String,
     /// What should come next
-    #[arg(long, value_name = "STR")]
+    #[arg(long, value_name = "STR", allow_hyphen_values = true)]
     answer: String,
     /// The SAE's run
-    #[arg(long, value_name = "DIR", required_unless_present = "model")]
+    #[arg(long, value_name = "DIR")]
     sae: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -43,9 +48,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .transpose()?;
     let metadata = run.as_ref().map(|run| &run.cfg.metadata);
     let found = inputs::find_model(args.place.model.as_deref(), metadata)?;
+    let targets = Targets::new(global, None)?;
+    targets.spare(run.iter().flat_map(inputs::run_files).chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &args.text, &args.answer, !args.no_bos)?;
     let model = found.load(&on)?;
+    question.warn_if_too_long(&model);
+    if let Some(warning) = run.as_ref().and_then(|run| of_place(&run.cfg)) {
+        tracing::warn!("{warning}");
+    }
     let split = match &run {
         Some(run) => split(&model, run)?,
         None => SplitLlama::new(&model, &anywhere(model.config().d_model))?,
@@ -55,6 +66,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .map(|run| inputs::load_sae(run, &on))
         .transpose()?;
     let check = question.ask(&tokenizer, &split, sae.as_ref())?;
+    check.warn_if_undefined();
     global.output().emit(&check.text(), &check)
 }
 

@@ -4,6 +4,7 @@ use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
 use crate::output::check_file;
 use crate::progress::Bar;
+use crate::targets::{Targets, follow};
 use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions, TokenTableWriter};
 use serde_json::json;
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long)]
     column: Option<String>,
     /// Ids in a row, BOS included
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: usize,
     /// How documents become rows
     #[arg(long, value_enum, default_value = "notebook")]
@@ -50,6 +51,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     check_file("--out", &args.out)?;
+    let targets = Targets::new(global, [("--out", args.out.as_path())])?;
     let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
@@ -63,8 +65,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ..StreamOptions::new(args.context_size)
         },
     };
-    let stream = input.open(&tokenizer)?;
-    let mut writer = TokenTableWriter::create(&args.out, &input.metadata(&tokenizer))?;
+    let stream = input.open(&tokenizer, &targets)?;
+    let mut writer = TokenTableWriter::create(follow(&args.out), &input.metadata(&tokenizer))?;
     let most = match budget {
         Budget::Sequences(n) => Some(n),
         Budget::Tokens(n) => Some(n / args.context_size as u64),

@@ -2,7 +2,7 @@
 
 mod html;
 mod terminal;
-mod warnings;
+pub(crate) mod warnings;
 
 pub(crate) use html::html;
 pub(crate) use terminal::terminal;
@@ -102,7 +102,7 @@ impl Report {
             &evaluation.reconstruction.cross_entropy,
         );
         let figures = sae_metrics::Report::new(Some(sparsity), None);
-        let mut report = Self {
+        Self {
             sae,
             model,
             data,
@@ -134,8 +134,6 @@ impl Report {
                 sae: env!("CARGO_PKG_VERSION"),
                 burn: "0.22.1",
             },
-        };
-        report.warnings = warnings::find(&report);
-        report
+        }
     }
 }

@@ -1,42 +1,182 @@
 //! Signs that an SAE was put in the wrong place, or in the wrong way.
 
-use super::Report;
+use sae_core::SaeConfig;
+use sae_metrics::Evaluation;
 
-/// What looks wrong, in plain words.
-pub(super) fn find(report: &Report) -> Vec<String> {
-    let mut found = Vec::new();
-    let loss = &report.loss;
-    if loss.reconstruction > loss.zero_ablation {
-        found.push(
-            "The loss with the reconstruction is worse than with the activation zeroed. The SAE is likely at the wrong hook or of \
-             another model, or its inputs were scaled in training and that factor is not in the file (normalize_activations)."
-                .to_owned(),
-        );
+/// What the signs are read from.
+#[derive(Debug, Clone)]
+pub(crate) struct Signs {
+    /// Mean losses: the model as it is, with the reconstruction, with zeros.
+    original: f64,
+    reconstruction: f64,
+    zero_ablation: f64,
+    /// How many losses were averaged.
+    losses: u64,
+    fvu: f64,
+    l0: f64,
+    /// How many tokens L0 and FVU are over.
+    tokens: u64,
+    d_sae: usize,
+    /// Whether rows of text begin with BOS, where they were made here.
+    prepend_bos: Option<bool>,
+}
+
+impl Signs {
+    pub(crate) fn new(evaluation: &Evaluation, d_sae: usize, prepend_bos: Option<bool>) -> Self {
+        let losses = &evaluation.reconstruction.cross_entropy;
+        let sparsity = &evaluation.sparsity;
+        Self {
+            original: losses.original.mean(),
+            reconstruction: losses.reconstructed.mean(),
+            zero_ablation: losses.ablated.mean(),
+            losses: losses.original.n(),
+            fvu: sparsity.quality.fvu(),
+            l0: sparsity.l0.mean(),
+            tokens: sparsity.l0.n(),
+            d_sae,
+            prepend_bos,
+        }
     }
-    if let Some(quality) = &report.reconstruction_quality
-        && quality.fvu > 1.0
-    {
-        found.push(format!(
-            "The reconstruction is further from the activation than a constant would be (FVU {:.2} > 1). Check the hook, the model, \
-             normalize_activations, apply_b_dec_to_input and the activation function in cfg.json.",
-            quality.fvu
-        ));
+
+    /// What looks wrong, in plain words.
+    pub(crate) fn warnings(&self) -> Vec<String> {
+        let mut found = Vec::new();
+        if self.losses > 0 && !self.original.is_finite() {
+            // All else follows from this.
+            found.push(
+                "The model's own loss is not a finite number: its weights, or what they make of this text, hold NaN or infinities, and \
+                 no figure that depends on them means anything. Was the model saved and copied whole?"
+                    .to_owned(),
+            );
+            return found;
+        }
+        if self.losses > 0 && !self.reconstruction.is_finite() {
+            found.push(
+                "The loss with the reconstruction is not a finite number, though the model's own is: the SAE makes NaN or infinities of \
+                 these activations. Check the hook, normalize_activations and --dtype."
+                    .to_owned(),
+            );
+        }
+        if self.reconstruction > self.zero_ablation {
+            found.push(
+                "The loss with the reconstruction is worse than with the activation zeroed. The SAE is likely at the wrong hook or of \
+                 another model, or its inputs were scaled in training and that factor is not in the file (normalize_activations)."
+                    .to_owned(),
+            );
+        }
+        // A single token has no variance to explain.
+        if self.tokens > 1 && self.fvu > 1.0 {
+            found.push(format!(
+                "The reconstruction is further from the activation than a constant would be (FVU {:.2} > 1). Check the hook, the model, \
+                 normalize_activations, apply_b_dec_to_input and the activation function in cfg.json.",
+                self.fvu
+            ));
+        }
+        if self.l0 > 0.25 * self.d_sae as f64 {
+            found.push(format!(
+                "{:.0} of {} features are active on an average token. A sparse SAE has far fewer: is the activation function in \
+                 cfg.json the one it was trained with?",
+                self.l0, self.d_sae
+            ));
+        }
+        if self.l0 == 0.0 {
+            found.push("No feature is active on any token. Check the hook, the model and the scaling of the inputs.".to_owned());
+        }
+        if self.prepend_bos == Some(false) {
+            found.push(
+                "Rows have no BOS, as cfg.json says. Most Llamas predict worse without one."
+                    .to_owned(),
+            );
+        }
+        found
     }
-    let d_sae = report.sae["d_sae"].as_f64().unwrap_or(f64::INFINITY);
-    if report.l0.mean > 0.25 * d_sae {
-        found.push(format!(
-            "{:.0} of {d_sae} features are active on an average token. A sparse SAE has far fewer: is the activation function in \
-             cfg.json the one it was trained with?",
-            report.l0.mean
-        ));
+}
+
+/// What looks wrong about the place that the configuration gives the SAE.
+pub(crate) fn of_place(cfg: &SaeConfig) -> Option<String> {
+    let read = cfg.metadata.hook_name.as_deref()?;
+    let unplaced = cfg.architecture.is_transcoder() && cfg.metadata.hook_name_out.is_none();
+    unplaced.then(|| {
+        format!(
+            "This is a transcoder, and cfg.json names no hook_name_out: its output replaces {read}, which it reads. A transcoder writes \
+             elsewhere, one of an MLP at blocks.N.hook_mlp_out: put that into metadata.hook_name_out."
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signs;
+
+    const SOUND: Signs = Signs {
+        original: 3.0,
+        reconstruction: 3.2,
+        zero_ablation: 9.0,
+        losses: 10,
+        fvu: 0.2,
+        l0: 20.0,
+        tokens: 10,
+        d_sae: 1000,
+        prepend_bos: Some(true),
+    };
+
+    #[test]
+    fn each_sign_is_read() {
+        let first = |signs: Signs| signs.warnings().first().cloned().unwrap_or_default();
+        assert!(SOUND.warnings().is_empty());
+        let nan = f64::NAN;
+        let cases = [
+            (
+                Signs {
+                    original: nan,
+                    reconstruction: nan,
+                    l0: 0.0,
+                    ..SOUND
+                },
+                "The model's own loss is not a finite",
+            ),
+            (
+                Signs {
+                    reconstruction: nan,
+                    ..SOUND
+                },
+                "The loss with the reconstruction is not a finite",
+            ),
+            (
+                Signs {
+                    reconstruction: 10.0,
+                    ..SOUND
+                },
+                "worse than with the activation zeroed",
+            ),
+            (Signs { fvu: 1.5, ..SOUND }, "FVU 1.50 > 1"),
+            (
+                Signs { l0: 300.0, ..SOUND },
+                "300 of 1000 features are active",
+            ),
+            (Signs { l0: 0.0, ..SOUND }, "No feature is active"),
+            (
+                Signs {
+                    prepend_bos: Some(false),
+                    ..SOUND
+                },
+                "Rows have no BOS",
+            ),
+        ];
+        for (signs, said) in cases {
+            assert!(first(signs.clone()).contains(said), "{signs:?}");
+            assert_eq!(signs.warnings().len(), 1, "{signs:?}");
+        }
+        // What was not measured is not wrong.
+        let unmeasured = Signs {
+            original: nan,
+            reconstruction: nan,
+            zero_ablation: nan,
+            losses: 0,
+            fvu: 9.0,
+            tokens: 1,
+            ..SOUND
+        };
+        assert!(unmeasured.warnings().is_empty());
     }
-    if report.l0.mean == 0.0 {
-        found.push("No feature is active on any token. Check the hook, the model and the scaling of the inputs.".to_owned());
-    }
-    if report.data["prepend_bos"] == false {
-        found.push(
-            "Rows have no BOS, as cfg.json says. Most Llamas predict worse without one.".to_owned(),
-        );
-    }
-    found
 }

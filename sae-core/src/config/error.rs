@@ -22,12 +22,14 @@ pub enum ConfigError {
         bytes: u64,
     },
     /// The file is not JSON of the expected form.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}{reason}", path.display(), key.as_ref().map(|key| format!("{key}: ")).unwrap_or_default())]
     Json {
         /// The file.
         path: PathBuf,
+        /// Where a value is of the wrong type.
+        key: Option<String>,
         /// What and where, with line and column.
-        source: serde_json::Error,
+        reason: String,
     },
     /// A value that cannot be used.
     #[error("{}: {problem}", path.display())]
@@ -37,6 +39,26 @@ pub enum ConfigError {
         /// The key, what it says and what it may say.
         problem: Problem,
     },
+}
+
+/// The parser's message, without its words for Rust's types and its own limits.
+pub(super) fn in_words(error: &serde_json::Error) -> String {
+    const WORDS: [(&str, &str); 4] = [
+        ("expected usize", "expected a whole number from 0"),
+        ("expected f64", "expected a number"),
+        (
+            "unexpected end of hex escape",
+            "a lone surrogate escape: \\ud800 to \\udfff come in pairs",
+        ),
+        (
+            "recursion limit exceeded",
+            "nested far deeper than any configuration",
+        ),
+    ];
+    let text = error.to_string();
+    WORDS
+        .iter()
+        .fold(text, |text, (from, to)| text.replace(from, to))
 }
 
 /// A value in a configuration that cannot be used.

@@ -9,6 +9,7 @@ pub use error::{ConfigError, Problem};
 pub use metadata::SaeMetadata;
 
 use crate::architecture::Architecture;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
 
@@ -16,6 +17,9 @@ use std::path::Path;
 const MAX_BYTES: u64 = 16 << 20;
 /// Larger than any dictionary, small enough that products of two dimensions stay far from overflow.
 const MAX_DIM: usize = 1 << 28;
+
+/// Tokens in a row of training data: more than any model reads.
+const MAX_CONTEXT: usize = 1 << 24;
 
 /// The configuration of an SAE, from whichever version of `cfg.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -181,19 +185,22 @@ impl SaeConfig {
     /// # Errors
     /// As [`from_file`](Self::from_file), without reading.
     pub fn from_json(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let json = |source| ConfigError::Json {
+        let value: Value = serde_json::from_str(text).map_err(|error| ConfigError::Json {
             path: path.to_owned(),
-            source,
-        };
-        let value: Value = serde_json::from_str(text).map_err(json)?;
+            key: None,
+            reason: error::in_words(&error),
+        })?;
+        if let Some(found) = value.get("metadata").filter(|found| !found.is_object()) {
+            let expected = "an object, with hook_name, model_name and the like";
+            return Err(ConfigError::Value {
+                path: path.to_owned(),
+                problem: invalid("metadata", shown(found), expected),
+            });
+        }
         let cfg = if is_v6(&value) {
-            serde_json::from_str::<v6::Cfg>(text)
-                .map_err(json)?
-                .try_into()
+            typed::<v6::Cfg>(text, path)?.try_into()
         } else {
-            serde_json::from_str::<legacy::Cfg>(text)
-                .map_err(json)?
-                .try_into()
+            typed::<legacy::Cfg>(text, path)?.try_into()
         };
         cfg.and_then(Self::validated)
             .map_err(|problem| ConfigError::Value {
@@ -216,6 +223,15 @@ impl SaeConfig {
             if value == 0 || value > MAX_DIM {
                 return Err(invalid(key, value, format!("1 to {MAX_DIM}")));
             }
+        }
+        if let Some(n) = self.metadata.context_size
+            && (n == 0 || n > MAX_CONTEXT)
+        {
+            return Err(invalid(
+                "context_size",
+                n,
+                format!("1 to {MAX_CONTEXT} tokens"),
+            ));
         }
         if self.architecture.is_transcoder() && self.apply_b_dec_to_input {
             return Err(invalid(
@@ -289,6 +305,30 @@ pub(crate) fn invalid(
         key,
         found: found.to_string(),
         expected: expected.into(),
+    }
+}
+
+/// Reads JSON that is known to be well-formed into a type; an error says under which key it is of another.
+fn typed<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
+    let mut json = serde_json::Deserializer::from_str(text);
+    serde_path_to_error::deserialize(&mut json).map_err(|error| {
+        let key = error.path().to_string();
+        ConfigError::Json {
+            path: path.to_owned(),
+            key: (key != ".").then_some(key),
+            reason: error::in_words(error.inner()),
+        }
+    })
+}
+
+/// A value for a message: whole if it is short, else what it is.
+fn shown(value: &Value) -> String {
+    let text = value.to_string();
+    match value {
+        _ if text.chars().count() <= 40 => text,
+        Value::Array(_) => "a list".to_owned(),
+        Value::Object(_) => "an object".to_owned(),
+        _ => text.chars().take(39).chain(['…']).collect(),
     }
 }
 

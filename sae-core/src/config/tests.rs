@@ -114,10 +114,33 @@ fn what_is_not_json_is_placed() {
     );
     let wrong = v6(r#""architecture": "standard", "dtype": 32"#).unwrap_err();
     assert!(
-        wrong.starts_with("cfg.json: invalid type: integer `32`, expected a string at line 1"),
+        wrong.starts_with(
+            "cfg.json: dtype: invalid type: integer `32`, expected a string at line 1"
+        ),
         "{wrong}"
     );
     assert!(read("[]").is_err() && read("").is_err());
+    assert_eq!(
+        read("{\n\"d_in\": \"128\"}").unwrap_err(),
+        "cfg.json: d_in: invalid type: string \"128\", expected a whole number from 0 at line 2 column 13"
+    );
+    let deeper = read(r#"{"d_in": 8, "d_sae": 4, "metadata": {"context_size": -3}}"#).unwrap_err();
+    assert!(
+        deeper.starts_with(
+            "cfg.json: metadata.context_size: invalid value: integer `-3`, expected a whole number from 0"
+        ),
+        "{deeper}"
+    );
+    let lone = read(r#"{"dtype": "\ud800"}"#).unwrap_err();
+    assert!(
+        lone.starts_with("cfg.json: a lone surrogate escape: \\ud800 to \\udfff come in pairs"),
+        "{lone}"
+    );
+    let deep = read(&"[".repeat(100_000)).unwrap_err();
+    assert!(
+        deep.starts_with("cfg.json: nested far deeper than any configuration at line 1"),
+        "{deep}"
+    );
 }
 
 #[test]

@@ -70,6 +70,17 @@ fn a_run_need_not_have_recorded_its_sparsity() {
 }
 
 #[test]
+fn a_sparsity_that_is_not_numbers_gives_no_figures() {
+    let dir = run();
+    for values in [[f32::NAN; 3], [-1.0, f32::NAN, -10.0]] {
+        fs::write(dir.path().join(SPARSITY), sparsity(&values)).unwrap();
+        let run = RunDir::open(dir.path()).unwrap();
+        assert!(run.log_sparsity.is_some());
+        assert_eq!((run.mean_log_sparsity(), run.dead_fraction()), (None, None));
+    }
+}
+
+#[test]
 fn what_is_not_a_run_is_named() {
     let dir = run();
     let path = dir.path().join("nowhere");
@@ -102,6 +113,21 @@ fn what_is_not_a_run_is_named() {
             weights.display()
         )
     );
+}
+
+#[test]
+fn what_only_has_the_name_of_a_file_is_not_opened() {
+    for name in [CFG, WEIGHTS] {
+        let dir = run();
+        let path = dir.path().join(FINAL).join(name);
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        let expected = format!(
+            "{}: is not a file; expected one that a SAELens run left behind",
+            path.display()
+        );
+        assert_eq!(message(dir.path()), expected);
+    }
 }
 
 #[test]

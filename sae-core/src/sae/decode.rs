@@ -88,7 +88,32 @@ impl Sae {
             Some(predicted) => features.clone() + predicted.clone(),
             None => features.clone(),
         };
-        let out = self.decode_features(features, state);
+        self.skip(self.decode_features(features, state), state)
+    }
+
+    /// As [`forward_encoded`](Self::forward_encoded), from sparse rows.
+    ///
+    /// # Shapes
+    /// `[b, p, d_out]`, where `p` is `positions`.
+    ///
+    /// # Panics
+    /// If the number of rows is not a multiple of `positions`.
+    pub fn forward_sparse(&self, encoded: &EncodedSparse, positions: usize) -> Tensor<3> {
+        let EncodedSparse { features, state } = encoded;
+        if let Some(predicted) = &state.predicted {
+            // What is predicted is dense, and so is the sum.
+            let values = TensorData::new(features.to_dense(), predicted.dims());
+            let features = Tensor::<3>::from_data(values, (&self.device(), DType::F32));
+            return self.forward_encoded(&Encoded {
+                features: features.cast(self.dtype),
+                state: state.clone(),
+            });
+        }
+        self.skip(self.decode_sparse(encoded, positions), state)
+    }
+
+    /// Adds a skip connection, where there is one.
+    fn skip(&self, out: Tensor<3>, state: &DecodeState) -> Tensor<3> {
         match (&self.w_skip, &state.skip) {
             (Some(w_skip), Some(x)) => out + matmul(x.clone(), w_skip.clone().transpose()),
             _ => out,

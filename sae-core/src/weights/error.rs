@@ -76,6 +76,18 @@ pub enum LoadError {
         /// As the file calls it.
         found: String,
     },
+    /// A weight that is NaN or infinite.
+    #[error("{}: tensor {name} holds {found} at {index:?}, expected finite numbers; did the training diverge, or was the file damaged?", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Where it first is so.
+        index: Vec<usize>,
+        /// What is there.
+        found: f32,
+    },
     /// A fine-tuning factor that is not 1, which nothing applies any more.
     #[error("{}: tensor scaling_factor is not all ones: this SAE was fine-tuned with a factor per feature, which SAELens no longer applies; multiply W_dec by it and remove it", path.display())]
     ScalingFactor {

@@ -61,6 +61,7 @@ impl<'a> WeightFile<'a> {
         dtype: FloatDType,
     ) -> Result<Tensor<D>, LoadError> {
         let numbers = self.numbers(name, &shape)?;
+        self.check_finite(name, &numbers, &shape)?;
         let (data, dtype) = match dtype {
             FloatDType::F32 => (TensorData::new(numbers, shape), DType::F32),
             FloatDType::F16 => (convert(&numbers, f16::from_f32, shape), DType::F16),
@@ -96,6 +97,33 @@ impl<'a> WeightFile<'a> {
             path: self.path.clone(),
             name: name.to_owned(),
             found: format!("{:?}", view.dtype()),
+        })
+    }
+
+    /// Refuses weights that would make every figure NaN. An infinite threshold is only a feature that is switched off, or always on.
+    fn check_finite(&self, name: &str, numbers: &[f32], shape: &[usize]) -> Result<(), LoadError> {
+        let may_be_infinite = name.ends_with("threshold");
+        let bad = |x: &f32| x.is_nan() || (x.is_infinite() && !may_be_infinite);
+        let Some(at) = numbers.iter().position(bad) else {
+            return Ok(());
+        };
+        // Of a tensor that is not empty: the last axis varies fastest.
+        let mut rest = at;
+        let mut index: Vec<usize> = shape
+            .iter()
+            .rev()
+            .map(|&n| {
+                let i = rest % n;
+                rest /= n;
+                i
+            })
+            .collect();
+        index.reverse();
+        Err(LoadError::NotFinite {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            index,
+            found: numbers[at],
         })
     }
 

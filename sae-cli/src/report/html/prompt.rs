@@ -1,7 +1,7 @@
 //! The prompt check on the page.
 
 use super::escape::escape_token;
-use crate::prompt_check::{Answer, PromptCheck};
+use crate::prompt_check::{Answer, PromptCheck, show_rank};
 use anyhow::Result;
 use std::fmt::Write;
 
@@ -28,10 +28,17 @@ pub(super) fn section(page: &mut String, check: &PromptCheck) -> Result<()> {
 
 fn table(page: &mut String, name: &str, answer: &Answer, check: &PromptCheck) -> Result<()> {
     let first = &answer.first;
+    let (which, whole) = match answer.tokens.len() {
+        1 => (String::new(), String::new()),
+        n => (
+            format!("First of {n} answer tokens: "),
+            format!(" · the whole answer {:.2} %", 100.0 * answer.whole),
+        ),
+    };
     writeln!(
         page,
-        "<div><h3>{name}</h3>\n<p>Rank {} · {:.2} % · logit {:.2}</p>\n<table><thead><tr><th></th><th>token</th><th>probability</th><th>logit</th></tr></thead><tbody>",
-        first.rank,
+        "<div><h3>{name}</h3>\n<p>{which}Rank {} · {:.2} % · logit {:.2}{whole}</p>\n<table><thead><tr><th></th><th>token</th><th>probability</th><th>logit</th></tr></thead><tbody>",
+        show_rank(first.rank),
         100.0 * first.prob,
         first.logit
     )?;

@@ -1,0 +1,119 @@
+//! What a call writes to: links followed, no file written twice, and none that is read.
+
+use crate::UsageError;
+use crate::cli::Global;
+use crate::output::{folder, is_pipe};
+use anyhow::{Result, bail};
+use std::path::{Path, PathBuf};
+
+/// The files that the options of a call name for its results.
+pub(crate) struct Targets(Vec<Target>);
+
+struct Target {
+    option: &'static str,
+    /// As it was given.
+    path: PathBuf,
+    /// The same for every spelling of one file.
+    identity: PathBuf,
+}
+
+impl Targets {
+    /// Takes the files of a command's own options, and that of `--json`.
+    ///
+    /// # Errors
+    /// If two of them are one file: the second would silently replace the first.
+    pub(crate) fn new<'a>(
+        global: &'a Global,
+        own: impl IntoIterator<Item = (&'static str, &'a Path)>,
+    ) -> Result<Self> {
+        let json = global.json.as_deref().map(|path| ("--json", path));
+        let mut targets: Vec<Target> = Vec::new();
+        for (option, path) in own.into_iter().chain(json) {
+            // Text goes into a pipe or to stdout without replacing anything.
+            if path == Path::new("-") || is_pipe(path) {
+                continue;
+            }
+            let identity = identity(path);
+            if let Some(same) = targets.iter().find(|other| other.identity == identity) {
+                bail!(UsageError(format!(
+                    "{} {} and {option} {} are the same file; give one of them another name",
+                    same.option,
+                    same.path.display(),
+                    path.display()
+                )));
+            }
+            targets.push(Target {
+                option,
+                path: path.to_owned(),
+                identity,
+            });
+        }
+        Ok(Self(targets))
+    }
+
+    /// Makes sure that none of these files, which the call reads, would be replaced by what it writes.
+    ///
+    /// # Errors
+    /// If one would.
+    pub(crate) fn spare(&self, read: impl IntoIterator<Item = impl AsRef<Path>>) -> Result<()> {
+        for path in read {
+            let path = path.as_ref();
+            let Ok(read) = path.canonicalize() else {
+                continue;
+            };
+            if let Some(target) = self.0.iter().find(|target| target.identity == read) {
+                bail!(UsageError(format!(
+                    "{} {}: is a file that this call reads ({}), and would be replaced; choose another name",
+                    target.option,
+                    target.path.display(),
+                    path.display()
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn identity(path: &Path) -> PathBuf {
+    let path = follow(path);
+    path.canonicalize().unwrap_or_else(|_| {
+        let name = path.file_name().unwrap_or_default();
+        let folder = folder(&path);
+        folder.canonicalize().unwrap_or(folder).join(name)
+    })
+}
+
+/// The file that a path leads to through links, whether it is there or not. What is written replaces that, not the link.
+pub(crate) fn follow(path: &Path) -> PathBuf {
+    /// As many as the system follows; then they go in a circle.
+    const MOST_LINKS: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        match std::fs::read_link(&path) {
+            Ok(target) => path = folder(&path).join(target),
+            Err(_) => break,
+        }
+    }
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{follow, identity};
+
+    #[cfg(unix)]
+    #[test]
+    fn links_lead_to_files_that_need_not_be_there() {
+        use std::os::unix::fs::symlink;
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name);
+        symlink("b", path("a")).unwrap();
+        symlink(path("sub/file"), path("b")).unwrap();
+        assert_eq!(follow(&path("a")), path("sub/file"));
+        assert_eq!(follow(&path("plain")), path("plain"));
+        symlink("loop", path("loop")).unwrap();
+        assert_eq!(follow(&path("loop")), path("loop"));
+        std::fs::create_dir(path("sub")).unwrap();
+        assert_eq!(identity(&path("a")), identity(&path("sub/../sub/file")));
+    }
+}

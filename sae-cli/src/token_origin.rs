@@ -1,0 +1,56 @@
+//! Whether rows of ids and a model speak of the same tokens.
+
+use crate::inputs::FoundModel;
+use dataset_stream::{TokenTable, Tokenizer};
+use llama_hooked::Llama;
+use std::path::Path;
+
+/// Warns of a file of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
+/// and still mean other words. A file that says nothing, or is none of tokens, passes.
+pub(crate) fn warn_of_another_tokenizer(path: Option<&Path>, found: &FoundModel, model: &Llama) {
+    let is_table = |path: &&Path| path.is_file();
+    let Some(path) = path.filter(is_table) else {
+        return;
+    };
+    let Ok(table) = TokenTable::open(path) else {
+        return;
+    };
+    let Some(made) = table.metadata() else { return };
+    let own = found.files.tokenizer.as_deref();
+    let name = made.tokenizer_name.as_deref().unwrap_or("not recorded");
+    // Models often have room for more tokens than their tokenizers make, so that the tokenizer has the last word.
+    if let Some(recorded) = made.vocab_size
+        && recorded != model.config().vocab_size
+    {
+        let tokenizer = own.and_then(|path| Tokenizer::from_file(path).ok());
+        let expected = tokenizer.map_or(model.config().vocab_size, |own| own.vocab_size());
+        if recorded != expected {
+            tracing::warn!(
+                "{}: was made with a tokenizer of {recorded} tokens ({name}), the model's has {expected}: the ids may mean other words",
+                path.display()
+            );
+            return;
+        }
+    }
+    if let Some(own) = own
+        && are_different(Path::new(name), own)
+    {
+        tracing::warn!(
+            "{}: was made with the tokenizer {name}, which is another than the model's, {}: the ids may mean other words",
+            path.display(),
+            own.display()
+        );
+    }
+}
+
+/// Whether both files are here and hold something different.
+fn are_different(a: &Path, b: &Path) -> bool {
+    let same_file = a.canonicalize().ok() == b.canonicalize().ok();
+    if same_file || !a.is_file() {
+        return false;
+    }
+    match (std::fs::read(a), std::fs::read(b)) {
+        (Ok(a), Ok(b)) => a != b,
+        _ => false,
+    }
+}
