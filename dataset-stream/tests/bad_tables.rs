@@ -63,7 +63,7 @@ fn parquet_without_the_column_or_with_wrong_values() {
             parquet(vec![("score", numbers.clone()), ("body", two())])
         ),
         "a.parquet, row 0: none of the columns tokens, input_ids, text, content, raw_content, problem holds text or token ids; \
-         the row has score (Float32), body (Utf8); choose one with `column`"
+         the row has score (Float32), body (Utf8); choose one by its name"
     );
     let folder = Folder::new();
     let file = folder.write(

@@ -9,7 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
-use dataset_stream::{Content, Place, SourceOptions, TableMetadata, TextSource, TokenTable};
+use dataset_stream::{
+    Content, Place, SourceOptions, SpecialText, TableMetadata, TextSource, TokenTable, Tokenizer,
+};
 use parquet::arrow::ArrowWriter;
 use serde_json::json;
 use support::{Folder, gzip, read, texts, zstd};
@@ -297,4 +299,21 @@ fn documents_may_come_from_memory() {
         .map(|d| d.unwrap().content)
         .collect();
     assert_eq!(read, contents);
+}
+
+#[test]
+fn what_the_readme_says_of_tokens() {
+    let folder = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../tests/goldens/data/text/gpt2"
+    );
+    let tokenizer = Tokenizer::from_file(folder).unwrap();
+    let ids = tokenizer.encode("猫 Mary").unwrap();
+    let bytes = ids.iter().filter_map(|&id| tokenizer.token_bytes(id));
+    let bytes: Vec<u8> = bytes.flatten().collect();
+    assert_eq!(bytes, "猫 Mary".as_bytes());
+    let literal = tokenizer.clone().with_special_text(SpecialText::Literal);
+    let special = tokenizer.encode("<|end|>").unwrap();
+    assert_eq!(special, [tokenizer.eos().unwrap()]);
+    assert!(literal.encode("<|end|>").unwrap().len() > 1);
 }

@@ -247,6 +247,12 @@ fn configurations_that_are_none() {
         message(dir.path()),
         "DIR/config.json: cannot be read: stream did not contain valid UTF-8"
     );
+    let folder = llama_hooked::LlamaConfig::from_file(dir.path()).unwrap_err();
+    let folder = folder.to_string();
+    assert!(
+        folder.ends_with("cannot be read: it is a folder, a pipe or a device"),
+        "{folder}"
+    );
 }
 
 #[test]

@@ -166,10 +166,8 @@ pub(crate) fn check_text_file(option: &str, path: &Path) -> Result<()> {
 /// Whether there is something that text goes into rather than replaces: a pipe, a device or what the caller has open.
 pub(crate) fn is_pipe(path: &Path) -> bool {
     const OPEN: [&str; 4] = ["/dev/fd", "/dev/stdout", "/dev/stderr", "/proc/self/fd"];
-    if OPEN.iter().any(|open| path.starts_with(open)) {
-        return true;
-    }
-    std::fs::metadata(path).is_ok_and(|found| !found.is_file() && !found.is_dir())
+    let is_open = OPEN.iter().any(|open| path.starts_with(open));
+    std::fs::metadata(path).is_ok_and(|found| !found.is_dir() && (is_open || !found.is_file()))
 }
 
 /// Writes a file under a temporary name beside it and renames it; writes into a pipe or a device.

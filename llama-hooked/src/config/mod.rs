@@ -60,9 +60,13 @@ impl LlamaConfig {
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
         let path = path.as_ref();
         let fail = |problem| ConfigError::new(path, problem);
-        let bytes = std::fs::metadata(path)
-            .map_err(|e| fail(Problem::Read(e)))?
-            .len();
+        let found = std::fs::metadata(path).map_err(|e| fail(Problem::Read(e)))?;
+        // Opening a pipe would wait for somebody who writes into it.
+        if !found.is_file() {
+            let reason = std::io::Error::other("it is a folder, a pipe or a device");
+            return Err(fail(Problem::Read(reason)));
+        }
+        let bytes = found.len();
         if bytes > MAX_CONFIG_BYTES {
             return Err(fail(Problem::TooLarge {
                 bytes,

@@ -169,7 +169,14 @@ impl SaeConfig {
             path: path.to_owned(),
             source,
         };
-        let bytes = std::fs::metadata(path).map_err(read)?.len();
+        let found = std::fs::metadata(path).map_err(read)?;
+        // Opening a pipe would wait for somebody who writes into it.
+        if !found.is_file() {
+            return Err(read(std::io::Error::other(
+                "it is a folder, a pipe or a device",
+            )));
+        }
+        let bytes = found.len();
         if bytes > MAX_BYTES {
             return Err(ConfigError::TooLarge {
                 path: path.to_owned(),

@@ -159,6 +159,11 @@ fn a_file_that_is_no_configuration_is_not_read() {
         .unwrap_err()
         .to_string();
     assert!(message.contains("none: cannot be read"), "{message}");
+    let message = SaeConfig::from_file(dir.path()).unwrap_err().to_string();
+    assert!(
+        message.ends_with("cannot be read: it is a folder, a pipe or a device"),
+        "{message}"
+    );
 }
 
 #[test]
