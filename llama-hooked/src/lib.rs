@@ -46,7 +46,7 @@ mod model;
 mod source;
 mod weights;
 
-pub use config::{ConfigError, LlamaConfig, Rope, RopeScaling};
+pub use config::{ConfigError, LlamaConfig, ModelMemory, Rope, RopeScaling};
 pub use hook::{
     Activation, ActivationCache, Capture, Edit, Hook, HookError, HookPoint, LayerOutOfRange,
     NoHooks, ParsePositionsError, PointFilter, Positions, Run, UnknownHook,

@@ -75,6 +75,17 @@ impl Chosen {
         })
     }
 
+    /// Whether this is the CPU.
+    pub(crate) fn on_host(&self) -> bool {
+        self.name == "cpu"
+    }
+
+    /// All the memory of a GPU, in bytes, if its driver says.
+    pub(crate) fn memory_bytes(&self) -> Option<u64> {
+        let index = self.name.strip_prefix("cuda:")?.parse().ok()?;
+        gpu(index).1
+    }
+
     /// `f32` or `bf16`.
     pub(crate) fn dtype_name(&self) -> &'static str {
         match self.dtype {

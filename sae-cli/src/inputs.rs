@@ -10,7 +10,7 @@ use dataset_stream::{
     Budget, Packing, ReadError, SaeLensPacking, SourceError, SourceOptions, StreamOptions,
     TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
 };
-use llama_hooked::{Llama, ModelFiles, ModelSource};
+use llama_hooked::{Llama, LlamaConfig, ModelFiles, ModelSource, Placement};
 use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
 use serde_json::{Value, json};
 use std::error::Error;
@@ -93,8 +93,17 @@ pub(crate) fn find_model(
 }
 
 impl FoundModel {
-    pub(crate) fn load(&self, on: &Chosen) -> Result<Llama> {
-        let options = llama_hooked::LoadOptions::new(&on.device, on.dtype);
+    /// Its dimensions.
+    pub(crate) fn config(&self) -> Result<LlamaConfig> {
+        let config = LlamaConfig::from_file(&self.files.config);
+        config.with_context(|| format!("model {}", self.name))
+    }
+
+    pub(crate) fn load(&self, on: &Chosen, placement: Placement) -> Result<Llama> {
+        let options = llama_hooked::LoadOptions {
+            placement,
+            ..llama_hooked::LoadOptions::new(&on.device, on.dtype)
+        };
         Llama::load(&self.files, &options).with_context(|| format!("model {}", self.name))
     }
 

@@ -11,6 +11,7 @@ mod device;
 mod inputs;
 mod json_flag;
 mod output;
+mod plan;
 mod progress;
 mod prompt_check;
 mod report;

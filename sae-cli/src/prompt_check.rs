@@ -110,12 +110,17 @@ impl Question {
     /// Warns of a prompt longer than the model was trained for.
     pub(crate) fn warn_if_too_long(&self, model: &Llama) {
         let trained = model.config().max_position_embeddings;
-        let n = self.prompt_ids.len() + self.answer_ids.len();
+        let n = self.n_tokens();
         if n > trained {
             tracing::warn!(
                 "the prompt and its answer have {n} tokens together, more than the {trained} that the model was trained for"
             );
         }
+    }
+
+    /// Tokens of the prompt and its answer.
+    pub(crate) fn n_tokens(&self) -> usize {
+        self.prompt_ids.len() + self.answer_ids.len()
     }
 
     /// Asks the model, and the model with the SAE in place if there is one.

@@ -1,7 +1,7 @@
 //! The folder a training run leaves behind.
 
 use crate::config::{ConfigError, SaeConfig};
-use crate::weights::WeightFile;
+use crate::weights::{LoadError, WeightFile};
 use std::path::{Path, PathBuf};
 
 /// Names of the files.
@@ -99,6 +99,16 @@ impl RunDir {
     pub fn mean_log_sparsity(&self) -> Option<f64> {
         let values = self.numbers()?;
         Some(values.iter().map(|&x| f64::from(x)).sum::<f64>() / values.len() as f64)
+    }
+
+    /// The number of weights in the file, from its header alone.
+    ///
+    /// # Errors
+    /// If it cannot be read as safetensors.
+    pub fn n_params(&self) -> Result<u64, LoadError> {
+        let map = WeightFile::map(&self.weights)?;
+        let file = WeightFile::parse(&self.weights, &map, self.cfg.architecture.name())?;
+        Ok(file.n_values())
     }
 
     /// The share of features that never fired while the sparsity was recorded; `None` also where a value is NaN.

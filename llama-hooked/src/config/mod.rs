@@ -2,9 +2,11 @@
 
 mod error;
 mod hf;
+mod memory;
 mod rope;
 
 pub use error::ConfigError;
+pub use memory::ModelMemory;
 pub use rope::{Rope, RopeScaling};
 
 use error::{Problem, invalid};

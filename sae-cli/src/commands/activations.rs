@@ -5,6 +5,7 @@ use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
 use crate::output::check_file;
+use crate::plan::{MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::targets::Targets;
 use crate::tensor_file::TensorFile;
@@ -13,7 +14,8 @@ use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::TokenTable;
 use llama_hooked::{
-    Activation, Capture, ForwardOptions, HookPoint, Llama, Output, OutputKind, Positions,
+    Activation, Capture, ForwardOptions, HookPoint, Llama, LlamaConfig, Output, OutputKind,
+    Positions,
 };
 use serde_json::{Map, json};
 use std::path::PathBuf;
@@ -52,6 +54,8 @@ pub(crate) struct Args {
     /// Positions to keep of every hook, as Python slices them: A:B, :B, A: or A
     #[arg(long, value_name = "A:B", allow_hyphen_values = true)]
     positions: Option<Span>,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Rows per forward pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
@@ -116,20 +120,24 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let found = inputs::find_model(Some(&args.model), None)?;
     targets.spare(found.paths())?;
-    let model = found.load(&on)?;
+    let config = found.config()?;
+    for point in &points {
+        point.validate(config.n_layers)?;
+    }
+    check_reached(args.stop_at_layer, &points, config.n_layers)?;
+    let work = Work {
+        rows: Some(table.len() as u64),
+        batch_size: args.batch_size.map(|n| n as usize),
+        kept_per_row: kept_per_row(args, &config, &points, context),
+        ..Work::new(&config, &on, context)
+    };
+    let Some(plan) = work.settle(&args.memory, &on, global)? else {
+        return Ok(());
+    };
+    let model = found.load(&on, plan.placement)?;
     inputs::warn_if_too_long(context, &model);
     warn_of_another_tokenizer(Some(&args.tokens), &found, &model);
-    for point in &points {
-        point.validate(model.config().n_layers)?;
-    }
-    check_reached(args.stop_at_layer, &points, model.config().n_layers)?;
-    let vocab_size = model.config().vocab_size;
-    let width = if args.logits {
-        vocab_size
-    } else {
-        model.config().d_mlp
-    };
-    let batch = inputs::batch_size(args.batch_size.map(|n| n as usize), context, width);
+    let (vocab_size, batch) = (config.vocab_size, plan.batch_size);
     let mut file = TensorFile::new(&args.out, table.len());
     let bar = Bar::new(global.quiet, "forward", Some(table.len() as u64), context);
     for start in (0..table.len()).step_by(batch) {
@@ -237,6 +245,24 @@ fn forward(
         (point.to_string(), data)
     }));
     Ok(batch)
+}
+
+/// Bytes of what is kept of a row, in f32: once on the device and once on its way to the file.
+fn kept_per_row(args: &Args, config: &LlamaConfig, points: &[HookPoint], context: usize) -> u64 {
+    let hooked = points.iter().map(|&point| {
+        // Nobody hooks the pattern without the scores being there as well.
+        let copies = match point {
+            HookPoint::AttnScores(_) | HookPoint::Pattern(_) => 4,
+            _ => 2,
+        };
+        copies * config.values_at(point, context)
+    });
+    let logits = if args.logits {
+        2 * (context * config.vocab_size) as u64
+    } else {
+        0
+    };
+    4 * (hooked.sum::<u64>() + logits)
 }
 
 fn output(args: &Args) -> OutputKind {

@@ -8,6 +8,7 @@ use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, RowError, Rows, TextInput};
 use crate::output::{check_file, check_text_file, pretty, write_files};
+use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
 use crate::report::warnings::{Signs, of_place};
@@ -37,6 +38,8 @@ pub(crate) struct Args {
     run: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
@@ -92,7 +95,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref())?;
-    let report = measure(&job, args, global, &on, &targets)?;
+    let Some(report) = measure(&job, args, global, &on, &targets)? else {
+        return Ok(());
+    };
     let (text, page) = (pretty(&report)?, report::html(&report)?);
     write_files(&[(&json, text.as_bytes()), (&html, page.as_bytes())])?;
     folder.keep();
@@ -185,7 +190,7 @@ fn measure(
     global: &Global,
     on: &Chosen,
     targets: &Targets,
-) -> Result<Report> {
+) -> Result<Option<Report>> {
     let start = Instant::now();
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
@@ -223,22 +228,27 @@ fn measure(
         );
     }
     let tokenize_s = clock.lap();
-    let model = found.load(on)?;
+    let work = Work {
+        rows: Some(rows.len() as u64),
+        batch_size: args.batch_size.map(|n| n as usize),
+        ..Work::new(&found.config()?, on, context_size)
+    };
+    let Some(plan) = work.with_sae(&job.run)?.settle(&args.memory, on, global)? else {
+        return Ok(None);
+    };
+    let model = found.load(on, plan.placement)?;
     inputs::warn_if_too_long(context_size, &model);
     question.warn_if_too_long(&model);
     warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
-    let split = split(&model, &job.run)?;
+    let split = split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&job.run, on)?;
     let load_sae_s = clock.lap();
 
     let options = ProtocolOptions {
         masking: Masking::Notebook { prepend_bos },
-        batch_size: inputs::batch_size(
-            args.batch_size.map(|n| n as usize),
-            context_size,
-            cfg.d_sae.max(model.config().d_mlp),
-        ),
+        batch_size: plan.batch_size,
+        logit_bytes: LOGITS as usize,
         ..ProtocolOptions::default()
     };
     let bar = Bar::new(
@@ -283,7 +293,7 @@ fn measure(
     );
     report.warnings = Signs::new(&evaluation, cfg.d_sae, Some(prepend_bos)).warnings();
     report.warnings.extend(of_place(cfg));
-    Ok(report)
+    Ok(Some(report))
 }
 
 /// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.

@@ -7,6 +7,7 @@ use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
 use crate::output::{check_text_file, write_file};
+use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::report::warnings::{Signs, of_place};
 use crate::targets::Targets;
@@ -36,6 +37,8 @@ pub(crate) struct Args {
     sae: PathBuf,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// Text: a file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
@@ -100,7 +103,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
     targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
     let (rows, context_size) = rows(args, &run, &found, budget, global, &targets)?;
-    let model = found.load(&on)?;
+    let work = Work {
+        rows: most(&rows, budget, context_size),
+        batch_size: args.batch_size.map(|n| n as usize),
+        ..Work::new(&found.config()?, &on, context_size)
+    };
+    let Some(plan) = work.with_sae(&run)?.settle(&args.memory, &on, global)? else {
+        return Ok(());
+    };
+    let model = found.load(&on, plan.placement)?;
     inputs::warn_if_too_long(context_size, &model);
     let given = args
         .tokens
@@ -108,19 +119,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         .or(args.dataset.as_deref().map(Path::new));
     warn_of_another_tokenizer(given, &found, &model);
     let masking = masking(args, &found, model.config())?;
-    let split = split(&model, &run)?;
+    let split = split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&run, &on)?;
-    let width = run.cfg.d_sae.max(model.config().d_mlp);
     let options = ProtocolOptions {
         masking,
-        batch_size: inputs::batch_size(args.batch_size.map(|n| n as usize), context_size, width),
+        batch_size: plan.batch_size,
+        logit_bytes: LOGITS as usize,
         ..ProtocolOptions::default()
     };
-    let most = rows.n_rows().or(match budget {
-        Budget::Sequences(n) => Some(n),
-        Budget::Tokens(n) => Some(n / context_size as u64),
-        Budget::Everything => None,
-    });
+    let most = most(&rows, budget, context_size);
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
@@ -142,6 +149,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "tokens": args.tokens,
         "context_size": context_size,
         "batch_size": options.batch_size,
+        "plan": plan,
         "n_sequences": evaluation.sparsity.tokens.sequences,
         "packing": args.dataset.is_some().then(|| args.packing.name()),
         "convention": options.masking.to_string(),
@@ -167,6 +175,15 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     );
     let text = if csv_to_stdout { csv } else { table };
     global.output().emit(&text, &result)
+}
+
+/// How many rows there will be at most, if that is known.
+fn most(rows: &Rows, budget: Budget, context_size: usize) -> Option<u64> {
+    rows.n_rows().or(match budget {
+        Budget::Sequences(n) => Some(n),
+        Budget::Tokens(n) => Some(n / context_size as u64),
+        Budget::Everything => None,
+    })
 }
 
 fn rows(

@@ -5,6 +5,7 @@ use crate::adapters::SplitLlama;
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
+use crate::plan::{MemoryArgs, Work};
 use crate::prompt_check::Question;
 use crate::report::warnings::of_place;
 use crate::targets::Targets;
@@ -34,6 +35,8 @@ pub(crate) struct Args {
     sae: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
+    #[command(flatten)]
+    memory: MemoryArgs,
     /// No BOS before the prompt
     #[arg(long)]
     no_bos: bool,
@@ -52,7 +55,18 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     targets.spare(run.iter().flat_map(inputs::run_files).chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &args.text, &args.answer, !args.no_bos)?;
-    let model = found.load(&on)?;
+    let work = Work {
+        rows: Some(1),
+        ..Work::new(&found.config()?, &on, question.n_tokens())
+    };
+    let work = match &run {
+        Some(run) => work.with_sae(run)?,
+        None => work,
+    };
+    let Some(plan) = work.settle(&args.memory, &on, global)? else {
+        return Ok(());
+    };
+    let model = found.load(&on, plan.placement)?;
     question.warn_if_too_long(&model);
     if let Some(warning) = run.as_ref().and_then(|run| of_place(&run.cfg)) {
         tracing::warn!("{warning}");

@@ -48,6 +48,14 @@ impl<'a> WeightFile<'a> {
         })
     }
 
+    /// How many numbers the file holds.
+    pub(crate) fn n_values(&self) -> u64 {
+        let tensors = self.tensors.iter();
+        tensors
+            .map(|(_, view)| view.shape().iter().product::<usize>() as u64)
+            .sum()
+    }
+
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tensors.tensor(name).is_ok()
     }

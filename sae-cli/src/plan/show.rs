@@ -1,0 +1,43 @@
+//! Plans for people and programs.
+
+use super::{Bytes, Plan};
+use llama_hooked::Placement;
+use serde::Serializer;
+
+impl Plan {
+    /// A table.
+    pub(crate) fn text(&self) -> String {
+        let mut text = format!(
+            "Memory plan, within {} ({})\n",
+            Bytes(self.limit_bytes),
+            self.limit_from
+        );
+        for part in &self.parts {
+            let remark = match (part.name, self.placement) {
+                ("weights", Placement::Resident) => "  all on the device".to_owned(),
+                ("weights", Placement::Streamed) => {
+                    "  streamed: one block at work, one on its way".to_owned()
+                }
+                ("activations", _) => format!(
+                    "  {} rows of {} tokens in a batch, {} in a block at once",
+                    self.batch_size, self.context_size, self.rows_at_once
+                ),
+                ("logits", _) => "  a piece at a time".to_owned(),
+                _ => String::new(),
+            };
+            let size = Bytes(part.bytes).to_string();
+            text.push_str(&format!("  {:12} {size:>12}{remark}\n", part.name));
+        }
+        let total = Bytes(self.total_bytes).to_string();
+        text.push_str(&format!("  {:12} {total:>12}\n", "together"));
+        text
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+pub(super) fn placement<S: Serializer>(placement: &Placement, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(match placement {
+        Placement::Resident => "resident",
+        Placement::Streamed => "streamed",
+    })
+}
