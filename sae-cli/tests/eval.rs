@@ -32,6 +32,7 @@ fn every_group_and_metric_has_saelens_name() {
             "feature_metrics",
             "sae_cfg",
             "eval_cfg",
+            "timings",
             "warnings"
         ]
     );

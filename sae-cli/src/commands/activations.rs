@@ -20,6 +20,7 @@ use llama_hooked::{
 use serde_json::{Map, json};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Instant;
 
 /// Run a model on rows of tokens and keep the activations at some hooks
 #[derive(Debug, clap::Args)]
@@ -134,7 +135,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let Some(plan) = work.settle(&args.memory, &on, global)? else {
         return Ok(());
     };
+    let start = Instant::now();
     let model = found.load(&on, plan.placement)?;
+    let load_s = start.elapsed().as_secs_f64();
     inputs::warn_if_too_long(context, &model);
     warn_of_another_tokenizer(Some(&args.tokens), &found, &model);
     let (vocab_size, batch) = (config.vocab_size, plan.batch_size);
@@ -162,6 +165,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     drop(bar);
     let shapes = file.finish()?;
+    let timings = json!({ "load_s": load_s, "forward_s": start.elapsed().as_secs_f64() - load_s });
     let mut text = format!("{} rows in {}\n", table.len(), args.out.display());
     let mut tensors = Map::new();
     for (name, shape) in shapes {
@@ -170,7 +174,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     global.output().emit(
         &text,
-        &json!({ "out": args.out, "rows": table.len(), "tensors": tensors }),
+        &json!({ "out": args.out, "rows": table.len(), "tensors": tensors, "timings": timings }),
     )
 }
 

@@ -20,6 +20,7 @@ use sae_core::Sae;
 use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report, evaluate};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 /// Measure an SAE as SAELens does: every metric, from one pass below the hook
 #[derive(Debug, clap::Args)]
@@ -111,6 +112,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let Some(plan) = work.with_sae(&run)?.settle(&args.memory, &on, global)? else {
         return Ok(());
     };
+    let start = Instant::now();
     let model = found.load(&on, plan.placement)?;
     inputs::warn_if_too_long(context_size, &model);
     let given = args
@@ -127,11 +129,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         logit_bytes: LOGITS as usize,
         ..ProtocolOptions::default()
     };
+    let load_s = start.elapsed().as_secs_f64();
     let most = most(&rows, budget, context_size);
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
     drop(bar);
+    let evaluate_s = start.elapsed().as_secs_f64() - load_s;
     if evaluation.sparsity.tokens.sequences == 0 {
         bail!(
             "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
@@ -157,6 +161,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "read_hook": split.read().to_string(),
         "write_hook": split.write().to_string(),
     });
+    result["timings"] = json!({ "load_s": load_s, "evaluate_s": evaluate_s });
     let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
     let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, bos).warnings();
     warnings.extend(of_place(&run.cfg));
