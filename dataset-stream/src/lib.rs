@@ -51,7 +51,7 @@ mod tokenizer;
 
 pub use document::{Content, Document, Location, Place};
 pub use packing::{Packer, Packing, SaeLensIds, SaeLensPacking, TokenRef};
-pub use source::{ReadError, SourceError, SourceOptions, TextSource};
+pub use source::{BadRow, BadRows, ReadError, SourceError, SourceOptions, TextSource};
 pub use stream::{
     Budget, Observer, Pretokenized, Progress, StreamError, StreamOptions, TokenStream,
 };

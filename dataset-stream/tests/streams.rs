@@ -240,6 +240,7 @@ fn the_observer_sees_everything_and_may_stop() {
     let size = std::fs::metadata(&file).unwrap().len();
     let expected = Progress {
         documents: 3000,
+        bad_rows: 0,
         text_bytes: bytes as u64,
         tokens: bytes as u64,
         rows: n,

@@ -1,6 +1,7 @@
 //! From arguments and `cfg.json` to a model, an SAE and rows of tokens.
 
 use crate::UsageError;
+use crate::bad_rows::{Log, OnBadRow};
 use crate::device::Chosen;
 use crate::targets::Targets;
 use anyhow::{Context, Result, anyhow, bail, ensure};
@@ -214,22 +215,31 @@ fn tokenizer_files(path: &Path) -> [PathBuf; 4] {
 pub(crate) struct TextInput {
     pub(crate) dataset: String,
     pub(crate) column: Option<String>,
+    pub(crate) on_bad_row: OnBadRow,
     pub(crate) options: StreamOptions,
 }
 
 impl TextInput {
     /// Starts streaming.
     ///
-    /// `targets` must not be among the files that are read.
-    pub(crate) fn open(&self, tokenizer: &Tokenizer, targets: &Targets) -> Result<TokenStream> {
+    /// `targets` must not be among the files that are read. What is left out of the rows goes into the log.
+    pub(crate) fn open(
+        &self,
+        tokenizer: &Tokenizer,
+        targets: &Targets,
+    ) -> Result<(TokenStream, Log)> {
         let source_options = SourceOptions {
             column: self.column.clone(),
+            bad_rows: self.on_bad_row.policy(),
             ..SourceOptions::default()
         };
         let source = TextSource::open(&self.dataset, &source_options).map_err(in_flags)?;
         targets.spare(source.files())?;
         targets.spare(tokenizer_files(tokenizer.path()))?;
-        Ok(TokenStream::new(source, tokenizer, &self.options)?)
+        let log = self.on_bad_row.log()?;
+        let sink = log.clone();
+        let stream = TokenStream::new(source, tokenizer, &self.options)?;
+        Ok((stream.with_bad_rows(move |bad| sink.push(bad)), log))
     }
 
     pub(crate) fn metadata(&self, tokenizer: &Tokenizer) -> TableMetadata {

@@ -4,6 +4,7 @@
 //! SAE meet, as the traits of `sae_metrics`.
 
 pub mod adapters;
+mod bad_rows;
 mod cli;
 mod commands;
 mod demo;

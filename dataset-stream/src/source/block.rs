@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bad::BadCell;
 use super::cell::Found;
 use super::columns;
 use super::error::ReadError;
@@ -13,6 +14,8 @@ use crate::{Location, Place};
 pub(crate) struct Block {
     pub(crate) file: Arc<str>,
     pub(crate) rows: Rows,
+    /// Rows, by their number in the block, that the reader has seen to be bad; they stand empty in `rows`.
+    pub(crate) bad: Vec<(usize, BadCell)>,
     /// The longest record that is accepted, in bytes.
     pub(crate) limit: usize,
     /// Bytes of the whole source read from disk once this block was.
@@ -26,14 +29,16 @@ pub(crate) enum Rows {
     Lines {
         buf: Vec<u8>,
         first_line: u64,
-        column: Arc<Column>,
+        /// `None` if no line has one: all are bad.
+        column: Option<Arc<Column>>,
     },
     /// JSON values found in a `.json` file.
     Values {
         buf: Vec<u8>,
         spans: Vec<ValueSpan>,
         first_index: u64,
-        column: Arc<Column>,
+        /// As of lines.
+        column: Option<Arc<Column>>,
     },
     /// Texts end to end.
     Texts {
@@ -105,8 +110,12 @@ impl Block {
                 first_line,
                 column,
             } => {
-                let (line, place) = next_line(buf, *first_line, cursor)?;
-                Some(self.record(line, place, column, scratch))
+                let bad = |row: usize| self.bad_at(row).is_some();
+                let (line, place) = next_line_or(buf, *first_line, cursor, bad)?;
+                if let Some(bad) = self.bad_at(cursor.row - 1) {
+                    return Some(Err(bad.error(self.location(place), self.limit)));
+                }
+                Some(self.record(line, place, column.as_deref(), scratch))
             }
             Rows::Values {
                 buf,
@@ -120,7 +129,8 @@ impl Block {
                     line: span.line,
                 };
                 cursor.row += 1;
-                Some(self.record(&buf[span.start..span.end], place, column, scratch))
+                let value = &buf[span.start..span.end];
+                Some(self.record(value, place, column.as_deref(), scratch))
             }
             Rows::Texts { buf, ends, places } => {
                 let range = next_range(ends, cursor)?;
@@ -128,6 +138,9 @@ impl Block {
                     Places::Whole => Place::Whole,
                     Places::Rows(first) => Place::Row(first + cursor.row as u64 - 1),
                 };
+                if let Some(bad) = self.bad_at(cursor.row - 1) {
+                    return Some(Err(bad.error(self.location(place), self.limit)));
+                }
                 if range.len() > self.limit {
                     return Some(Err(self.too_long(place)));
                 }
@@ -139,10 +152,11 @@ impl Block {
                 first_row,
             } => {
                 let range = next_range(ends, cursor)?;
-                Some(Ok((
-                    RowRef::Ids(&ids[range]),
-                    Place::Row(first_row + cursor.row as u64 - 1),
-                )))
+                let place = Place::Row(first_row + cursor.row as u64 - 1);
+                if let Some(bad) = self.bad_at(cursor.row - 1) {
+                    return Some(Err(bad.error(self.location(place), self.limit)));
+                }
+                Some(Ok((RowRef::Ids(&ids[range]), place)))
             }
         }
     }
@@ -151,13 +165,20 @@ impl Block {
         &self,
         bytes: &[u8],
         place: Place,
-        column: &Column,
+        column: Option<&Column>,
         scratch: &'a mut Scratch,
     ) -> Result<(RowRef<'a>, Place), ReadError> {
         if bytes.len() > self.limit {
             return Err(self.too_long(place));
         }
         let location = || self.location(place);
+        let detected;
+        let column = if let Some(column) = column {
+            column
+        } else {
+            detected = columns::detect(bytes, location())?;
+            &detected
+        };
         match record::parse(bytes, column, scratch)
             .map_err(|e| record::bad_json(&e, bytes, location()))?
         {
@@ -173,6 +194,29 @@ impl Block {
                 column: column.to_string(),
                 columns: columns::describe(bytes),
             }),
+        }
+    }
+
+    /// What is wrong with a row, if the reader has seen it.
+    fn bad_at(&self, row: usize) -> Option<&BadCell> {
+        let found = self.bad.binary_search_by_key(&row, |(row, _)| *row);
+        found.ok().map(|i| &self.bad[i].1)
+    }
+
+    /// The bytes of the row that was read last, where it has some.
+    pub(crate) fn last_record(&self, cursor: &Cursor) -> &[u8] {
+        match &self.rows {
+            Rows::Lines { buf, .. } => {
+                let end = cursor.byte.min(buf.len());
+                let line = buf[..end].strip_suffix(b"\n").unwrap_or(&buf[..end]);
+                let start = memchr::memrchr(b'\n', line).map_or(0, |i| i + 1);
+                line[start..].trim_ascii()
+            }
+            Rows::Values { buf, spans, .. } => {
+                let span = cursor.row.checked_sub(1).and_then(|row| spans.get(row));
+                span.map_or(&[], |span| &buf[span.start..span.end])
+            }
+            Rows::Texts { .. } | Rows::Ids { .. } => &[],
         }
     }
 
@@ -197,6 +241,16 @@ pub(super) fn next_line<'a>(
     first_line: u64,
     cursor: &mut Cursor,
 ) -> Option<(&'a [u8], Place)> {
+    next_line_or(buf, first_line, cursor, |_| false)
+}
+
+/// The next line that is not blank, or that counts all the same.
+fn next_line_or<'a>(
+    buf: &'a [u8],
+    first_line: u64,
+    cursor: &mut Cursor,
+    counts: impl Fn(usize) -> bool,
+) -> Option<(&'a [u8], Place)> {
     loop {
         let rest = buf.get(cursor.byte..).filter(|rest| !rest.is_empty())?;
         let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
@@ -204,7 +258,7 @@ pub(super) fn next_line<'a>(
         let place = Place::Line(first_line + cursor.row as u64);
         cursor.byte += end + 1;
         cursor.row += 1;
-        if !line.is_empty() {
+        if !line.is_empty() || counts(cursor.row - 1) {
             return Some((line, place));
         }
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bad::BadCell;
 use super::block::{Block, Cursor, Rows, next_line};
 use super::bytes::{Bytes, without_bom};
 use super::error::ReadError;
@@ -32,8 +33,8 @@ impl Lines {
         })
     }
 
-    /// Reads whole lines, at least `target` bytes of them unless the file ends.
-    fn read(&mut self, target: usize, limit: usize) -> Result<Vec<u8>, ReadError> {
+    /// Reads whole lines, at least `target` bytes of them unless the file ends; `None` for a line beyond the limit.
+    fn read(&mut self, target: usize, limit: usize) -> Result<Option<Vec<u8>>, ReadError> {
         let mut buf = std::mem::take(&mut self.carry);
         while !self.at_end {
             let fresh = buf.len();
@@ -48,21 +49,64 @@ impl Lines {
                 break;
             }
             if buf.len() > limit {
-                let location = Location {
-                    file: Arc::clone(&self.file.name),
-                    place: Place::Line(self.next_line),
-                };
-                return Err(ReadError::TooLong { location, limit });
+                return Ok(None);
             }
         }
-        Ok(buf)
+        Ok(Some(buf))
+    }
+
+    /// Reads on to the next line.
+    fn skip_line(&mut self) -> Result<(), ReadError> {
+        let mut buf = Vec::new();
+        while !self.at_end {
+            buf.clear();
+            self.at_end = self.bytes.read_up_to(CHUNK, &mut buf)? < CHUNK;
+            if let Some(end) = memchr::memchr(b'\n', &buf) {
+                self.carry = buf.split_off(end + 1);
+                break;
+            }
+        }
+        self.next_line += 1;
+        Ok(())
+    }
+
+    fn location(&self, place: Place) -> Location {
+        Location {
+            file: Arc::clone(&self.file.name),
+            place,
+        }
+    }
+
+    /// A block of one line that was longer than is accepted, and has not been kept.
+    fn too_long(&self, line: u64, limit: usize) -> Block {
+        Block {
+            file: Arc::clone(&self.file.name),
+            rows: Rows::Lines {
+                buf: b"\n".to_vec(),
+                first_line: line,
+                column: None,
+            },
+            bad: vec![(0, BadCell::TooLong)],
+            limit,
+            on_disk: 0,
+        }
     }
 }
 
 impl BlockReader for Lines {
     fn next_block(&mut self, context: &mut Context<'_>) -> Result<Option<Block>, ReadError> {
         loop {
-            let mut buf = self.read(context.target, context.limit)?;
+            let line = self.next_line;
+            let Some(mut buf) = self.read(context.target, context.limit)? else {
+                if !context.skips {
+                    return Err(ReadError::TooLong {
+                        location: self.location(Place::Line(line)),
+                        limit: context.limit,
+                    });
+                }
+                self.skip_line()?;
+                return Ok(Some(self.too_long(line, context.limit)));
+            };
             if buf.is_empty() {
                 return Ok(None);
             }
@@ -75,17 +119,18 @@ impl BlockReader for Lines {
             let Some((first, place)) = next_line(&buf, first_line, &mut Cursor::default()) else {
                 continue;
             };
-            let location = Location {
-                file: Arc::clone(&self.file.name),
-                place,
-            };
-            if first.len() > context.limit {
+            if first.len() > context.limit && !context.skips {
                 return Err(ReadError::TooLong {
-                    location,
+                    location: self.location(place),
                     limit: context.limit,
                 });
             }
-            let column = context.json_column(first, location)?;
+            let mut cursor = Cursor::default();
+            let limit = context.limit;
+            let lines = std::iter::from_fn(|| next_line(&buf, first_line, &mut cursor))
+                .filter(|(line, _)| line.len() <= limit)
+                .map(|(line, place)| (line, self.location(place)));
+            let column = context.json_column(lines)?;
             return Ok(Some(Block {
                 file: Arc::clone(&self.file.name),
                 rows: Rows::Lines {
@@ -93,6 +138,7 @@ impl BlockReader for Lines {
                     first_line,
                     column,
                 },
+                bad: Vec::new(),
                 limit: context.limit,
                 on_disk: 0,
             }));

@@ -76,6 +76,7 @@ impl<I: Iterator<Item = Content> + Send> BlockReader for Memory<I> {
         Ok(Some(Block {
             file: Arc::clone(&self.name),
             rows,
+            bad: Vec::new(),
             limit: usize::MAX,
             on_disk: 0,
         }))

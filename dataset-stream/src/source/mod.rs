@@ -1,5 +1,6 @@
 //! From a spec (path, directory, pattern) to documents.
 
+mod bad;
 mod block;
 mod bytes;
 mod cell;
@@ -17,6 +18,7 @@ mod table;
 mod txt;
 mod values;
 
+pub use bad::{BadRow, BadRows};
 pub use error::{ReadError, SourceError};
 
 pub(crate) use block::{Block, Cursor, RowRef};
@@ -36,6 +38,8 @@ pub struct SourceOptions {
     /// The longest row that is accepted, in bytes of the decompressed file; a longer one is an error, so that a file
     /// without line breaks cannot fill the memory. 256 MiB by default.
     pub max_record_bytes: usize,
+    /// What becomes of rows that cannot be used.
+    pub bad_rows: BadRows,
 }
 
 impl Default for SourceOptions {
@@ -43,6 +47,7 @@ impl Default for SourceOptions {
         Self {
             column: None,
             max_record_bytes: 256 << 20,
+            bad_rows: BadRows::Error,
         }
     }
 }
@@ -119,6 +124,10 @@ impl TextSource {
         &self.files
     }
 
+    pub(crate) fn bad_rows(&self) -> BadRows {
+        self.reader.options().bad_rows
+    }
+
     pub(crate) fn into_reader(self) -> Reader {
         self.reader
     }
@@ -143,7 +152,13 @@ impl TextSource {
                         location: block.location(place),
                     }));
                 }
-                Some(Err(error)) => return Err(error),
+                Some(Err(error)) => {
+                    let skip = matches!(self.reader.options().bad_rows, BadRows::Skip { .. });
+                    if !skip || error.row().is_none() {
+                        return Err(error);
+                    }
+                    tracing::debug!(%error, "a row is left out");
+                }
                 None => self.block = None,
             }
         }

@@ -16,6 +16,7 @@ use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
 
+use super::bad::BadCell;
 use super::block::{Block, Places, Rows};
 use super::columns::{CANDIDATES, list_columns};
 use super::error::ReadError;
@@ -31,8 +32,6 @@ pub(super) struct Parquet {
     column: String,
     next_row: u64,
     total_rows: u64,
-    /// What is wrong with the row after the last block.
-    failed: Option<ReadError>,
 }
 
 impl Parquet {
@@ -54,7 +53,6 @@ impl Parquet {
             column: String::new(),
             next_row: 0,
             total_rows,
-            failed: None,
         })
     }
 
@@ -100,8 +98,8 @@ impl Parquet {
         })
     }
 
-    /// The batch's rows up to the first that is not as it should be, and what is wrong with that one.
-    fn rows_of(&self, array: &ArrayRef) -> (Rows, Option<ReadError>) {
+    /// The batch's rows, and those among them that are not as they should be.
+    fn rows_of(&self, array: &ArrayRef) -> (Rows, Vec<(usize, BadCell)>) {
         match array.data_type() {
             DataType::Utf8 => self.texts(array.as_string::<i32>().iter().map(|text| text.map(Ok))),
             DataType::Binary => self.texts(
@@ -117,39 +115,30 @@ impl Parquet {
     fn texts<'a>(
         &self,
         texts: impl Iterator<Item = Option<Result<&'a str, std::str::Utf8Error>>>,
-    ) -> (Rows, Option<ReadError>) {
-        let (mut buf, mut ends, mut error) = (String::new(), Vec::new(), None);
+    ) -> (Rows, Vec<(usize, BadCell)>) {
+        let (mut buf, mut ends, mut bad) = (String::new(), Vec::new(), Vec::new());
         for text in texts {
             match text {
                 Some(Ok(text)) => buf.push_str(text),
-                Some(Err(e)) => {
-                    let location = self.location(self.next_row + ends.len() as u64);
-                    error = Some(ReadError::BadUtf8 {
-                        location,
-                        byte: e.valid_up_to(),
-                    });
-                    break;
-                }
-                None => {
-                    error = Some(self.wrong(ends.len(), "null"));
-                    break;
-                }
+                Some(Err(e)) => bad.push((ends.len(), BadCell::Utf8(e.valid_up_to()))),
+                None => bad.push((ends.len(), self.wrong("null"))),
             }
             ends.push(buf.len());
         }
-        (
-            Rows::Texts {
-                buf,
-                ends,
-                places: Places::Rows(self.next_row),
-            },
-            error,
-        )
+        let rows = Rows::Texts {
+            buf,
+            ends,
+            places: Places::Rows(self.next_row),
+        };
+        (rows, bad)
     }
 
-    fn ids(&self, lists: &ListArray) -> (Rows, Option<ReadError>) {
-        let (mut ids, mut ends, mut error) =
-            (Vec::with_capacity(lists.values().len()), Vec::new(), None);
+    fn ids(&self, lists: &ListArray) -> (Rows, Vec<(usize, BadCell)>) {
+        let (mut ids, mut ends, mut bad) = (
+            Vec::with_capacity(lists.values().len()),
+            Vec::new(),
+            Vec::new(),
+        );
         for list in lists {
             let wrong = match list {
                 Some(list) => append_ids(&list, &mut ids),
@@ -157,24 +146,20 @@ impl Parquet {
             };
             if let Some(found) = wrong {
                 ids.truncate(ends.last().copied().unwrap_or(0));
-                error = Some(self.wrong(ends.len(), &found));
-                break;
+                bad.push((ends.len(), self.wrong(&found)));
             }
             ends.push(ids.len());
         }
-        (
-            Rows::Ids {
-                ids,
-                ends,
-                first_row: self.next_row,
-            },
-            error,
-        )
+        let rows = Rows::Ids {
+            ids,
+            ends,
+            first_row: self.next_row,
+        };
+        (rows, bad)
     }
 
-    fn wrong(&self, row: usize, found: &str) -> ReadError {
-        ReadError::WrongType {
-            location: self.location(self.next_row + row as u64),
+    fn wrong(&self, found: &str) -> BadCell {
+        BadCell::Wrong {
             column: self.column.clone(),
             found: found.into(),
         }
@@ -187,21 +172,18 @@ impl BlockReader for Parquet {
             self.rows = Some(self.start(builder, context)?);
         }
         let file = Arc::clone(&self.file);
-        if let Some(error) = self.failed.take() {
-            return Err(error);
-        }
         let Some(rows) = &mut self.rows else {
             return Ok(None);
         };
         let Some(batch) = guarded(&file, || rows.next().transpose())? else {
             return Ok(None);
         };
-        let (rows, failed) = self.rows_of(batch.column(0));
-        self.failed = failed;
+        let (rows, bad) = self.rows_of(batch.column(0));
         self.next_row += batch.num_rows() as u64;
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
             rows,
+            bad,
             limit: context.limit,
             on_disk: 0,
         }))

@@ -7,7 +7,7 @@ use super::error::ReadError;
 use super::format::Format;
 use super::record::Column;
 use super::spec::DataFile;
-use super::{SourceOptions, columns, lines, parquet, table, txt, values};
+use super::{BadRows, SourceOptions, columns, lines, parquet, table, txt, values};
 use crate::Location;
 
 /// Blocks start small, so that the first rows come at once, and grow to what keeps threads busy.
@@ -29,6 +29,8 @@ pub(crate) struct Context<'a> {
     pub(crate) target: usize,
     /// The longest row that is accepted, in bytes.
     pub(crate) limit: usize,
+    /// Whether rows that cannot be used are left out.
+    pub(crate) skips: bool,
     wanted: Option<&'a str>,
     known: &'a mut Option<Arc<Column>>,
 }
@@ -55,13 +57,20 @@ impl Context<'_> {
         self.wanted
     }
 
-    /// [`Context::column`] for JSON: detected from the first record.
-    pub(crate) fn json_column(
+    /// [`Context::column`] for JSON: detected from the first record or, where bad rows are left out, from the first that has one;
+    /// `None` if none of these does.
+    pub(crate) fn json_column<'r>(
         &mut self,
-        first: &[u8],
-        location: Location,
-    ) -> Result<Arc<Column>, ReadError> {
-        self.column(|| columns::detect(first, location))
+        records: impl Iterator<Item = (&'r [u8], Location)>,
+    ) -> Result<Option<Arc<Column>>, ReadError> {
+        for (record, location) in records {
+            match self.column(|| columns::detect(record, location)) {
+                Ok(column) => return Ok(Some(column)),
+                Err(_) if self.skips => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 }
 
@@ -96,6 +105,10 @@ impl Reader {
         }
     }
 
+    pub(crate) fn options(&self) -> &SourceOptions {
+        &self.options
+    }
+
     /// Reads the first block now, so that a source that cannot be read is known at once.
     pub(crate) fn peek(&mut self) -> Result<(), ReadError> {
         self.peeked = self.next_block()?;
@@ -120,6 +133,7 @@ impl Reader {
             let mut context = Context {
                 target: self.target,
                 limit: self.options.max_record_bytes,
+                skips: self.options.bad_rows != BadRows::Error,
                 wanted: self.options.column.as_deref(),
                 known: &mut self.column,
             };

@@ -60,6 +60,7 @@ impl BlockReader for TableRows {
                 ends,
                 first_row: first as u64,
             },
+            bad: Vec::new(),
             limit: context.limit,
             on_disk: 0,
         }))

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::bad::BadCell;
 use super::block::{Block, Places, Rows};
 use super::bytes::{Bytes, without_bom};
 use super::error::ReadError;
@@ -31,20 +32,25 @@ impl BlockReader for Txt {
         if std::mem::replace(&mut self.done, true) {
             return Ok(None);
         }
-        let location = Location {
-            file: Arc::clone(&self.file.name),
-            place: Place::Whole,
-        };
         let limit = context.limit;
         let mut buf = Vec::new();
-        if self.bytes.read_up_to(limit.saturating_add(1), &mut buf)? > limit {
-            return Err(ReadError::TooLong { location, limit });
-        }
+        let too_long = self.bytes.read_up_to(limit.saturating_add(1), &mut buf)? > limit;
         without_bom(&mut buf);
-        let buf = String::from_utf8(buf).map_err(|e| ReadError::BadUtf8 {
-            location,
-            byte: e.utf8_error().valid_up_to(),
-        })?;
+        let (buf, bad) = match String::from_utf8(buf) {
+            _ if too_long => (String::new(), vec![(0, BadCell::TooLong)]),
+            Ok(buf) => (buf, Vec::new()),
+            Err(e) => {
+                let byte = e.utf8_error().valid_up_to();
+                (String::new(), vec![(0, BadCell::Utf8(byte))])
+            }
+        };
+        if let Some((_, bad)) = bad.first().filter(|_| !context.skips) {
+            let location = Location {
+                file: Arc::clone(&self.file.name),
+                place: Place::Whole,
+            };
+            return Err(bad.error(location, limit));
+        }
         let ends = vec![buf.len()];
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
@@ -53,6 +59,7 @@ impl BlockReader for Txt {
                 ends,
                 places: Places::Whole,
             },
+            bad,
             limit,
             on_disk: 0,
         }))

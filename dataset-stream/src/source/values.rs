@@ -104,15 +104,15 @@ impl Values {
 impl BlockReader for Values {
     fn next_block(&mut self, context: &mut Context<'_>) -> Result<Option<Block>, ReadError> {
         let (buf, spans) = self.read(context.target, context.limit)?;
-        let Some(first) = spans.first() else {
+        if spans.is_empty() {
             return Ok(None);
-        };
+        }
         let first_index = self.next_index;
         self.next_index += spans.len() as u64;
-        let column = context.json_column(
-            &buf[first.start..first.end],
-            self.location(first_index, first.line),
-        )?;
+        let values = (first_index..)
+            .zip(&spans)
+            .map(|(i, span)| (&buf[span.start..span.end], self.location(i, span.line)));
+        let column = context.json_column(values)?;
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
             rows: Rows::Values {
@@ -121,6 +121,7 @@ impl BlockReader for Values {
                 first_index,
                 column,
             },
+            bad: Vec::new(),
             limit: context.limit,
             on_disk: 0,
         }))

@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use crate::source::{Block, Cursor, RowRef, Scratch};
 use crate::stream::{Pretokenized, StreamError, StreamOptions};
-use crate::{Place, Tokenizer};
+use crate::{BadRow, BadRows, Place, Tokenizer};
 
 /// The ids of a block's documents, end to end.
 #[derive(Debug, Default)]
@@ -13,6 +13,8 @@ pub(super) struct Encoded {
     pub(super) documents: Vec<Extent>,
     pub(super) text_bytes: u64,
     pub(super) on_disk: u64,
+    /// Rows that were left out.
+    pub(super) bad: Vec<BadRow>,
     /// What stopped the block after these documents.
     pub(super) error: Option<StreamError>,
 }
@@ -28,7 +30,8 @@ pub(super) struct Extent {
 impl Encoded {
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
-        4 * self.ids.capacity() + size_of::<Extent>() * self.documents.capacity()
+        let bad: usize = self.bad.iter().map(|bad| bad.record.len()).sum();
+        4 * self.ids.capacity() + size_of::<Extent>() * self.documents.capacity() + bad
     }
 }
 
@@ -37,16 +40,18 @@ pub(super) struct Encoder {
     tokenizer: Tokenizer,
     pretokenized: Pretokenized,
     context_size: usize,
+    skips: bool,
     /// That tokenised rows are cut has been said.
     cut: Once,
 }
 
 impl Encoder {
-    pub(super) fn new(tokenizer: Tokenizer, options: &StreamOptions) -> Self {
+    pub(super) fn new(tokenizer: Tokenizer, options: &StreamOptions, bad_rows: BadRows) -> Self {
         Self {
             tokenizer,
             pretokenized: options.pretokenized,
             context_size: options.context_size,
+            skips: bad_rows != BadRows::Error,
             cut: Once::new(),
         }
     }
@@ -81,8 +86,15 @@ impl Encoder {
                 Err(error) => {
                     out.ids
                         .truncate(out.documents.last().map_or(0, |last| last.end));
-                    out.error = Some(error);
-                    break;
+                    let Some(location) = error.row().filter(|_| self.skips) else {
+                        out.error = Some(error);
+                        break;
+                    };
+                    out.bad.push(BadRow {
+                        location: location.clone(),
+                        reason: error.to_string(),
+                        record: block.last_record(&cursor).to_vec(),
+                    });
                 }
             }
         }

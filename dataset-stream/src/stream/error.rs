@@ -87,6 +87,20 @@ pub enum StreamError {
         /// The row.
         context_size: usize,
     },
+    /// More bad rows than are to be left out.
+    #[error(
+        "{bad} of {rows} rows cannot be used, more than {at_most_percent} %; the first: {first}"
+    )]
+    TooManyBadRows {
+        /// Rows left out.
+        bad: u64,
+        /// Rows read, these included.
+        rows: u64,
+        /// What was accepted.
+        at_most_percent: u8,
+        /// What is wrong with the first.
+        first: String,
+    },
     /// The operating system gave no thread.
     #[error("cannot start a thread: {0}")]
     Thread(std::io::Error),
@@ -100,4 +114,17 @@ pub enum StreamError {
         /// The panic's message.
         message: String,
     },
+}
+
+impl StreamError {
+    /// The row that this is about, if it is about a row.
+    pub(crate) fn row(&self) -> Option<&Location> {
+        match self {
+            Self::Read(error) => error.row(),
+            Self::Encode { location, .. }
+            | Self::OutsideVocabulary { location, .. }
+            | Self::RowTooShort { location, .. } => Some(location),
+            _ => None,
+        }
+    }
 }

@@ -16,9 +16,11 @@ pub use options::{Budget, Pretokenized, StreamOptions};
 
 use crate::packing::{DocumentProgress, Packer};
 use crate::source::{Block, Scratch};
-use crate::{TextSource, Tokenizer};
+use crate::{BadRow, BadRows, TextSource, Tokenizer};
 use encode::{Encoded, Encoder, Extent};
 use pipeline::{Pipeline, Work};
+
+type BadRowSink = Box<dyn FnMut(&BadRow) + Send>;
 
 /// A data set as rows of `context_size` token ids.
 ///
@@ -39,6 +41,10 @@ pub struct TokenStream {
     within: DocumentProgress,
     progress: Progress,
     observer: Option<Box<dyn Observer + Send>>,
+    bad_rows: BadRows,
+    /// What was wrong with the first row that was left out.
+    first_bad: Option<String>,
+    bad_row_sink: Option<BadRowSink>,
 }
 
 impl TokenStream {
@@ -55,7 +61,8 @@ impl TokenStream {
         let packer = options.packer(tokenizer)?;
         let most_rows = options.most_rows()?;
         let total_bytes = source.total_bytes();
-        let encoder = Encoder::new(tokenizer.clone(), options);
+        let bad_rows = source.bad_rows();
+        let encoder = Encoder::new(tokenizer.clone(), options, bad_rows);
         let work: Arc<Work> = Arc::new(
             move |block: &Block, scratch: &mut Scratch, stop: &dyn Fn() -> bool| {
                 encoder.encode(block, scratch, stop)
@@ -81,6 +88,9 @@ impl TokenStream {
                 ..Progress::default()
             },
             observer: None,
+            bad_rows,
+            first_bad: None,
+            bad_row_sink: None,
         })
     }
 
@@ -88,6 +98,13 @@ impl TokenStream {
     #[must_use]
     pub fn with_observer(mut self, observer: impl Observer + Send + 'static) -> Self {
         self.observer = Some(Box::new(observer));
+        self
+    }
+
+    /// Hands every row that is left out to `sink` from now on, in the order of the data set.
+    #[must_use]
+    pub fn with_bad_rows(mut self, sink: impl FnMut(&BadRow) + Send + 'static) -> Self {
+        self.bad_row_sink = Some(Box::new(sink));
         self
     }
 
@@ -128,6 +145,7 @@ impl TokenStream {
         if let Some(error) = self.block.error.take() {
             return Err(error);
         }
+        self.take_bad_rows()?;
         self.progress.text_bytes += self.block.text_bytes;
         self.progress.bytes_read = self.progress.bytes_read.max(self.block.on_disk);
         if self.document > 0
@@ -146,6 +164,41 @@ impl TokenStream {
         Ok(ControlFlow::Continue(()))
     }
 }
+
+impl TokenStream {
+    /// Counts the block's bad rows and hands them on.
+    fn take_bad_rows(&mut self) -> Result<(), StreamError> {
+        for bad in std::mem::take(&mut self.block.bad) {
+            self.progress.bad_rows += 1;
+            if let Some(sink) = &mut self.bad_row_sink {
+                sink(&bad);
+            }
+            self.first_bad.get_or_insert(bad.reason);
+        }
+        let Progress {
+            documents,
+            bad_rows: bad,
+            ..
+        } = self.progress;
+        let rows = documents + bad;
+        match self.bad_rows {
+            BadRows::Skip { at_most_percent }
+                if rows >= FEW_ROWS && 100 * bad > u64::from(at_most_percent) * rows =>
+            {
+                Err(StreamError::TooManyBadRows {
+                    bad,
+                    rows,
+                    at_most_percent,
+                    first: self.first_bad.clone().unwrap_or_default(),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Rows from which on the share of bad ones means something.
+const FEW_ROWS: u64 = 1000;
 
 impl Iterator for TokenStream {
     type Item = Result<Vec<u32>, StreamError>;

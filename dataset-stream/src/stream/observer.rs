@@ -7,6 +7,8 @@ use std::ops::ControlFlow;
 pub struct Progress {
     /// Documents whose tokens are in rows, up to a tail that waits for the next row.
     pub documents: u64,
+    /// Rows of the data set that could not be used and were left out.
+    pub bad_rows: u64,
     /// Bytes of text in these documents.
     pub text_bytes: u64,
     /// Tokens in these documents.

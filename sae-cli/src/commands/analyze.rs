@@ -3,6 +3,7 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
+use crate::bad_rows::OnBadRow;
 use crate::cli::Global;
 use crate::demo::Demo;
 use crate::device::Chosen;
@@ -46,6 +47,13 @@ pub(crate) struct Args {
     /// The column that holds the text
     #[arg(long)]
     column: Option<String>,
+    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
+    #[arg(
+        long,
+        value_name = "error|skip|quarantine=FILE",
+        default_value = "error"
+    )]
+    on_bad_row: OnBadRow,
     /// Tokens in a row; by default what cfg.json says
     #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
@@ -88,10 +96,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         check_text_file("--json", path)?;
     }
     let [json, html] = FILES.map(|name| args.out.join(name));
-    let targets = Targets::new(
-        global,
-        [("--out", json.as_path()), ("--out", html.as_path())],
-    )?;
+    let own = [("--out", json.as_path()), ("--out", html.as_path())];
+    let targets = Targets::new(global, own.into_iter().chain(args.on_bad_row.file()))?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref())?;
@@ -205,6 +211,7 @@ fn measure(
     let input = TextInput {
         dataset,
         column: args.column.clone(),
+        on_bad_row: args.on_bad_row.clone(),
         options: StreamOptions {
             prepend_bos,
             budget: Budget::Sequences(args.sequences),
@@ -212,8 +219,10 @@ fn measure(
             ..StreamOptions::new(context_size)
         },
     };
-    let rows = Rows::Stream(Box::new(input.open(&tokenizer, targets)?));
+    let (stream, bad_rows) = input.open(&tokenizer, targets)?;
+    let rows = Rows::Stream(Box::new(stream));
     let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
+    let bad_rows = bad_rows.finish()?;
     if rows.is_empty() {
         bail!(
             "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
@@ -273,6 +282,7 @@ fn measure(
         "tokens": evaluation.sparsity.tokens.seen,
         "prepend_bos": prepend_bos,
         "packing": PackingChoice::Notebook.name(),
+        "bad_rows": bad_rows,
     });
     let timings = Timings {
         load_model_s,

@@ -3,6 +3,7 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
+use crate::bad_rows::{Log, OnBadRow};
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
@@ -49,6 +50,14 @@ pub(crate) struct Args {
     /// The column that holds the text
     #[arg(long, conflicts_with = "tokens")]
     column: Option<String>,
+    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
+    #[arg(
+        long,
+        value_name = "error|skip|quarantine=FILE",
+        default_value = "error",
+        conflicts_with = "tokens"
+    )]
+    on_bad_row: OnBadRow,
     /// Tokens in a row; by default what cfg.json says
     #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
@@ -93,7 +102,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ));
         }
     }
-    let targets = Targets::new(global, args.csv.as_deref().map(|path| ("--csv", path)))?;
+    let own = args.csv.as_deref().map(|path| ("--csv", path));
+    let own = own.into_iter().chain(args.on_bad_row.file());
+    let targets = Targets::new(global, own)?;
     targets.spare(&args.tokens)?;
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae)?;
@@ -103,7 +114,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
     targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
-    let (rows, context_size) = rows(args, &run, &found, budget, global, &targets)?;
+    let (rows, context_size, bad_rows) = rows(args, &run, &found, budget, global, &targets)?;
     let work = Work {
         rows: most(&rows, budget, context_size),
         batch_size: args.batch_size.map(|n| n as usize),
@@ -135,6 +146,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
     drop(bar);
+    let bad_rows = bad_rows.finish()?;
     let evaluate_s = start.elapsed().as_secs_f64() - load_s;
     if evaluation.sparsity.tokens.sequences == 0 {
         bail!(
@@ -155,6 +167,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "batch_size": options.batch_size,
         "plan": plan,
         "n_sequences": evaluation.sparsity.tokens.sequences,
+        "bad_rows": bad_rows,
         "packing": args.dataset.is_some().then(|| args.packing.name()),
         "convention": options.masking.to_string(),
         "reconstruction": "decode(encode(x))",
@@ -198,20 +211,21 @@ fn rows(
     budget: Budget,
     global: &Global,
     targets: &Targets,
-) -> Result<(Rows, usize)> {
+) -> Result<(Rows, usize, Log)> {
     if let Some(path) = &args.tokens {
         let rows = Rows::table(path, budget)?;
         let context_size = match &rows {
             Rows::Table(table, _) => table.context_size(),
             Rows::Stream(_) => unreachable!("a table was opened"),
         };
-        return Ok((rows, context_size));
+        return Ok((rows, context_size, Log::default()));
     }
     let metadata = &run.cfg.metadata;
     let context_size = inputs::context_size(args.context_size, metadata)?;
     let input = TextInput {
         dataset: inputs::dataset(args.dataset.as_deref(), metadata)?,
         column: args.column.clone(),
+        on_bad_row: args.on_bad_row.clone(),
         options: StreamOptions {
             packing: args.packing.packing(),
             prepend_bos: metadata.prepend_bos.unwrap_or(true),
@@ -220,10 +234,8 @@ fn rows(
             ..StreamOptions::new(context_size)
         },
     };
-    Ok((
-        Rows::Stream(Box::new(input.open(&model.tokenizer()?, targets)?)),
-        context_size,
-    ))
+    let (stream, log) = input.open(&model.tokenizer()?, targets)?;
+    Ok((Rows::Stream(Box::new(stream)), context_size, log))
 }
 
 fn masking(args: &Args, found: &FoundModel, config: &LlamaConfig) -> Result<Masking> {

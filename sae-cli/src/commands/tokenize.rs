@@ -1,5 +1,6 @@
 //! `sae tokenize`
 
+use crate::bad_rows::OnBadRow;
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
 use crate::output::check_file;
@@ -29,6 +30,13 @@ pub(crate) struct Args {
     /// The column that holds the text; found by itself if its name is a common one
     #[arg(long)]
     column: Option<String>,
+    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
+    #[arg(
+        long,
+        value_name = "error|skip|quarantine=FILE",
+        default_value = "error"
+    )]
+    on_bad_row: OnBadRow,
     /// Ids in a row, BOS included
     #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: usize,
@@ -51,12 +59,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     check_file("--out", &args.out)?;
-    let targets = Targets::new(global, [("--out", args.out.as_path())])?;
+    let own = std::iter::once(("--out", args.out.as_path())).chain(args.on_bad_row.file());
+    let targets = Targets::new(global, own)?;
     let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
         dataset: args.dataset.clone(),
         column: args.column.clone(),
+        on_bad_row: args.on_bad_row.clone(),
         options: StreamOptions {
             packing: args.packing.packing(),
             prepend_bos: !args.no_bos,
@@ -65,7 +75,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ..StreamOptions::new(args.context_size)
         },
     };
-    let stream = input.open(&tokenizer, &targets)?;
+    let (stream, bad_rows) = input.open(&tokenizer, &targets)?;
     let mut writer = TokenTableWriter::create(follow(&args.out), &input.metadata(&tokenizer))?;
     let most = match budget {
         Budget::Sequences(n) => Some(n),
@@ -80,6 +90,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         bar.sequences(rows);
     }
     drop(bar);
+    let bad_rows = bad_rows.finish()?;
     if rows == 0 {
         bail!(
             "{}: the text gives not one row of {} tokens; nothing was written. Give more text or a smaller --context-size",
@@ -100,6 +111,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "tokens": tokens,
         "packing": args.packing.name(),
         "prepend_bos": !args.no_bos,
+        "bad_rows": bad_rows,
         "out": args.out,
     });
     global.output().emit(&text, &result)
