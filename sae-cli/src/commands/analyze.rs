@@ -17,7 +17,7 @@ use crate::report::{self, Report, Timings};
 use crate::targets::Targets;
 use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Context, Result, bail};
-use dataset_stream::{Budget, StreamOptions};
+use dataset_stream::{Budget, StreamOptions, Tokenizer};
 use sae_core::RunDir;
 use sae_metrics::{Masking, ProtocolOptions, evaluate};
 use serde_json::{Value, json};
@@ -219,23 +219,7 @@ fn measure(
             ..StreamOptions::new(context_size)
         },
     };
-    let (stream, bad_rows) = input.open(&tokenizer, targets)?;
-    let rows = Rows::Stream(Box::new(stream));
-    let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
-    let bad_rows = bad_rows.finish()?;
-    if rows.is_empty() {
-        bail!(
-            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
-            input.dataset
-        );
-    }
-    if (rows.len() as u64) < args.sequences {
-        tracing::warn!(
-            "the text gives {} rows of {context_size} tokens, not the {} asked for",
-            rows.len(),
-            args.sequences
-        );
-    }
+    let (rows, bad_rows) = rows(&input, &tokenizer, args.sequences, targets)?;
     let tokenize_s = clock.lap();
     let work = Work {
         rows: Some(rows.len() as u64),
@@ -304,6 +288,33 @@ fn measure(
     report.warnings = Signs::new(&evaluation, cfg.d_sae, Some(prepend_bos)).warnings();
     report.warnings.extend(of_place(cfg));
     Ok(Some(report))
+}
+
+/// All rows, and how many of the data set's were left out.
+fn rows(
+    input: &TextInput,
+    tokenizer: &Tokenizer,
+    sequences: u64,
+    targets: &Targets,
+) -> Result<(Vec<Vec<u32>>, u64)> {
+    let (stream, bad_rows) = input.open(tokenizer, targets)?;
+    let rows = Rows::Stream(Box::new(stream));
+    let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
+    let bad_rows = bad_rows.finish()?;
+    let context_size = input.options.context_size;
+    if rows.is_empty() {
+        bail!(
+            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
+            input.dataset
+        );
+    }
+    if (rows.len() as u64) < sequences {
+        tracing::warn!(
+            "the text gives {} rows of {context_size} tokens, not the {sequences} asked for",
+            rows.len()
+        );
+    }
+    Ok((rows, bad_rows))
 }
 
 /// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.
