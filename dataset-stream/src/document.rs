@@ -68,6 +68,18 @@ pub enum Place {
     Whole,
 }
 
+impl Place {
+    /// The number of the row in its file, counted from 0 and with gaps where there are blank lines.
+    pub(crate) fn ordinal(self) -> u64 {
+        match self {
+            Self::Line(line) => line.saturating_sub(1),
+            Self::Row(row) => row,
+            Self::Record { index, .. } => index,
+            Self::Whole => 0,
+        }
+    }
+}
+
 impl fmt::Display for Location {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let file = &self.file;

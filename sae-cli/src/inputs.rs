@@ -9,7 +9,7 @@ use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use dataset_stream::{
     Budget, Packing, ReadError, SaeLensPacking, SourceError, SourceOptions, StreamOptions,
-    TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
+    StreamState, TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
 };
 use llama_hooked::{Llama, LlamaConfig, ModelFiles, ModelSource, Placement};
 use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
@@ -228,6 +228,16 @@ impl TextInput {
         tokenizer: &Tokenizer,
         targets: &Targets,
     ) -> Result<(TokenStream, Log)> {
+        self.open_at(None, tokenizer, targets)
+    }
+
+    /// As [`open`](Self::open), going on from a state.
+    pub(crate) fn open_at(
+        &self,
+        state: Option<StreamState>,
+        tokenizer: &Tokenizer,
+        targets: &Targets,
+    ) -> Result<(TokenStream, Log)> {
         let source_options = SourceOptions {
             column: self.column.clone(),
             bad_rows: self.on_bad_row.policy(),
@@ -238,7 +248,10 @@ impl TextInput {
         targets.spare(tokenizer_files(tokenizer.path()))?;
         let log = self.on_bad_row.log()?;
         let sink = log.clone();
-        let stream = TokenStream::new(source, tokenizer, &self.options)?;
+        let stream = match state {
+            None => TokenStream::new(source, tokenizer, &self.options)?,
+            Some(state) => TokenStream::resume(source, tokenizer, &self.options, state)?,
+        };
         Ok((stream.with_bad_rows(move |bad| sink.push(bad)), log))
     }
 

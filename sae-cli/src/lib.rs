@@ -5,6 +5,7 @@
 
 pub mod adapters;
 mod bad_rows;
+mod checkpoint;
 mod cli;
 mod commands;
 mod demo;

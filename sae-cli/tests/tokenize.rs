@@ -24,7 +24,8 @@ fn rows_are_packed_the_notebooks_way() {
     assert_eq!(
         result,
         serde_json::json!({
-            "rows": 40, "context_size": 32, "tokens": 1280, "packing": "notebook", "prepend_bos": true, "out": "t.safetensors",
+            "rows": 40, "context_size": 32, "tokens": 1280, "packing": "notebook", "prepend_bos": true,
+            "bad_rows": 0, "out": "t.safetensors",
         })
     );
     let table = tokens(&scratch, "t.safetensors");

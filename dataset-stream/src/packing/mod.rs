@@ -3,6 +3,8 @@
 mod notebook;
 mod saelens;
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 
 use notebook::Notebook;
@@ -129,6 +131,22 @@ impl Packer {
         }
     }
 
+    /// What has been packed but not handed out.
+    pub(crate) fn state(&self) -> PackerState {
+        match &self.0 {
+            Kind::Notebook(packer) => packer.state(),
+            Kind::SaeLens(packer) => packer.state(),
+        }
+    }
+
+    /// Goes on from such a state of a packer with the same settings, whose rows are longer than the unfinished one.
+    pub(crate) fn restore(&mut self, state: PackerState) {
+        match &mut self.0 {
+            Kind::Notebook(packer) => packer.restore(state),
+            Kind::SaeLens(packer) => packer.restore(state),
+        }
+    }
+
     /// Packs on in a document until a row is complete; `None` when the document is used up.
     pub(crate) fn next_row(
         &mut self,
@@ -147,8 +165,23 @@ fn empty_row(context_size: usize) -> Vec<u32> {
     Vec::with_capacity(context_size.min(1 << 16))
 }
 
+/// The unfinished row of a packer.
+#[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PackerState {
+    row: Vec<u32>,
+    /// An earlier document had tokens.
+    any: bool,
+}
+
+impl PackerState {
+    /// Ids in the unfinished row.
+    pub(crate) fn n_ids(&self) -> usize {
+        self.row.len()
+    }
+}
+
 /// How far into a document its packer is.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DocumentProgress {
     /// Ids used.
     offset: usize,

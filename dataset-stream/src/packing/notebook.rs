@@ -1,6 +1,6 @@
 //! One continuous stream with EOS between documents.
 
-use super::{DocumentProgress, empty_row};
+use super::{DocumentProgress, PackerState, empty_row};
 
 #[derive(Debug, Clone)]
 pub(super) struct Notebook {
@@ -38,7 +38,7 @@ impl Notebook {
                 return Some(self.finish_row());
             }
         }
-        let rest = &document[progress.offset..];
+        let rest = document.get(progress.offset..).unwrap_or_default();
         if rest.is_empty() {
             return None;
         }
@@ -47,6 +47,19 @@ impl Notebook {
         self.row.extend_from_slice(&rest[..taken]);
         progress.offset += taken;
         (self.row.len() == self.context_size).then(|| self.finish_row())
+    }
+
+    pub(super) fn state(&self) -> PackerState {
+        PackerState {
+            row: self.row.clone(),
+            any: self.any,
+        }
+    }
+
+    pub(super) fn restore(&mut self, state: PackerState) {
+        self.row.clear();
+        self.row.extend(state.row);
+        self.any = state.any;
     }
 
     fn start_row(&mut self) {

@@ -4,7 +4,7 @@
 //! after it is left out. A prefix may be cut by the row's end; then only a missing begin-of-sequence is made up for in the
 //! next row.
 
-use super::{DocumentProgress, empty_row};
+use super::{DocumentProgress, PackerState, empty_row};
 
 /// [`SaeLensPacking`](super::SaeLensPacking) with the tokens looked up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -59,6 +59,17 @@ impl SaeLens {
             }
         }
         None
+    }
+
+    pub(super) fn state(&self) -> PackerState {
+        PackerState {
+            row: self.row.clone().unwrap_or_default(),
+            any: self.row.is_some(),
+        }
+    }
+
+    pub(super) fn restore(&mut self, state: PackerState) {
+        self.row = state.any.then_some(state.row);
     }
 
     /// The one row of a document that is not joined with others.

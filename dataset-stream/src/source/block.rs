@@ -13,6 +13,8 @@ use crate::{Location, Place};
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) file: Arc<str>,
+    /// The file's number in the source; set by the reader of all files.
+    pub(crate) file_number: usize,
     pub(crate) rows: Rows,
     /// Rows, by their number in the block, that the reader has seen to be bad; they stand empty in `rows`.
     pub(crate) bad: Vec<(usize, BadCell)>,
@@ -83,6 +85,15 @@ pub(crate) struct Cursor {
 pub(crate) enum RowRef<'a> {
     Text(&'a str),
     Ids(&'a [u32]),
+}
+
+impl Cursor {
+    /// After so many rows that end there.
+    fn after(rows: usize, ends: &[usize]) -> Self {
+        let row = rows.min(ends.len());
+        let byte = row.checked_sub(1).map_or(0, |last| ends[last]);
+        Self { byte, row }
+    }
 }
 
 impl Block {
@@ -158,6 +169,40 @@ impl Block {
                 }
                 Some(Ok((RowRef::Ids(&ids[range]), place)))
             }
+        }
+    }
+
+    /// A cursor before the first row whose number in the file is at least `ordinal`; rows before it are not parsed.
+    pub(crate) fn cursor_at(&self, ordinal: u64) -> Cursor {
+        let to_skip =
+            |first: u64| usize::try_from(ordinal.saturating_sub(first)).unwrap_or(usize::MAX);
+        match &self.rows {
+            Rows::Lines {
+                buf, first_line, ..
+            } => {
+                let row = to_skip(first_line.saturating_sub(1));
+                let byte = row.checked_sub(1).map_or(0, |last| {
+                    let end = memchr::memchr_iter(b'\n', buf).nth(last);
+                    end.map_or(buf.len(), |end| end + 1)
+                });
+                Cursor { byte, row }
+            }
+            Rows::Values {
+                spans, first_index, ..
+            } => Cursor {
+                byte: 0,
+                row: to_skip(*first_index).min(spans.len()),
+            },
+            Rows::Texts { ends, places, .. } => {
+                let first = match places {
+                    Places::Whole => 0,
+                    Places::Rows(first) => *first,
+                };
+                Cursor::after(to_skip(first), ends)
+            }
+            Rows::Ids {
+                ends, first_row, ..
+            } => Cursor::after(to_skip(*first_row), ends),
         }
     }
 

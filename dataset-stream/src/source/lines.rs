@@ -81,6 +81,7 @@ impl Lines {
     fn too_long(&self, line: u64, limit: usize) -> Block {
         Block {
             file: Arc::clone(&self.file.name),
+            file_number: 0,
             rows: Rows::Lines {
                 buf: b"\n".to_vec(),
                 first_line: line,
@@ -133,6 +134,7 @@ impl BlockReader for Lines {
             let column = context.json_column(lines)?;
             return Ok(Some(Block {
                 file: Arc::clone(&self.file.name),
+                file_number: 0,
                 rows: Rows::Lines {
                     buf,
                     first_line,

@@ -75,6 +75,7 @@ impl<I: Iterator<Item = Content> + Send> BlockReader for Memory<I> {
         }
         Ok(Some(Block {
             file: Arc::clone(&self.name),
+            file_number: 0,
             rows,
             bad: Vec::new(),
             limit: usize::MAX,

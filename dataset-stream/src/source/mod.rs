@@ -68,6 +68,7 @@ pub struct TextSource {
     scratch: Scratch,
     total_bytes: u64,
     files: Vec<PathBuf>,
+    sizes: Vec<u64>,
     finished: bool,
 }
 
@@ -81,11 +82,11 @@ impl TextSource {
     pub fn open(spec: &str, options: &SourceOptions) -> Result<Self, SourceError> {
         let files = spec::resolve(spec)?;
         tracing::debug!(spec, files = files.len(), "opening data set");
-        let total_bytes = files.iter().map(|file| file.bytes).sum();
+        let sizes: Vec<u64> = files.iter().map(|file| file.bytes).collect();
         let paths = files.iter().map(|file| file.path.clone()).collect();
         let mut reader = Reader::new(files, options);
         reader.peek()?;
-        Ok(Self::new(reader, total_bytes, paths))
+        Ok(Self::new(reader, sizes, paths))
     }
 
     /// A source of documents that the caller has or makes, one after the other.
@@ -97,19 +98,20 @@ impl TextSource {
         let reader = memory::Memory::new(documents.into_iter());
         Self::new(
             Reader::of(Box::new(reader), &SourceOptions::default()),
-            0,
+            Vec::new(),
             Vec::new(),
         )
     }
 
-    fn new(reader: Reader, total_bytes: u64, files: Vec<PathBuf>) -> Self {
+    fn new(reader: Reader, sizes: Vec<u64>, files: Vec<PathBuf>) -> Self {
         Self {
             reader,
             block: None,
             cursor: Cursor::default(),
             scratch: Scratch::default(),
-            total_bytes,
+            total_bytes: sizes.iter().sum(),
             files,
+            sizes,
             finished: false,
         }
     }
@@ -122,6 +124,21 @@ impl TextSource {
     /// The files, in the order in which they are read; none for documents from memory.
     pub fn files(&self) -> &[PathBuf] {
         &self.files
+    }
+
+    pub(crate) fn options(&self) -> &SourceOptions {
+        self.reader.options()
+    }
+
+    /// The files by name and size, which tell this data set from another.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, u64)> {
+        let names = self
+            .files
+            .iter()
+            .map(|path| path.file_name().unwrap_or_default());
+        names
+            .map(std::ffi::OsStr::to_string_lossy)
+            .zip(self.sizes.iter().copied())
     }
 
     pub(crate) fn bad_rows(&self) -> BadRows {

@@ -182,6 +182,7 @@ impl BlockReader for Parquet {
         self.next_row += batch.num_rows() as u64;
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
+            file_number: 0,
             rows,
             bad,
             limit: context.limit,

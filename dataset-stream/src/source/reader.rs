@@ -77,6 +77,10 @@ impl Context<'_> {
 /// All files of a source.
 pub(crate) struct Reader {
     files: std::vec::IntoIter<DataFile>,
+    /// Of all files, on disk.
+    sizes: Vec<u64>,
+    /// Files opened so far.
+    opened: usize,
     current: Option<Box<dyn BlockReader>>,
     column: Option<Arc<Column>>,
     options: SourceOptions,
@@ -88,7 +92,9 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(files: Vec<DataFile>, options: &SourceOptions) -> Self {
         Self {
+            sizes: files.iter().map(|file| file.bytes).collect(),
             files: files.into_iter(),
+            opened: 0,
             current: None,
             column: None,
             options: options.clone(),
@@ -101,8 +107,22 @@ impl Reader {
     pub(crate) fn of(reader: Box<dyn BlockReader>, options: &SourceOptions) -> Self {
         Self {
             current: Some(reader),
+            opened: 1,
             ..Self::new(Vec::new(), options)
         }
+    }
+
+    /// Goes on at a file, by its number; the column that has been found stays.
+    pub(crate) fn skip_to_file(&mut self, number: usize) {
+        if number < self.opened {
+            // It is open, or was found to be empty when the first block was read.
+            return;
+        }
+        (self.peeked, self.current) = (None, None);
+        while self.opened < number && self.files.next().is_some() {
+            self.opened += 1;
+        }
+        self.finished_bytes = self.sizes[..self.opened.min(self.sizes.len())].iter().sum();
     }
 
     pub(crate) fn options(&self) -> &SourceOptions {
@@ -126,6 +146,7 @@ impl Reader {
                 };
                 tracing::debug!(file = %file.name, "opening");
                 self.current = Some(open(file)?);
+                self.opened += 1;
             }
             let Some(current) = &mut self.current else {
                 return Ok(None);
@@ -142,6 +163,7 @@ impl Reader {
             if let Some(mut block) = block {
                 self.target = (self.target * 2).min(FULL_BLOCK);
                 block.on_disk = self.finished_bytes + on_disk;
+                block.file_number = self.opened.saturating_sub(1);
                 return Ok(Some(block));
             }
             self.finished_bytes += on_disk;

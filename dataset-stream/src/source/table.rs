@@ -55,6 +55,7 @@ impl BlockReader for TableRows {
         self.next_row = last;
         Ok(Some(Block {
             file: Arc::clone(&self.name),
+            file_number: 0,
             rows: Rows::Ids {
                 ids,
                 ends,

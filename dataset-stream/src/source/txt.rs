@@ -54,6 +54,7 @@ impl BlockReader for Txt {
         let ends = vec![buf.len()];
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
+            file_number: 0,
             rows: Rows::Texts {
                 buf,
                 ends,

@@ -115,6 +115,7 @@ impl BlockReader for Values {
         let column = context.json_column(values)?;
         Ok(Some(Block {
             file: Arc::clone(&self.file.name),
+            file_number: 0,
             rows: Rows::Values {
                 buf,
                 spans,

@@ -11,7 +11,8 @@ use crate::{BadRow, BadRows, Place, Tokenizer};
 pub(super) struct Encoded {
     pub(super) ids: Vec<u32>,
     pub(super) documents: Vec<Extent>,
-    pub(super) text_bytes: u64,
+    /// The file they are from, by its number.
+    pub(super) file: usize,
     pub(super) on_disk: u64,
     /// Rows that were left out.
     pub(super) bad: Vec<BadRow>,
@@ -25,6 +26,10 @@ pub(super) struct Extent {
     pub(super) end: usize,
     /// It is a row as it stands.
     pub(super) is_row: bool,
+    /// Bytes of its text.
+    pub(super) text_bytes: u64,
+    /// Its number in its file.
+    pub(super) ordinal: u64,
 }
 
 impl Encoded {
@@ -41,17 +46,25 @@ pub(super) struct Encoder {
     pretokenized: Pretokenized,
     context_size: usize,
     skips: bool,
+    /// Where to begin: the file, and the number of the document there.
+    start: (usize, u64),
     /// That tokenised rows are cut has been said.
     cut: Once,
 }
 
 impl Encoder {
-    pub(super) fn new(tokenizer: Tokenizer, options: &StreamOptions, bad_rows: BadRows) -> Self {
+    pub(super) fn new(
+        tokenizer: Tokenizer,
+        options: &StreamOptions,
+        bad_rows: BadRows,
+        start: (usize, u64),
+    ) -> Self {
         Self {
             tokenizer,
             pretokenized: options.pretokenized,
             context_size: options.context_size,
             skips: bad_rows != BadRows::Error,
+            start,
             cut: Once::new(),
         }
     }
@@ -65,24 +78,36 @@ impl Encoder {
     ) -> Encoded {
         let mut out = Encoded {
             on_disk: block.on_disk,
+            file: block.file_number,
             ..Encoded::default()
         };
         out.ids.reserve(block.bytes() / 4);
-        let mut cursor = Cursor::default();
+        let (file, document) = self.start;
+        let mut cursor = if block.file_number == file {
+            block.cursor_at(document)
+        } else {
+            Cursor::default()
+        };
         while !stop()
             && let Some(next) = block.next(&mut cursor, scratch)
         {
-            let result = next
-                .map_err(StreamError::from)
-                .and_then(|(row, place)| match row {
-                    RowRef::Text(text) => self.text(text, block, place, &mut out),
-                    RowRef::Ids(ids) => self.ids(ids, block, place, &mut out),
-                });
-            match result {
-                Ok(is_row) => out.documents.push(Extent {
+            let result = next.map_err(StreamError::from).and_then(|(row, place)| {
+                let (is_row, text_bytes) = match row {
+                    RowRef::Text(text) => {
+                        self.text(text, block, place, &mut out)?;
+                        (false, text.len() as u64)
+                    }
+                    RowRef::Ids(ids) => (self.ids(ids, block, place, &mut out)?, 0),
+                };
+                Ok(Extent {
                     end: out.ids.len(),
                     is_row,
-                }),
+                    text_bytes,
+                    ordinal: place.ordinal(),
+                })
+            });
+            match result {
+                Ok(extent) => out.documents.push(extent),
                 Err(error) => {
                     out.ids
                         .truncate(out.documents.last().map_or(0, |last| last.end));
@@ -107,15 +132,13 @@ impl Encoder {
         block: &Block,
         place: Place,
         out: &mut Encoded,
-    ) -> Result<bool, StreamError> {
-        out.text_bytes += text.len() as u64;
+    ) -> Result<(), StreamError> {
         self.tokenizer
             .encode_into(text, &mut out.ids)
             .map_err(|source| StreamError::Encode {
                 location: block.location(place),
                 source,
-            })?;
-        Ok(false)
+            })
     }
 
     fn ids(

@@ -87,6 +87,9 @@ pub enum StreamError {
         /// The row.
         context_size: usize,
     },
+    /// A state that the stream cannot go on from.
+    #[error(transparent)]
+    State(#[from] super::StateError),
     /// More bad rows than are to be left out.
     #[error(
         "{bad} of {rows} rows cannot be used, more than {at_most_percent} %; the first: {first}"

@@ -2,8 +2,10 @@
 
 use std::ops::ControlFlow;
 
+use serde::{Deserialize, Serialize};
+
 /// How far a stream is. All counts are of what has been handed on, not of what threads are working on ahead.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Progress {
     /// Documents whose tokens are in rows, up to a tail that waits for the next row.
     pub documents: u64,

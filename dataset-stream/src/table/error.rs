@@ -93,4 +93,14 @@ pub enum TableError {
         /// The table's.
         context_size: usize,
     },
+    /// A partial table that is not the one that was begun.
+    #[error(
+        "{path:?} does not hold the first {rows} rows of this table: it was begun with other settings, or is damaged; remove it to start anew"
+    )]
+    NotBegun {
+        /// The partial file.
+        path: PathBuf,
+        /// What it should hold.
+        rows: usize,
+    },
 }

@@ -1,25 +1,37 @@
 //! Writes a table row by row, without keeping it.
 
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::fs::{File, OpenOptions};
+use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempPath};
 
 use super::{KEY, METADATA, TableError, TableMetadata};
 
 /// Writes a [`TokenTable`](super::TokenTable) file row by row.
 ///
 /// Rows go to a temporary file beside the target, which takes the target's name when the writer is
-/// [finished](TokenTableWriter::finish), and is removed when it is not.
+/// [finished](TokenTableWriter::finish), and is removed when it is not; or to a [partial](TokenTableWriter::partial) file, which stays
+/// when the work is interrupted, so that it can be [resumed](TokenTableWriter::resume).
 #[derive(Debug)]
 pub struct TokenTableWriter {
     path: PathBuf,
-    out: BufWriter<NamedTempFile>,
+    out: BufWriter<File>,
+    unfinished: Unfinished,
     metadata: TableMetadata,
     header_len: usize,
     rows: usize,
     bytes: Vec<u8>,
+}
+
+/// Where a table is until it is finished.
+#[derive(Debug)]
+enum Unfinished {
+    /// Removed when it is dropped.
+    Temporary(TempPath),
+    /// Left.
+    Partial(PathBuf),
 }
 
 impl TokenTableWriter {
@@ -29,29 +41,99 @@ impl TokenTableWriter {
     /// When no file can be made in the directory of `path`, and when the context size is 0.
     pub fn create(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
         let path = path.as_ref();
+        let (file, temporary) = temporary_beside(path)
+            .map_err(|source| write_error(path, source))?
+            .into_parts();
+        Self::start(path, metadata, file, Unfinished::Temporary(temporary))
+    }
+
+    /// As [`create`](Self::create), in a file that stays if the work is interrupted: that of `path` with `.part` added.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn partial(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
+        let path = path.as_ref();
+        let partial = partial_path(path);
+        let file = File::create(&partial).map_err(|source| write_error(&partial, source))?;
+        Self::start(path, metadata, file, Unfinished::Partial(partial))
+    }
+
+    /// Goes on with a [partial](Self::partial) table after its first `rows` rows; what was written after them is cut off.
+    ///
+    /// # Errors
+    /// When there is no partial file of at least so many rows, begun with the same metadata.
+    pub fn resume(
+        path: impl AsRef<Path>,
+        metadata: &TableMetadata,
+        rows: usize,
+    ) -> Result<Self, TableError> {
+        let path = path.as_ref();
+        let partial = partial_path(path);
+        let open = OpenOptions::new().read(true).write(true).open(&partial);
+        let mut file = open.map_err(|source| write_error(&partial, source))?;
+        let header_len = header_len(metadata);
+        let end = (8 + header_len + 4 * rows * metadata.context_size) as u64;
+        let mut found = [0; 8];
+        let read = file
+            .read_exact(&mut found)
+            .and_then(|()| Ok(file.metadata()?.len()));
+        let len = read.map_err(|source| write_error(&partial, source))?;
+        if u64::from_le_bytes(found) != header_len as u64 || len < end {
+            return Err(TableError::NotBegun {
+                path: partial,
+                rows,
+            });
+        }
+        file.set_len(end)
+            .and_then(|()| file.seek(SeekFrom::End(0)))
+            .map_err(|source| write_error(&partial, source))?;
+        Ok(Self {
+            path: path.to_owned(),
+            out: BufWriter::with_capacity(1 << 20, file),
+            unfinished: Unfinished::Partial(partial),
+            metadata: metadata.clone(),
+            header_len,
+            rows,
+            bytes: Vec::new(),
+        })
+    }
+
+    fn start(
+        path: &Path,
+        metadata: &TableMetadata,
+        file: File,
+        unfinished: Unfinished,
+    ) -> Result<Self, TableError> {
         if metadata.context_size == 0 {
             return Err(TableError::NotRows {
                 found: 0,
                 context_size: 0,
             });
         }
-        let file = temporary_beside(path).map_err(|source| TableError::Io {
-            doing: "write",
-            path: path.to_owned(),
-            source,
-        })?;
-        // How many rows there will be is not known yet: the header gets the room that the largest number would need.
-        let header_len = (8 + header(metadata, usize::MAX, u64::MAX).len()).next_multiple_of(8) - 8;
         let mut writer = Self {
             path: path.to_owned(),
             out: BufWriter::with_capacity(1 << 20, file),
+            unfinished,
             metadata: metadata.clone(),
-            header_len,
+            header_len: header_len(metadata),
             rows: 0,
             bytes: Vec::new(),
         };
         writer.write_header().map_err(|source| writer.io(source))?;
         Ok(writer)
+    }
+
+    /// Makes sure that the rows so far are on the disk, and returns their number: whoever notes that can
+    /// [resume](Self::resume) from it.
+    ///
+    /// # Errors
+    /// When they cannot be written.
+    pub fn checkpoint(&mut self) -> Result<usize, TableError> {
+        self.out
+            .flush()
+            .and_then(|()| self.out.get_ref().sync_data())
+            .map_err(|source| self.io(source))?;
+        Ok(self.rows)
     }
 
     /// Adds a row.
@@ -83,16 +165,21 @@ impl TokenTableWriter {
     pub fn finish(mut self) -> Result<usize, TableError> {
         self.complete().map_err(|source| self.io(source))?;
         let Self {
-            path, out, rows, ..
+            path,
+            out,
+            rows,
+            unfinished,
+            ..
         } = self;
-        let io = |source| TableError::Io {
-            doing: "write",
-            path: path.clone(),
-            source,
-        };
+        let io = |source| write_error(&path, source);
         let file = out.into_inner().map_err(|e| io(e.into_error()))?;
-        file.as_file().sync_all().map_err(io)?;
-        file.persist(&path).map_err(|e| io(e.error))?;
+        file.sync_all().map_err(io)?;
+        match unfinished {
+            Unfinished::Temporary(temporary) => {
+                temporary.persist(&path).map_err(|e| io(e.error))?;
+            }
+            Unfinished::Partial(partial) => std::fs::rename(partial, &path).map_err(io)?,
+        }
         Ok(rows)
     }
 
@@ -113,12 +200,27 @@ impl TokenTableWriter {
     }
 
     fn io(&self, source: std::io::Error) -> TableError {
-        TableError::Io {
-            doing: "write",
-            path: self.path.clone(),
-            source,
-        }
+        write_error(&self.path, source)
     }
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> TableError {
+    TableError::Io {
+        doing: "write",
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn partial_path(path: &Path) -> PathBuf {
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".part");
+    path.with_file_name(name)
+}
+
+/// How many rows there will be is not known at first: the header gets the room that the largest number would need.
+fn header_len(metadata: &TableMetadata) -> usize {
+    (8 + header(metadata, usize::MAX, u64::MAX).len()).next_multiple_of(8) - 8
 }
 
 fn header(metadata: &TableMetadata, rows: usize, bytes: u64) -> String {

@@ -1,13 +1,15 @@
 //! `sae tokenize`
 
+use crate::UsageError;
 use crate::bad_rows::OnBadRow;
+use crate::checkpoint::Checkpoint;
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
 use crate::output::check_file;
 use crate::progress::Bar;
 use crate::targets::{Targets, follow};
-use anyhow::{Result, bail};
-use dataset_stream::{Budget, StreamOptions, TokenTableWriter};
+use anyhow::{Context, Result, bail};
+use dataset_stream::{Budget, StreamOptions, StreamState, TokenTableWriter};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -52,6 +54,12 @@ pub(crate) struct Args {
     /// Stop after this many rows
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     sequences: Option<u64>,
+    /// Keep OUT.part and OUT.state.json while working, and go on from them if an earlier run was interrupted
+    #[arg(long)]
+    resume: bool,
+    /// With --resume, note the place after every so many rows
+    #[arg(long, value_name = "N", default_value_t = 16_384, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     out: PathBuf,
@@ -75,22 +83,50 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ..StreamOptions::new(args.context_size)
         },
     };
-    let (stream, bad_rows) = input.open(&tokenizer, &targets)?;
-    let mut writer = TokenTableWriter::create(follow(&args.out), &input.metadata(&tokenizer))?;
+    let out = follow(&args.out);
+    if args.resume && args.on_bad_row.file().is_some() {
+        bail!(UsageError(
+            "--resume: rows set aside before an interruption would be lost; use --on-bad-row skip"
+                .to_owned()
+        ));
+    }
+    let checkpoint = args.resume.then(|| Checkpoint::beside(&out));
+    let state = match &checkpoint {
+        Some(checkpoint) => checkpoint.read()?,
+        None => None,
+    };
+    let mut rows = state.as_ref().map_or(0, StreamState::rows);
+    let opened = input.open_at(state, &tokenizer, &targets);
+    let (mut stream, bad_rows) = match &checkpoint {
+        Some(checkpoint) => opened.with_context(|| checkpoint.advice())?,
+        None => opened?,
+    };
+    let metadata = input.metadata(&tokenizer);
+    let mut writer = match rows {
+        0 if args.resume => TokenTableWriter::partial(&out, &metadata)?,
+        0 => TokenTableWriter::create(&out, &metadata)?,
+        rows => TokenTableWriter::resume(&out, &metadata, rows as usize)?,
+    };
     let most = match budget {
         Budget::Sequences(n) => Some(n),
         Budget::Tokens(n) => Some(n / args.context_size as u64),
         Budget::Everything => None,
     };
     let bar = Bar::new(global.quiet, "tokenising", most, args.context_size);
-    let mut rows = 0_u64;
-    for row in stream {
+    while let Some(row) = stream.next() {
         writer.push(&row?)?;
         rows += 1;
         bar.sequences(rows);
+        let due = rows.is_multiple_of(args.checkpoint_every);
+        if let Some(checkpoint) = checkpoint.as_ref().filter(|_| due) {
+            // The rows first: a state must not promise what is not on the disk.
+            writer.checkpoint()?;
+            checkpoint.write(&stream.state())?;
+        }
     }
     drop(bar);
-    let bad_rows = bad_rows.finish()?;
+    bad_rows.finish()?;
+    let bad_rows = stream.progress().bad_rows;
     if rows == 0 {
         bail!(
             "{}: the text gives not one row of {} tokens; nothing was written. Give more text or a smaller --context-size",
@@ -99,6 +135,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         );
     }
     writer.finish()?;
+    if let Some(checkpoint) = checkpoint {
+        checkpoint.remove()?;
+    }
     let tokens = rows * args.context_size as u64;
     let text = format!(
         "{rows} rows of {} tokens ({tokens} in all) in {}\n",

@@ -1,0 +1,249 @@
+//! A stream that goes on from a state gives the rows that would have come next, however often it is interrupted.
+
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
+
+mod support;
+
+use dataset_stream::{
+    BadRows, Budget, Packing, Pretokenized, Progress, SaeLensPacking, SourceOptions, StreamOptions,
+    StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
+};
+use proptest::prelude::*;
+use std::fs;
+use std::path::Path;
+use support::{Folder, bytes_tokenizer, gzip, zstd};
+
+struct Data {
+    dir: tempfile::TempDir,
+    tokenizer: Tokenizer,
+}
+
+impl Data {
+    fn new(files: &[(&str, Vec<u8>)]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        Self {
+            dir,
+            tokenizer: bytes_tokenizer(&Folder::new()),
+        }
+    }
+
+    fn source(&self) -> TextSource {
+        let options = SourceOptions {
+            bad_rows: BadRows::Skip {
+                at_most_percent: 100,
+            },
+            ..SourceOptions::default()
+        };
+        TextSource::open(self.dir.path().to_str().unwrap(), &options).unwrap()
+    }
+
+    fn all(&self, options: &StreamOptions) -> (Vec<Vec<u32>>, Progress) {
+        let mut stream = TokenStream::new(self.source(), &self.tokenizer, options).unwrap();
+        let rows = stream.by_ref().map(Result::unwrap).collect();
+        (rows, stream.progress())
+    }
+
+    /// In parts of so many rows, each from the state that the one before left, written out and read in again.
+    fn in_parts(&self, options: &StreamOptions, parts: &[usize]) -> (Vec<Vec<u32>>, Progress) {
+        let mut rows = Vec::new();
+        let mut stream = TokenStream::new(self.source(), &self.tokenizer, options).unwrap();
+        for (i, &n) in parts.iter().enumerate() {
+            rows.extend(stream.by_ref().take(n).map(Result::unwrap));
+            let text = serde_json::to_string(&stream.state()).unwrap();
+            let state: StreamState = serde_json::from_str(&text).unwrap();
+            assert_eq!(state.rows(), rows.len() as u64);
+            let options = StreamOptions {
+                threads: 1 + i % 3,
+                ..options.clone()
+            };
+            stream = TokenStream::resume(self.source(), &self.tokenizer, &options, state).unwrap();
+        }
+        rows.extend(stream.by_ref().map(Result::unwrap));
+        (rows, stream.progress())
+    }
+}
+
+/// Documents of all lengths, blank lines and bad rows among them.
+fn lines(seed: usize, n: usize) -> Vec<u8> {
+    let mut text = String::new();
+    for i in 0..n {
+        let length = (i * 37 + seed * 11) % 90;
+        match (i + seed) % 11 {
+            3 => text.push('\n'),
+            5 => text.push_str("{\"text\": null}\n"),
+            7 => text.push_str("{\"text\": \"\"}\n"),
+            9 => text.push_str("no JSON\n"),
+            _ => text.push_str(&format!(
+                "{{\"text\": \"{i} {}\"}}\n",
+                "abc ".repeat(length)
+            )),
+        }
+    }
+    text.into_bytes()
+}
+
+fn options(packing: Packing) -> StreamOptions {
+    StreamOptions {
+        packing,
+        threads: 2,
+        ..StreamOptions::new(17)
+    }
+}
+
+fn saelens() -> Packing {
+    Packing::SaeLens(SaeLensPacking {
+        separator: Some(TokenRef::Bos),
+        ..SaeLensPacking::default()
+    })
+}
+
+fn without_bytes(progress: Progress) -> Progress {
+    Progress {
+        bytes_read: 0,
+        ..progress
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_parts_make_the_whole(
+        seeds in prop::collection::vec((0_usize..50, 0_usize..60, 0_u8..3), 1..4),
+        parts in prop::collection::vec(0_usize..40, 0..5),
+        notebook in any::<bool>(),
+    ) {
+        let mut files = vec![("0.jsonl", lines(1, 4))];
+        let names = ["1", "2", "3"];
+        let mut all = Vec::new();
+        for (name, (seed, n, kind)) in names.iter().zip(&seeds) {
+            let bytes = lines(*seed, *n);
+            all.push(match kind {
+                0 => (format!("{name}.jsonl"), bytes),
+                1 => (format!("{name}.jsonl.gz"), gzip(&bytes)),
+                _ => (format!("{name}.jsonl.zst"), zstd(&bytes)),
+            });
+        }
+        files.extend(all.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())));
+        let data = Data::new(&files);
+        let options = options(if notebook { Packing::Notebook } else { saelens() });
+        let (rows, progress) = data.all(&options);
+        let (found, found_progress) = data.in_parts(&options, &parts);
+        prop_assert_eq!(found, rows);
+        prop_assert_eq!(without_bytes(found_progress), without_bytes(progress));
+    }
+}
+
+/// Many blocks in a file, and a state in each of them.
+#[test]
+fn large_files_of_every_format_go_on_in_the_middle() {
+    let text = lines(2, 6000);
+    let values: Vec<&str> = std::str::from_utf8(&text)
+        .unwrap()
+        .lines()
+        .filter(|line| line.starts_with('{'))
+        .collect();
+    let array = format!("[{}]", values.join(",\n")).into_bytes();
+    for (name, bytes) in [
+        ("a.jsonl", text.clone()),
+        ("a.jsonl.zst", zstd(&text)),
+        ("a.json", array),
+    ] {
+        let data = Data::new(&[(name, bytes)]);
+        let options = options(Packing::Notebook);
+        let (rows, progress) = data.all(&options);
+        let part = rows.len() / 9;
+        let (found, found_progress) = data.in_parts(&options, &[part; 8]);
+        assert!(found == rows, "{name}: other rows");
+        assert_eq!(without_bytes(found_progress), without_bytes(progress));
+    }
+}
+
+#[test]
+fn rows_that_are_tokenised_already_go_on_too() {
+    let rows: Vec<String> = (0..500)
+        .map(|i| {
+            format!(
+                "{{\"tokens\": [{}]}}",
+                (0..17)
+                    .map(|j| ((i + j) % 200).to_string())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )
+        })
+        .collect();
+    let data = Data::new(&[("ids.jsonl", rows.join("\n").into_bytes())]);
+    for pretokenized in [Pretokenized::Rows, Pretokenized::Documents] {
+        let options = StreamOptions {
+            pretokenized,
+            ..options(Packing::Notebook)
+        };
+        let (rows, _) = data.all(&options);
+        assert_eq!(data.in_parts(&options, &[0, 1, 200, 3]).0, rows);
+    }
+}
+
+#[test]
+fn a_budget_counts_from_the_first_beginning() {
+    let data = Data::new(&[("a.jsonl", lines(3, 300))]);
+    let budget = |n| StreamOptions {
+        budget: Budget::Sequences(n),
+        ..options(Packing::Notebook)
+    };
+    let (rows, _) = data.all(&options(Packing::Notebook));
+    let mut stream = TokenStream::new(data.source(), &data.tokenizer, &budget(10)).unwrap();
+    assert_eq!(stream.by_ref().count(), 10);
+    let state = stream.state();
+    let more =
+        TokenStream::resume(data.source(), &data.tokenizer, &budget(25), state.clone()).unwrap();
+    let more: Vec<_> = more.map(Result::unwrap).collect();
+    assert_eq!(more, rows[10..25]);
+    let none = TokenStream::resume(data.source(), &data.tokenizer, &budget(10), state).unwrap();
+    assert_eq!(none.count(), 0);
+}
+
+#[test]
+fn what_is_not_the_same_is_refused() {
+    let data = Data::new(&[("a.jsonl", lines(3, 300))]);
+    let options = options(Packing::Notebook);
+    let mut stream = TokenStream::new(data.source(), &data.tokenizer, &options).unwrap();
+    stream.next();
+    let state = stream.state();
+    let said = |data: &Data, options: &StreamOptions, state: &StreamState| {
+        let resumed = TokenStream::resume(data.source(), &data.tokenizer, options, state.clone());
+        resumed
+            .err()
+            .map(|error| error.to_string())
+            .unwrap_or_default()
+    };
+    let longer = StreamOptions {
+        context_size: 18,
+        ..options.clone()
+    };
+    assert!(said(&data, &longer, &state).contains("other settings"));
+    let other = Data::new(&[("a.jsonl", lines(3, 301))]);
+    assert!(said(&other, &options, &state).contains("other files"));
+    let mut json = serde_json::to_value(&state).unwrap();
+    json["version"] = 2.into();
+    assert!(said(&data, &options, &serde_json::from_value(json).unwrap()).contains("version 2"));
+    // Numbers that no stream has written lead to an error or to nothing, never to a panic.
+    let mut json = serde_json::to_value(&state).unwrap();
+    json["packer"]["row"] = vec![1; 17].into();
+    assert!(said(&data, &options, &serde_json::from_value(json).unwrap()).contains("damaged"));
+    for (key, value) in [("file", 99), ("document", u64::MAX), ("document", 1 << 40)] {
+        let mut json = serde_json::to_value(&state).unwrap();
+        json[key] = value.into();
+        json["within"]["offset"] = 1_000_000.into();
+        let state = serde_json::from_value(json).unwrap();
+        let resumed = TokenStream::resume(data.source(), &data.tokenizer, &options, state).unwrap();
+        assert!(resumed.map(Result::unwrap).count() < 1000);
+    }
+    let documents = TextSource::from_documents(Vec::new());
+    let error = TokenStream::resume(documents, &data.tokenizer, &options, state)
+        .err()
+        .unwrap();
+    assert!(error.to_string().contains("from memory"));
+    assert!(Path::new(data.dir.path()).exists());
+}
