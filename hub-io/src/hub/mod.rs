@@ -96,8 +96,7 @@ impl Hub {
     /// [`FetchError`]: not an address, not found, no access, or no connection.
     pub fn open_url(&self, url: &str) -> Result<RemoteFile, FetchError> {
         let parsed = address::parse(url).map_err(|reason| FetchError::Address {
-            // What is not an address may hold a password.
-            url: url.split(['?', '@']).next().unwrap_or_default().to_owned(),
+            url: without_secrets(url),
             reason,
         })?;
         let token = self.options.token.clone();
@@ -125,6 +124,15 @@ impl Hub {
             endpoint: self.options.endpoint.clone(),
             reason,
         })
+    }
+}
+
+/// What is not an address may hold a password, before an `@`, or a signature.
+fn without_secrets(url: &str) -> String {
+    let plain = url.split('?').next().unwrap_or_default();
+    match plain.rsplit_once('@') {
+        Some((_, host)) => format!("…@{host}"),
+        None => plain.to_owned(),
     }
 }
 
