@@ -147,6 +147,39 @@ fn a_storage_that_refuses_new_addresses_is_given_up() {
     assert_eq!(hub.requests().len(), 4);
 }
 
+/// Reads through a Hub that names the content so at each request, from a storage with a tag of its own for each answer, whose
+/// addresses work once.
+fn linked(name: fn(usize) -> String) -> Result<Vec<u8>, FetchError> {
+    let storage = storage(1, 403, |request, good| {
+        let good = good.with("ETag", format!("\"{}\"", request.number));
+        if request.number < 3 {
+            good.cut(50_000)
+        } else {
+            good
+        }
+    });
+    let target = storage.url("/blob?signature=");
+    let hub = Server::start(move |request| {
+        Reply::redirect(format!("{target}{}", request.number))
+            .with("X-Linked-Etag", name(request.number))
+    });
+    let mut file = plain().open(&hub.url("/f"))?;
+    assert_eq!(file.etag(), Some(name(0).as_str()));
+    common::read_on(&mut file)
+}
+
+#[test]
+fn the_hub_says_what_the_content_is() {
+    assert!(linked(|_| "\"sha\"".to_owned()).unwrap() == content(LEN));
+    let error = linked(|n| format!("\"sha {n}\"")).unwrap_err();
+    assert!(
+        error
+            .to_string()
+            .contains("it was \"sha 0\" and is \"sha 1\""),
+        "{error}"
+    );
+}
+
 #[test]
 fn circles_and_long_ways_are_errors() {
     let server = Server::start(|request| match request.path.as_str() {

@@ -60,9 +60,7 @@ pub fn data_files(
         .collect();
     data.sort_by(|a, b| a.path.cmp(&b.path));
     let chosen = choose_config(&configs, config)?;
-    let name = chosen
-        .map_or(DEFAULT, |config| &config.config_name)
-        .to_owned();
+    let name = chosen.map_or(DEFAULT, |config| &config.name).to_owned();
     let splits = match chosen {
         Some(config) => splits_of(config, &data)?,
         None => rules::splits(&data, ""),
@@ -85,10 +83,10 @@ fn choose_config<'a>(
     wanted: Option<&str>,
 ) -> Result<Option<&'a Config>, DataFilesError> {
     let listed = || {
-        let names = configs.iter().map(|config| config.config_name.clone());
+        let names = configs.iter().map(|config| config.name.clone());
         names.collect::<Vec<_>>().join(", ")
     };
-    let named = |name: &str| configs.iter().find(|config| config.config_name == name);
+    let named = |name: &str| configs.iter().find(|config| config.name == name);
     match (configs, wanted) {
         ([], None | Some(DEFAULT)) => Ok(None),
         ([], Some(wanted)) => Err(DataFilesError::NoConfig {
@@ -121,7 +119,7 @@ fn splits_of(config: &Config, data: &[&HubFile]) -> Result<Splits, DataFilesErro
     } else {
         format!("{dir}/")
     };
-    let find = |patterns: &Patterns| patterns::find(&config.config_name, &prefix, patterns, data);
+    let find = |patterns: &Patterns| patterns::find(&config.name, &prefix, patterns, data);
     match &config.data_files {
         None => Ok(rules::splits(data, &prefix)),
         Some(Files::All(patterns)) => Ok(vec![(TRAIN.to_owned(), find(patterns)?)]),

@@ -15,8 +15,8 @@ struct Head {
 /// A configuration: a part of a data set with columns of its own.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
-    #[serde(default = "default_name")]
-    pub(super) config_name: String,
+    #[serde(rename = "config_name", default = "default_name")]
+    pub(super) name: String,
     #[serde(default)]
     pub(super) default: bool,
     pub(super) data_dir: Option<String>,

@@ -34,7 +34,7 @@ pub(super) fn is_ignored(path: &str) -> bool {
             name,
             "README.md" | "config.json" | "dataset_dict.json" | "dummy_data.zip"
         )
-        || (name.starts_with("dataset_info") && name.ends_with(".json"))
+        || (name.starts_with("dataset_info") && name.strip_suffix(".json").is_some())
 }
 
 /// Has a data ending, and is not a text about the repository.

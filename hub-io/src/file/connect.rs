@@ -1,5 +1,8 @@
 //! One try to get the bytes from a position on.
 
+use ureq::Body;
+use ureq::http::{Response, Version};
+
 use super::pin::Pin;
 use super::{Open, RemoteFile};
 use crate::net::error::{Failure, FetchError};
@@ -61,7 +64,7 @@ impl RemoteFile {
             .into());
         };
         // Another state of the file explains another range.
-        let pin = self.same_state(Pin::of(headers, range.total))?;
+        let pin = self.same_state(Pin::of(headers, answer.linked.as_deref(), range.total))?;
         if first != self.at {
             return Err(wrong(format!("those from {first} to {last}")).into());
         }
@@ -81,7 +84,7 @@ impl RemoteFile {
     fn whole(&mut self, answer: Answer) -> Result<(), Failure> {
         let headers = answer.response.headers();
         let length = headers::content_length(headers);
-        let pin = self.same_state(Pin::of(headers, length))?;
+        let pin = self.same_state(Pin::of(headers, answer.linked.as_deref(), length))?;
         if let Some(len) = length.filter(|len| self.at > *len) {
             return Err(self.past_end(Some(len)).into());
         }
@@ -102,14 +105,8 @@ impl RemoteFile {
         pin: Pin,
         (skip, left, part): (u64, Option<u64>, bool),
     ) -> Result<(), Failure> {
-        let encoding =
-            headers::text(answer.response.headers(), "content-encoding").unwrap_or_default();
-        let known = ["gzip", "br", "deflate", "zstd", "compress"];
-        if known
-            .iter()
-            .any(|name| encoding.trim().eq_ignore_ascii_case(name))
-        {
-            let (url, encoding) = (self.target.shown.clone(), encoding.to_owned());
+        if let Some(encoding) = encoding(&answer.response) {
+            let url = self.target.shown.clone();
             return Err(FetchError::Encoded { url, encoding }.into());
         }
         self.client.tell(Event::Connected {
@@ -122,6 +119,7 @@ impl RemoteFile {
             self.place = Some(Place {
                 url: answer.url,
                 at_home: answer.at_home,
+                linked: answer.linked,
             });
         }
         self.body = Some(Open {
@@ -173,4 +171,25 @@ impl RemoteFile {
         pin.learn(later);
         Ok(pin)
     }
+}
+
+/// How the body is compressed, if it is.
+fn encoding(response: &Response<Body>) -> Option<String> {
+    let headers = response.headers();
+    let text = |name| headers::text(headers, name).unwrap_or_default().trim();
+    let has = |name| headers.contains_key(name);
+    let known = ["gzip", "br", "deflate", "zstd", "compress"];
+    if let Some(name) = known
+        .iter()
+        .find(|n| text("content-encoding").eq_ignore_ascii_case(n))
+    {
+        return Some((*name).to_owned());
+    }
+    // Where another crate of the build switches on ureq's own unpacking, ureq takes both headers away. An answer that really
+    // has no length says that it ends with the connection.
+    let hidden = response.version() == Version::HTTP_11
+        && !has("content-length")
+        && !has("transfer-encoding")
+        && !text("connection").to_ascii_lowercase().contains("close");
+    hidden.then(|| "unknown".to_owned())
 }

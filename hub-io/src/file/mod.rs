@@ -86,9 +86,10 @@ impl RemoteFile {
         self.len() == Some(0)
     }
 
-    /// The `ETag` of the state that is read, as sent: in quotes, and `W/` in front of a weak one.
+    /// The `ETag` of the state that is read, as sent: in quotes, and `W/` in front of a weak one. Of a large file on the Hub it
+    /// is the SHA-256 of its content.
     pub fn etag(&self) -> Option<&str> {
-        self.pin.as_ref()?.etag.as_deref()
+        self.pin.as_ref()?.tag()
     }
 
     /// The address, without its query.

@@ -7,6 +7,8 @@ use crate::net::headers;
 /// What a server says of the state of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pin {
+    /// What the Hub says of the content, wherever it is stored.
+    linked: Option<String>,
     /// As sent, with its quotes.
     pub(super) etag: Option<String>,
     last_modified: Option<String>,
@@ -15,9 +17,10 @@ pub(super) struct Pin {
 }
 
 impl Pin {
-    pub(super) fn of(headers: &HeaderMap, total: Option<u64>) -> Self {
+    pub(super) fn of(headers: &HeaderMap, linked: Option<&str>, total: Option<u64>) -> Self {
         let text = |name| headers::text(headers, name).map(|value| value.trim().to_owned());
         Self {
+            linked: linked.map(str::to_owned),
             etag: text("etag").filter(|etag| !etag.is_empty()),
             last_modified: text("last-modified"),
             total,
@@ -43,8 +46,10 @@ impl Pin {
         {
             return Some(format!("it had {was} bytes and has {is}"));
         }
-        let (was, is) = match (self.strong(), later.strong()) {
-            (Some(was), Some(is)) => (was, is),
+        let linked = (self.linked.as_deref(), later.linked.as_deref());
+        let (was, is) = match (linked, self.strong(), later.strong()) {
+            // Storages may have tags of their own.
+            ((Some(was), Some(is)), ..) | (_, Some(was), Some(is)) => (was, is),
             // Without strong tags on both sides the date has to do.
             _ => (
                 self.last_modified.as_deref()?,
@@ -52,6 +57,11 @@ impl Pin {
             ),
         };
         (was != is).then(|| format!("it was {was:.80} and is {is:.80}"))
+    }
+
+    /// What names the state: the Hub's tag, or else the storage's.
+    pub(super) fn tag(&self) -> Option<&str> {
+        self.linked.as_deref().or(self.etag.as_deref())
     }
 
     /// Takes from a later answer what was not known.
@@ -70,6 +80,7 @@ mod tests {
 
     fn pin(etag: Option<&str>, date: Option<&str>, total: Option<u64>) -> Pin {
         Pin {
+            linked: None,
             etag: etag.map(str::to_owned),
             last_modified: date.map(str::to_owned),
             total,

@@ -45,7 +45,7 @@ impl Default for Backoff {
         Self {
             base: Duration::from_millis(500),
             cap: Duration::from_secs(30),
-            retry_after_cap: Duration::from_secs(300),
+            retry_after_cap: Duration::from_mins(5),
             attempts: 8,
             seed: None,
         }

@@ -42,6 +42,8 @@ pub(crate) struct Place {
     pub(crate) url: Url,
     /// All redirects stayed on the target's own origin.
     pub(crate) at_home: bool,
+    /// What the Hub said of the state of the file when it sent us there.
+    pub(crate) linked: Option<String>,
 }
 
 /// An answer that is not a redirect.
@@ -50,6 +52,8 @@ pub(crate) struct Answer {
     pub(crate) url: Url,
     /// No other origin than the target's had a part in it.
     pub(crate) at_home: bool,
+    /// `X-Linked-Etag` of the Hub, which names the content whatever storage it is read from.
+    pub(crate) linked: Option<String>,
 }
 
 /// Asks for the target, or `from` a place that its redirects led to before, and follows redirects.
@@ -59,9 +63,9 @@ pub(crate) fn follow(
     from: Option<&Place>,
     extra: &[(&str, &str)],
 ) -> Result<Answer, Failure> {
-    let (mut url, mut at_home) = match from {
-        Some(place) => (place.url.clone(), place.at_home),
-        None => (target.url.clone(), true),
+    let (mut url, mut at_home, mut linked) = match from {
+        Some(place) => (place.url.clone(), place.at_home, place.linked.clone()),
+        None => (target.url.clone(), true, None),
     };
     let bearer = target.token.as_ref().map(|token| format!("Bearer {token}"));
     let mut seen: Vec<Url> = Vec::new();
@@ -77,6 +81,7 @@ pub(crate) fn follow(
                 response,
                 url,
                 at_home,
+                linked,
             });
         }
         let refused = |reason: String| FetchError::Redirect {
@@ -94,6 +99,9 @@ pub(crate) fn follow(
         }
         if seen.len() > MAX_HOPS {
             return Err(refused(format!("there are more than {MAX_HOPS} in a row")).into());
+        }
+        if at_home && let Some(etag) = headers::text(response.headers(), "x-linked-etag") {
+            linked = Some(etag.trim().to_owned());
         }
         at_home &= address::same_origin(&next, &target.url);
         url = next;
