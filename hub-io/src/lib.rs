@@ -1,0 +1,46 @@
+//! Files on the Hugging Face Hub and on plain HTTPS servers, as byte streams that survive a bad network.
+//!
+//! ```text
+//! Hub ──▶ dataset(id, revision) ──▶ Repo at a commit ──▶ files() ──▶ data_files(…) ──▶ open(path) ──▶ RemoteFile: Read
+//!  └────▶ open_url(url) ────────────────────────────────────────────────────────────────────────────────▶ │
+//! ```
+//!
+//! * [`Hub`] is a client, made from the environment or from [`HubOptions`]. There is no global state.
+//! * [`Repo`] is a data set or a model at one commit, so that what is read belongs together.
+//! * [`data_files`] says which files make up a split, as Python's `datasets` would.
+//! * [`RemoteFile`] reads a file from any position on. A connection that breaks, stalls or is refused for the moment is made
+//!   anew at the exact byte; a file that changes meanwhile is an error.
+//! * [`Observer`] hears of retries, [`Clock`] makes the pauses.
+//!
+//! Everything is synchronous: there is no async runtime, and a stream may be read on any thread.
+//!
+//! # Hostile servers
+//!
+//! A token goes to the endpoint's origin (scheme, host and port) and to no other, whatever a redirect says; addresses in
+//! messages have no query, because that of a signed address is a secret. Lists, pages and headers have largest sizes, paths
+//! that lead out of a repository are errors, and a short or wrong range is noticed: the bytes that were read are the file's,
+//! or there is an error. What cannot be noticed is a lie that is consistent, such as a file that is served too short with a
+//! length that agrees; for large files [`Lfs::oid`] is there to be compared.
+//!
+//! # Errors
+//!
+//! [`FetchError`] for bytes, [`HubError`] for repositories, [`DataFilesError`] for splits: each says what, where, what was
+//! expected and what to try.
+
+mod data_files;
+mod file;
+mod hub;
+mod net;
+
+pub use data_files::{DataFiles, DataFilesError, data_files};
+pub use file::RemoteFile;
+pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo};
+pub use net::clock::{Clock, SystemClock};
+pub use net::error::FetchError;
+pub use net::observer::{Event, Observer};
+pub use net::options::{Backoff, NetOptions};
+
+/// The README's examples are compiled as tests.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
