@@ -31,19 +31,23 @@ fn specs_that_name_nothing() {
         message.starts_with("\"a[\" is not a valid pattern: "),
         "{message}"
     );
-    for remote in [
-        "monology/pile-uncopyrighted",
-        "org/name@main",
-        "https://example.org/a.jsonl",
-        "hf://datasets/a/b",
+    // Nothing is asked over the network before these are found out.
+    for (remote, told) in [
+        (
+            "s3://bucket/a.jsonl",
+            "\"s3://bucket/a.jsonl\" is not an address that can be read; known are https://, http://, hf://datasets/ and file://",
+        ),
+        (
+            "https://example.org/a.parquet",
+            "https://example.org/a.parquet cannot be read as it comes: .parquet files have their index at the end; download them and \
+             give their path",
+        ),
+        (
+            "https://example.org/{7..3}.jsonl",
+            "\"https://example.org/{7..3}.jsonl\" is not a valid pattern: 7..3 is no range of at most 100000 numbers",
+        ),
     ] {
-        assert_eq!(
-            said_of(&folder, remote),
-            format!(
-                "{remote:?} is not a local path, and this version does not stream from the Hub or from addresses: \
-                 download the data set's files and pass their path, directory or pattern"
-            )
-        );
+        assert_eq!(said_of(&folder, remote), told);
     }
     assert_eq!(
         said_of(&folder, &folder.write("notes.md", "x")),

@@ -270,6 +270,9 @@ fn in_flags(error: SourceError) -> anyhow::Error {
         SourceError::Read(error @ ReadError::NoTextColumn { .. }) => {
             anyhow!("{error}: --column COLUMN")
         }
+        error @ SourceError::Remote { .. } => anyhow::Error::new(error).context(
+            "the data set; give --dataset if it is elsewhere, for instance --dataset 'pile/*.jsonl.zst'",
+        ),
         other => other.into(),
     }
 }
@@ -330,7 +333,7 @@ pub(crate) fn budget(sequences: Option<u64>, max_tokens: Option<u64>) -> Budget 
     }
 }
 
-/// The data set: `--dataset`, or what the SAE's configuration names if that is here.
+/// The data set: `--dataset`, or what the SAE's configuration names, here or on the Hub.
 pub(crate) fn dataset(given: Option<&str>, metadata: &SaeMetadata) -> Result<String> {
     if let Some(given) = given {
         return Ok(given.to_owned());
@@ -339,11 +342,6 @@ pub(crate) fn dataset(given: Option<&str>, metadata: &SaeMetadata) -> Result<Str
         let message = "which data set? cfg.json names none (metadata.dataset_path): give --dataset FILE, a folder or a pattern";
         bail!(UsageError(message.to_owned()));
     };
-    if !Path::new(named).exists() {
-        bail!(
-            "the data set that cfg.json names, {named:?}, is not a file or folder here; download some of it and give --dataset, for instance --dataset 'pile/*.jsonl.zst'"
-        );
-    }
     Ok(named.clone())
 }
 

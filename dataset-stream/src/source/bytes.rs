@@ -9,7 +9,8 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::error::ReadError;
 use super::format::Compression;
-use super::spec::DataFile;
+use super::remote;
+use super::spec::{DataFile, Origin};
 
 const BUFFER: usize = 128 << 10;
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
@@ -31,7 +32,11 @@ impl Bytes {
             file: file.name.to_string(),
             source,
         };
-        let opened = File::open(&file.path).map_err(io)?;
+        let opened: Box<dyn Read + Send> = match &file.origin {
+            Origin::Local => Box::new(File::open(&file.path).map_err(io)?),
+            Origin::Hub(set, path) => remote::open_hub(set, path).map_err(io)?,
+            Origin::Url(hub, url) => remote::open_url(hub, url).map_err(io)?,
+        };
         let counted = Counted {
             inner: opened,
             count: Arc::clone(&on_disk),

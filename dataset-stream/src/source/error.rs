@@ -20,14 +20,31 @@ pub enum SourceError {
         /// Where a relative path is looked up.
         cwd: PathBuf,
     },
-    /// The name of a data set on the Hub, or an address.
-    #[error(
-        "{spec:?} is not a local path, and this version does not stream from the Hub or from addresses: \
-         download the data set's files and pass their path, directory or pattern"
-    )]
+    /// A data set on the Hub or at an address that cannot be had.
+    #[error("{spec:?} is not here, and cannot be had from afar: {source}")]
     Remote {
         /// What was asked for.
         spec: String,
+        /// Why not.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// An address of another kind.
+    #[error(
+        "{spec:?} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"
+    )]
+    Scheme {
+        /// What was asked for.
+        spec: String,
+    },
+    /// A file of a format that is not read as a stream.
+    #[error(
+        "{name} cannot be read as it comes: {format} files have their index at the end; download them and give their path"
+    )]
+    NotStreamed {
+        /// The file.
+        name: String,
+        /// Its ending.
+        format: &'static str,
     },
     /// A pattern that does not parse.
     #[error("{spec:?} is not a valid pattern: {reason}")]

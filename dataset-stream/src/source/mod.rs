@@ -12,6 +12,7 @@ mod memory;
 mod parquet;
 mod reader;
 mod record;
+mod remote;
 mod scanner;
 mod spec;
 mod table;
@@ -132,10 +133,11 @@ impl TextSource {
 
     /// The files by name and size, which tell this data set from another.
     pub(crate) fn identities(&self) -> impl Iterator<Item = (std::borrow::Cow<'_, str>, u64)> {
-        let names = self
-            .files
-            .iter()
-            .map(|path| path.file_name().unwrap_or_default());
+        // Where a local file lies does not matter; of a remote one, its address names the commit.
+        let names = self.files.iter().map(|path| match path.to_str() {
+            Some(address) if address.contains("://") => path.as_os_str(),
+            _ => path.file_name().unwrap_or_default(),
+        });
         names
             .map(std::ffi::OsStr::to_string_lossy)
             .zip(self.sizes.iter().copied())

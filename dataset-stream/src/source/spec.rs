@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use super::error::SourceError;
 use super::format::{self, Compression, Format};
+use super::remote;
 
 /// One file of a data set.
 #[derive(Debug, Clone)]
@@ -13,10 +14,22 @@ pub(crate) struct DataFile {
     /// How messages name it.
     pub(crate) name: Arc<str>,
     pub(crate) path: PathBuf,
+    pub(crate) origin: Origin,
     pub(crate) format: Format,
     pub(crate) compression: Compression,
     /// On disk, compressed.
     pub(crate) bytes: u64,
+}
+
+/// Where a file's bytes are.
+#[derive(Debug, Clone)]
+pub(crate) enum Origin {
+    /// Here, at its path.
+    Local,
+    /// In a data set on the Hub, under this path.
+    Hub(hub_io::Repo, String),
+    /// At an address.
+    Url(hub_io::Hub, String),
 }
 
 /// `*` takes no hidden files, and none in other directories.
@@ -36,33 +49,19 @@ pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
     if path.exists() {
         return Ok(vec![data_file(path)?]);
     }
+    if let Some(files) = remote::resolve(local)? {
+        return Ok(files);
+    }
     if local.contains("://") {
-        return Err(SourceError::Remote { spec: spec.into() });
+        return Err(SourceError::Scheme { spec: spec.into() });
     }
     if local.contains(['*', '?', '[']) {
         return pattern(spec, local);
-    }
-    if looks_like_hub_id(local) {
-        return Err(SourceError::Remote { spec: spec.into() });
     }
     Err(SourceError::NotFound {
         spec: spec.into(),
         cwd: std::env::current_dir().unwrap_or_default(),
     })
-}
-
-/// `org/name` or `org/name@revision`, with nothing that only a path would have.
-fn looks_like_hub_id(spec: &str) -> bool {
-    let id = spec.split_once('@').map_or(spec, |(id, _)| id);
-    let part = |s: &str| {
-        !s.is_empty()
-            && !s.starts_with('.')
-            && s.chars()
-                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
-    };
-    id.split_once('/')
-        .is_some_and(|(org, name)| part(org) && part(name))
-        && format::of(Path::new(id)).is_none()
 }
 
 fn data_file(path: &Path) -> Result<DataFile, SourceError> {
@@ -76,6 +75,7 @@ fn data_file(path: &Path) -> Result<DataFile, SourceError> {
     Ok(DataFile {
         name: path.to_string_lossy().into(),
         path: path.to_owned(),
+        origin: Origin::Local,
         format,
         compression,
         bytes: meta.len(),

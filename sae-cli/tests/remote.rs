@@ -1,0 +1,131 @@
+//! Data sets on the Hub and at addresses, over a network that fails: the rows are those of the same files on disk.
+
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
+
+mod support;
+
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../hub-io/tests/server/mod.rs"]
+mod server;
+
+use server::{Reply, Request, Server};
+use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use support::{Outcome, Scratch, demo, finish};
+
+const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
+const REST: &str = "--tokenizer $MODEL --context-size 64 --out";
+
+fn text() -> Vec<u8> {
+    fs::read(demo("text/kjv.jsonl")).unwrap()
+}
+
+/// A data set of two train files and one test file, whose train files break off after so many bytes each time.
+fn hub(cut_after: usize) -> Server {
+    let text = text();
+    let half = text.len() / 2
+        + text[text.len() / 2..]
+            .iter()
+            .position(|&b| b == b'\n')
+            .unwrap()
+        + 1;
+    let (first, second) = (text[..half].to_vec(), text[half..].to_vec());
+    let requests = AtomicUsize::new(0);
+    Server::start(move |request: &Request| {
+        let n = requests.fetch_add(1, Ordering::Relaxed);
+        let path = request.path.as_str();
+        if path == "/api/datasets/org/set/revision/main" {
+            return Reply::body(format!("{{\"sha\": \"{SHA}\"}}"));
+        }
+        if path.starts_with(&format!("/api/datasets/org/set/tree/{SHA}")) {
+            let files = [
+                "train-0.jsonl",
+                "train-1.jsonl",
+                "test-0.jsonl",
+                "README.md",
+            ]
+            .map(|name| format!("{{\"type\": \"file\", \"path\": \"{name}\", \"size\": 5}}"));
+            return Reply::body(format!("[{}]", files.join(",")));
+        }
+        let content = match path.rsplit('/').next().unwrap() {
+            "train-0.jsonl" | "part-08.jsonl" => &first,
+            "train-1.jsonl" | "part-09.jsonl" => &second,
+            _ => return Reply::new(404),
+        };
+        // Every fifth answer is a failure of the server, the others end early.
+        if n % 5 == 4 {
+            return Reply::new(503).with("Retry-After", "0");
+        }
+        Reply::file(request, content, "\"tag\"").cut(cut_after)
+    })
+}
+
+fn online(scratch: &Scratch, server: &Server, line: &str) -> Outcome {
+    let mut command = scratch.command(line);
+    command
+        .env_remove("HF_HUB_OFFLINE")
+        .env("HF_ENDPOINT", server.url(""))
+        .env("NO_PROXY", "127.0.0.1");
+    finish(&mut command)
+}
+
+#[test]
+fn rows_from_the_hub_are_those_of_the_files() {
+    let scratch = Scratch::new();
+    scratch.ok(&format!("tokenize --dataset $TEXT {REST} here.st"));
+    let here = support::tensors::read(&scratch.path("here.st"))["tokens"].clone();
+    let server = hub(70_000);
+    for dataset in ["org/set", "hf://datasets/org/set@main"] {
+        let outcome = online(
+            &scratch,
+            &server,
+            &format!("tokenize --dataset {dataset} {REST} there.st"),
+        );
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+        let there = support::tensors::read(&scratch.path("there.st"))["tokens"].clone();
+        assert_eq!(there, here, "{dataset}");
+    }
+    let ranges = server
+        .requests()
+        .iter()
+        .filter(|request| request.from().is_some_and(|from| from > 0))
+        .count();
+    assert!(ranges > 2, "the files broke off and went on {ranges} times");
+}
+
+#[test]
+fn addresses_with_a_range_are_read_in_order() {
+    let scratch = Scratch::new();
+    scratch.ok(&format!("tokenize --dataset $TEXT {REST} here.st"));
+    let server = hub(150_000);
+    let url = server.url("/files/part-{08..09}.jsonl");
+    let outcome = online(
+        &scratch,
+        &server,
+        &format!("tokenize --dataset {url} {REST} there.st"),
+    );
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let read = |name: &str| support::tensors::read(&scratch.path(name))["tokens"].clone();
+    assert_eq!(read("there.st"), read("here.st"));
+}
+
+#[test]
+fn what_is_not_there_is_told() {
+    let scratch = Scratch::new();
+    let server = hub(1 << 20);
+    let outcome = online(
+        &scratch,
+        &server,
+        &format!("tokenize --dataset org/other {REST} x.st"),
+    );
+    assert_eq!(outcome.code, 1);
+    for word in ["org/other", "cannot be had from afar", "give --dataset"] {
+        assert!(outcome.stderr.contains(word), "{word}: {}", outcome.stderr);
+    }
+    // The tests of this program are offline unless they say otherwise.
+    scratch.fails(
+        1,
+        &format!("tokenize --dataset org/set {REST} x.st"),
+        &["HF_HUB_OFFLINE"],
+    );
+}
