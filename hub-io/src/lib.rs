@@ -20,7 +20,7 @@
 //! messages have no query, because that of a signed address is a secret. Lists, pages and headers have largest sizes, paths
 //! that lead out of a repository are errors, and a short or wrong range is noticed: the bytes that were read are the file's,
 //! or there is an error. What cannot be noticed is a lie that is consistent, such as a file that is served too short with a
-//! length that agrees; for large files [`Lfs::oid`] is there to be compared.
+//! length that agrees: [`Verified`] compares what was read with the size and hash in the Hub's list of files.
 //!
 //! # Errors
 //!
@@ -31,6 +31,7 @@ mod data_files;
 mod file;
 mod hub;
 mod net;
+mod verify;
 
 pub use data_files::{DataFiles, DataFilesError, data_files};
 pub use file::RemoteFile;
@@ -39,6 +40,7 @@ pub use net::clock::{Clock, SystemClock};
 pub use net::error::FetchError;
 pub use net::observer::{Event, Observer};
 pub use net::options::{Backoff, NetOptions};
+pub use verify::{Verified, VerifyError};
 
 /// The README's examples are compiled as tests.
 #[cfg(doctest)]

@@ -301,6 +301,43 @@ fn parts_of_what_was_asked_for_are_put_together() {
 }
 
 #[test]
+fn bodies_that_do_not_fit_their_range() {
+    // In chunks, so that the length does not tell.
+    let error = fails(|_, mut good| {
+        good.chunked = true;
+        good.body.push(0);
+        good
+    });
+    let FetchError::WrongRange {
+        at: 200_000, got, ..
+    } = error
+    else {
+        panic!("{error}");
+    };
+    assert_eq!(got, "more bytes than it announced");
+    // Up to the end of the connection: nothing at all is no progress, a part is.
+    let head = "HTTP/1.0 206 OK\r\nContent-Range: bytes";
+    let server = Server::start(move |_| Reply::raw(format!("{head} 0-9/10\r\n\r\n")));
+    let error = plain().read(&server.url("/f")).unwrap_err();
+    assert!(
+        matches!(
+            error,
+            FetchError::GaveUp {
+                at: 0,
+                tries: 4,
+                ..
+            }
+        ),
+        "{error}"
+    );
+    let server = Server::start(move |request| {
+        let from = request.from().unwrap();
+        Reply::raw(format!("{head} {from}-9/10\r\n\r\n{from}"))
+    });
+    assert_eq!(plain().read(&server.url("/f")).unwrap(), b"0123456789");
+}
+
+#[test]
 fn empty_files_and_ends() {
     for status in [200, 416] {
         let server = Server::start(move |request| match status {

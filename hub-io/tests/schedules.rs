@@ -136,7 +136,7 @@ fn check(faults: &[Fault], sizes: &[usize]) -> Result<bool, TestCaseError> {
     match &result {
         Ok(_) => prop_assert!(read == file, "{} bytes", read.len()),
         Err(FetchError::Changed { .. }) => {
-            prop_assert!(lied || faults.iter().any(|f| matches!(f, Fault::Length(_))))
+            prop_assert!(lied || faults.iter().any(|f| matches!(f, Fault::Length(_))));
         }
         Err(FetchError::WrongRange { .. }) => {
             prop_assert!(faults.iter().any(|f| matches!(f, Fault::WrongRange)));
@@ -146,7 +146,7 @@ fn check(faults: &[Fault], sizes: &[usize]) -> Result<bool, TestCaseError> {
             prop_assert!(faults.len() >= 4);
         }
         Err(FetchError::Redirect { .. }) => {
-            prop_assert!(faults.iter().any(|f| matches!(f, Fault::Moved)))
+            prop_assert!(faults.iter().any(|f| matches!(f, Fault::Moved)));
         }
         Err(error) => prop_assert!(false, "{}", error),
     }

@@ -84,7 +84,7 @@ impl Client {
                     reason: error.to_string(),
                 })
             }
-            error => Failure::transient(in_words(&error.into_io())),
+            error => broken(url, in_words(&error.into_io())),
         })
     }
 
@@ -204,6 +204,16 @@ impl Tries {
     }
 }
 
+/// A connection that could not be made or used. A certificate will be the same the next time.
+fn broken(url: &Url, reason: String) -> Failure {
+    // How rustls puts it; the error itself is not of a type that we can name.
+    if reason.contains("invalid peer certificate") {
+        let url = address::shown(url);
+        return Failure::Fatal(FetchError::Certificate { url, reason });
+    }
+    Failure::transient(reason)
+}
+
 /// What went wrong on the connection.
 pub(crate) fn in_words(error: &io::Error) -> String {
     let inner = error
@@ -217,5 +227,32 @@ pub(crate) fn in_words(error: &io::Error) -> String {
         Some(ureq::Error::Protocol(error)) => format!("the answer is not HTTP: {error}"),
         Some(error) => error.to_string(),
         None => format!("the connection broke: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn certificates_are_not_tried_again() {
+        let url = address::parse("https://h/f?x").unwrap();
+        let rustls = io::Error::new(
+            io::ErrorKind::InvalidData,
+            "invalid peer certificate: UnknownIssuer",
+        );
+        let Failure::Fatal(error) = broken(&url, in_words(&rustls)) else {
+            panic!("would be tried again");
+        };
+        assert_eq!(
+            error.to_string(),
+            "https://h/f?…: the server's certificate is not accepted: the connection broke: invalid peer certificate: UnknownIssuer; \
+             check the address, this machine's clock, and whether a proxy stands in between"
+        );
+        let reset = io::Error::from(io::ErrorKind::ConnectionReset);
+        assert!(matches!(
+            broken(&url, in_words(&reset)),
+            Failure::Transient { .. }
+        ));
     }
 }

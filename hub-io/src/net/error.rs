@@ -93,6 +93,16 @@ pub enum FetchError {
         /// Bytes of the file, if the server says.
         len: Option<u64>,
     },
+    /// Who answers cannot prove to be the server.
+    #[error(
+        "{url}: the server's certificate is not accepted: {reason}; check the address, this machine's clock, and whether a proxy stands in between"
+    )]
+    Certificate {
+        /// The address.
+        url: String,
+        /// Why not.
+        reason: String,
+    },
     /// The bytes are not the file's.
     #[error(
         "{url}: the server sends the file compressed ({encoding:?}) though asked not to, so that positions are not the file's"
@@ -140,7 +150,8 @@ impl From<FetchError> for io::Error {
             | FetchError::WrongRange { .. }
             | FetchError::TooLarge { .. }
             | FetchError::Encoded { .. } => io::ErrorKind::InvalidData,
-            FetchError::Offline { .. }
+            FetchError::Certificate { .. }
+            | FetchError::Offline { .. }
             | FetchError::Status { .. }
             | FetchError::Redirect { .. } => io::ErrorKind::Other,
         };
