@@ -53,8 +53,8 @@ pub use document::{Content, Document, Location, Place};
 pub use packing::{Packer, Packing, SaeLensIds, SaeLensPacking, TokenRef};
 pub use source::{BadRow, BadRows, ReadError, SourceError, SourceOptions, TextSource};
 pub use stream::{
-    Budget, Observer, Pretokenized, Progress, StateError, StreamError, StreamOptions, StreamState,
-    TokenStream,
+    Budget, Observer, Pretokenized, Progress, Shard, ShardError, Shuffle, StateError, StreamError,
+    StreamOptions, StreamState, TokenStream,
 };
 pub use table::{TableError, TableMetadata, TokenTable, TokenTableWriter};
 pub use tokenizer::{

@@ -5,8 +5,8 @@
 mod support;
 
 use dataset_stream::{
-    BadRows, Budget, Packing, Pretokenized, Progress, SaeLensPacking, SourceOptions, StreamOptions,
-    StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
+    BadRows, Budget, Packing, Pretokenized, Progress, SaeLensPacking, Shard, Shuffle,
+    SourceOptions, StreamOptions, StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
 };
 use proptest::prelude::*;
 use std::fs;
@@ -114,6 +114,8 @@ proptest! {
         seeds in prop::collection::vec((0_usize..50, 0_usize..60, 0_u8..3), 1..4),
         parts in prop::collection::vec(0_usize..40, 0..5),
         notebook in any::<bool>(),
+        shuffle in prop::option::of((any::<u64>(), 1_usize..30)),
+        shard in prop::option::of((0_u32..3, 3_u32..5)),
     ) {
         let mut files = vec![("0.jsonl", lines(1, 4))];
         let names = ["1", "2", "3"];
@@ -128,7 +130,11 @@ proptest! {
         }
         files.extend(all.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())));
         let data = Data::new(&files);
-        let options = options(if notebook { Packing::Notebook } else { saelens() });
+        let options = StreamOptions {
+            shuffle: shuffle.map(|(seed, window)| Shuffle { seed, window }),
+            shard: shard.map(|(index, of)| Shard::new(index, of).unwrap()),
+            ..options(if notebook { Packing::Notebook } else { saelens() })
+        };
         let (rows, progress) = data.all(&options);
         let (found, found_progress) = data.in_parts(&options, &parts);
         prop_assert_eq!(found, rows);
@@ -226,8 +232,13 @@ fn what_is_not_the_same_is_refused() {
     let other = Data::new(&[("a.jsonl", lines(3, 301))]);
     assert!(said(&other, &options, &state).contains("other files"));
     let mut json = serde_json::to_value(&state).unwrap();
-    json["version"] = 2.into();
-    assert!(said(&data, &options, &serde_json::from_value(json).unwrap()).contains("version 2"));
+    json["version"] = 1.into();
+    assert!(said(&data, &options, &serde_json::from_value(json).unwrap()).contains("version 1"));
+    let shuffled = StreamOptions {
+        shuffle: Some(Shuffle::new(1)),
+        ..options.clone()
+    };
+    assert!(said(&data, &shuffled, &state).contains("shuffling"));
     // Numbers that no stream has written lead to an error or to nothing, never to a panic.
     let mut json = serde_json::to_value(&state).unwrap();
     json["packer"]["row"] = vec![1; 17].into();

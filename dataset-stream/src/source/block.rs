@@ -115,6 +115,16 @@ impl Block {
         cursor: &mut Cursor,
         scratch: &'a mut Scratch,
     ) -> Option<Result<(RowRef<'a>, Place), ReadError>> {
+        self.next_of(cursor, scratch, |_| true)
+    }
+
+    /// The next row whose number in the file is wanted; the others are passed over without being parsed.
+    pub(crate) fn next_of<'a>(
+        &'a self,
+        cursor: &mut Cursor,
+        scratch: &'a mut Scratch,
+        is_wanted: impl Fn(u64) -> bool,
+    ) -> Option<Result<(RowRef<'a>, Place), ReadError>> {
         match &self.rows {
             Rows::Lines {
                 buf,
@@ -122,7 +132,12 @@ impl Block {
                 column,
             } => {
                 let bad = |row: usize| self.bad_at(row).is_some();
-                let (line, place) = next_line_or(buf, *first_line, cursor, bad)?;
+                let (line, place) = loop {
+                    let (line, place) = next_line_or(buf, *first_line, cursor, bad)?;
+                    if is_wanted(place.ordinal()) {
+                        break (line, place);
+                    }
+                };
                 if let Some(bad) = self.bad_at(cursor.row - 1) {
                     return Some(Err(bad.error(self.location(place), self.limit)));
                 }
@@ -134,6 +149,9 @@ impl Block {
                 first_index,
                 column,
             } => {
+                while cursor.row < spans.len() && !is_wanted(first_index + cursor.row as u64) {
+                    cursor.row += 1;
+                }
                 let span = spans.get(cursor.row)?;
                 let place = Place::Record {
                     index: first_index + cursor.row as u64,
@@ -144,11 +162,17 @@ impl Block {
                 Some(self.record(value, place, column.as_deref(), scratch))
             }
             Rows::Texts { buf, ends, places } => {
-                let range = next_range(ends, cursor)?;
-                let place = match places {
+                let place = |row: usize| match places {
                     Places::Whole => Place::Whole,
-                    Places::Rows(first) => Place::Row(first + cursor.row as u64 - 1),
+                    Places::Rows(first) => Place::Row(first + row as u64),
                 };
+                let range = loop {
+                    let range = next_range(ends, cursor)?;
+                    if is_wanted(place(cursor.row - 1).ordinal()) {
+                        break range;
+                    }
+                };
+                let place = place(cursor.row - 1);
                 if let Some(bad) = self.bad_at(cursor.row - 1) {
                     return Some(Err(bad.error(self.location(place), self.limit)));
                 }
@@ -162,7 +186,12 @@ impl Block {
                 ends,
                 first_row,
             } => {
-                let range = next_range(ends, cursor)?;
+                let range = loop {
+                    let range = next_range(ends, cursor)?;
+                    if is_wanted(first_row + cursor.row as u64 - 1) {
+                        break range;
+                    }
+                };
                 let place = Place::Row(first_row + cursor.row as u64 - 1);
                 if let Some(bad) = self.bad_at(cursor.row - 1) {
                     return Some(Err(bad.error(self.location(place), self.limit)));

@@ -28,6 +28,22 @@ pub enum SourceError {
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// A folder without such a configuration or split.
+    #[error("{path:?}: {source}")]
+    Split {
+        /// The folder.
+        path: PathBuf,
+        /// What there is.
+        source: hub_io::DataFilesError,
+    },
+    /// A configuration or a split of something that has none.
+    #[error(
+        "{spec:?} has no configurations and splits to choose from: data sets on the Hub have them, and folders laid out like one"
+    )]
+    NoSplits {
+        /// What was asked for.
+        spec: String,
+    },
     /// An address of another kind.
     #[error(
         "{spec:?} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"

@@ -15,6 +15,7 @@ mod record;
 mod remote;
 mod scanner;
 mod spec;
+mod split;
 mod table;
 mod txt;
 mod values;
@@ -28,11 +29,18 @@ pub(crate) use record::Scratch;
 
 use std::path::PathBuf;
 
+use hub_io::{Hub, HubError};
+
 use crate::{Content, Document};
 
 /// How a data set is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceOptions {
+    /// The configuration (subset) of a data set on the Hub, or of a folder laid out as one; by default the only one, or the one that its
+    /// README or its name makes the default.
+    pub config: Option<String>,
+    /// The split of such a data set; by default `train`, or the only one.
+    pub split: Option<String>,
     /// The column (JSON key, Parquet column, safetensors key) that holds text or ids. By default the first of `tokens`,
     /// `input_ids`, `text`, `content`, `raw_content`, `problem` whose value in the first row is text or a list of ids.
     pub column: Option<String>,
@@ -46,6 +54,8 @@ pub struct SourceOptions {
 impl Default for SourceOptions {
     fn default() -> Self {
         Self {
+            config: None,
+            split: None,
             column: None,
             max_record_bytes: 256 << 20,
             bad_rows: BadRows::Error,
@@ -81,9 +91,26 @@ impl TextSource {
     /// When there is no such file, when a directory holds no data files or data files of several formats, and when the
     /// first rows cannot be read: they are, here, so that most mistakes show at once.
     pub fn open(spec: &str, options: &SourceOptions) -> Result<Self, SourceError> {
-        let files = spec::resolve(spec)?;
+        Self::open_from(spec, options, &remote::hub_of_environment)
+    }
+
+    /// As [`open`](Self::open), with a Hub of the caller's making instead of the one that the environment describes: another endpoint, token,
+    /// patience or observer.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn open_with(spec: &str, options: &SourceOptions, hub: &Hub) -> Result<Self, SourceError> {
+        Self::open_from(spec, options, &|| Ok(hub.clone()))
+    }
+
+    fn open_from(
+        spec: &str,
+        options: &SourceOptions,
+        hub: &dyn Fn() -> Result<Hub, HubError>,
+    ) -> Result<Self, SourceError> {
+        let files = spec::resolve(spec, options, hub)?;
         tracing::debug!(spec, files = files.len(), "opening data set");
-        let sizes: Vec<u64> = files.iter().map(|file| file.bytes).collect();
+        let sizes = files.iter().map(|file| file.bytes).collect();
         let paths = files.iter().map(|file| file.path.clone()).collect();
         let mut reader = Reader::new(files, options);
         reader.peek()?;
@@ -106,11 +133,11 @@ impl TextSource {
 
     fn new(reader: Reader, sizes: Vec<u64>, files: Vec<PathBuf>) -> Self {
         Self {
+            total_bytes: reader.total_bytes(),
             reader,
             block: None,
             cursor: Cursor::default(),
             scratch: Scratch::default(),
-            total_bytes: sizes.iter().sum(),
             files,
             sizes,
             finished: false,

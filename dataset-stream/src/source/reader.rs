@@ -76,10 +76,10 @@ impl Context<'_> {
 
 /// All files of a source.
 pub(crate) struct Reader {
-    files: std::vec::IntoIter<DataFile>,
-    /// Of all files, on disk.
-    sizes: Vec<u64>,
-    /// Files opened so far.
+    files: Vec<DataFile>,
+    /// Which of the files are read, by their numbers in `files`, first to last.
+    order: Vec<usize>,
+    /// Files of `order` opened so far.
     opened: usize,
     current: Option<Box<dyn BlockReader>>,
     column: Option<Arc<Column>>,
@@ -92,8 +92,8 @@ pub(crate) struct Reader {
 impl Reader {
     pub(crate) fn new(files: Vec<DataFile>, options: &SourceOptions) -> Self {
         Self {
-            sizes: files.iter().map(|file| file.bytes).collect(),
-            files: files.into_iter(),
+            order: (0..files.len()).collect(),
+            files,
             opened: 0,
             current: None,
             column: None,
@@ -112,17 +112,40 @@ impl Reader {
         }
     }
 
-    /// Goes on at a file, by its number; the column that has been found stays.
-    pub(crate) fn skip_to_file(&mut self, number: usize) {
-        if number < self.opened {
+    /// Reads these files in this order, from the first of them on; the column that has been found stays.
+    pub(crate) fn set_order(&mut self, order: Vec<usize>) {
+        let is_begun = self.order.get(..self.opened);
+        if is_begun != order.get(..self.opened) {
+            (self.peeked, self.current, self.opened) = (None, None, 0);
+            self.finished_bytes = 0;
+        }
+        self.order = order;
+    }
+
+    /// The number of files there are, whether they are read or not.
+    pub(crate) fn n_files(&self) -> usize {
+        self.files.len()
+    }
+
+    /// Bytes on disk of the files that are read.
+    pub(crate) fn total_bytes(&self) -> u64 {
+        self.bytes_before(self.order.len())
+    }
+
+    fn bytes_before(&self, place: usize) -> u64 {
+        let order = &self.order[..place.min(self.order.len())];
+        order.iter().map(|&file| self.files[file].bytes).sum()
+    }
+
+    /// Goes on at a file, by its place in the order; the column that has been found stays.
+    pub(crate) fn skip_to_file(&mut self, place: usize) {
+        if place < self.opened {
             // It is open, or was found to be empty when the first block was read.
             return;
         }
         (self.peeked, self.current) = (None, None);
-        while self.opened < number && self.files.next().is_some() {
-            self.opened += 1;
-        }
-        self.finished_bytes = self.sizes[..self.opened.min(self.sizes.len())].iter().sum();
+        self.opened = place.min(self.order.len());
+        self.finished_bytes = self.bytes_before(self.opened);
     }
 
     pub(crate) fn options(&self) -> &SourceOptions {
@@ -141,11 +164,12 @@ impl Reader {
         }
         loop {
             if self.current.is_none() {
-                let Some(file) = self.files.next() else {
+                let Some(&number) = self.order.get(self.opened) else {
                     return Ok(None);
                 };
+                let file = &self.files[number];
                 tracing::debug!(file = %file.name, "opening");
-                self.current = Some(open(file)?);
+                self.current = Some(open(file.clone())?);
                 self.opened += 1;
             }
             let Some(current) = &mut self.current else {

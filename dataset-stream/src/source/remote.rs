@@ -4,8 +4,9 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub_io::{Event, Hub, Repo, data_files};
+use hub_io::{Event, Hub, HubError, Repo, data_files};
 
+use super::SourceOptions;
 use super::error::SourceError;
 use super::format::{self, Format};
 use super::spec::{DataFile, Origin};
@@ -15,16 +16,24 @@ const MOST_ADDRESSES: usize = 100_000;
 
 /// The files of `org/name[@revision]`, of `hf://datasets/org/name[@revision]`, or at an address with an optional range of
 /// numbers, `{000..029}`; `None` if the spec is none of these.
-pub(super) fn resolve(spec: &str) -> Result<Option<Vec<DataFile>>, SourceError> {
+pub(super) fn resolve(
+    spec: &str,
+    options: &SourceOptions,
+    hub: &dyn Fn() -> Result<Hub, HubError>,
+) -> Result<Option<Vec<DataFile>>, SourceError> {
+    let hub = || hub().map_err(|error| failed(spec, error));
     if spec.starts_with("https://") || spec.starts_with("http://") {
-        return addresses(spec).map(Some);
+        if options.config.is_some() || options.split.is_some() {
+            return Err(SourceError::NoSplits { spec: spec.into() });
+        }
+        return addresses(spec, &hub()?).map(Some);
     }
     let id = match spec.strip_prefix("hf://datasets/") {
         Some(id) => id,
         None if looks_like_hub_id(spec) => spec,
         None => return Ok(None),
     };
-    hub_files(spec, id).map(Some)
+    hub_files(spec, id, options, &hub()?).map(Some)
 }
 
 /// `org/name` or `org/name@revision`, with nothing that only a path would have.
@@ -41,14 +50,14 @@ fn looks_like_hub_id(spec: &str) -> bool {
         && format::of(Path::new(id)).is_none()
 }
 
-fn hub(spec: &str) -> Result<Hub, SourceError> {
-    let hub = Hub::from_env().map_err(|error| failed(spec, error))?;
+/// The Hub that the environment describes, with retries told as warnings.
+pub(super) fn hub_of_environment() -> Result<Hub, HubError> {
     let tell = |event: Event<'_>| {
         if let Event::Retrying { after, reason, .. } = event {
             tracing::warn!("{reason}; again in {:.1} s", after.as_secs_f64());
         }
     };
-    Ok(hub.with_observer(Arc::new(tell)))
+    Ok(Hub::from_env()?.with_observer(Arc::new(tell)))
 }
 
 fn failed(spec: &str, error: impl std::error::Error + Send + Sync + 'static) -> SourceError {
@@ -58,16 +67,22 @@ fn failed(spec: &str, error: impl std::error::Error + Send + Sync + 'static) -> 
     }
 }
 
-/// The train split of a data set.
-fn hub_files(spec: &str, id: &str) -> Result<Vec<DataFile>, SourceError> {
+/// The split of a data set.
+fn hub_files(
+    spec: &str,
+    id: &str,
+    options: &SourceOptions,
+    hub: &Hub,
+) -> Result<Vec<DataFile>, SourceError> {
     let (id, revision) = id.split_once('@').unwrap_or((id, "main"));
-    let set = hub(spec)?
+    let set = hub
         .dataset(id, revision)
         .map_err(|error| failed(spec, error))?;
     let readme = set.readme().map_err(|error| failed(spec, error))?;
     let all = set.files().map_err(|error| failed(spec, error))?;
+    let (config, split) = (options.config.as_deref(), options.split.as_deref());
     let split =
-        data_files(readme.as_deref(), &all, None, None).map_err(|error| failed(spec, error))?;
+        data_files(readme.as_deref(), &all, config, split).map_err(|error| failed(spec, error))?;
     tracing::info!(
         "{id} at commit {}: configuration {}, split {}, {} files",
         set.sha(),
@@ -83,8 +98,7 @@ fn hub_files(spec: &str, id: &str) -> Result<Vec<DataFile>, SourceError> {
     files.collect()
 }
 
-fn addresses(spec: &str) -> Result<Vec<DataFile>, SourceError> {
-    let hub = hub(spec)?;
+fn addresses(spec: &str, hub: &Hub) -> Result<Vec<DataFile>, SourceError> {
     let files = expand(spec)?.into_iter().map(|url| {
         let path = url.split(['?', '#']).next().unwrap_or_default().to_owned();
         data_file(url.clone(), &path, 0, Origin::Url(hub.clone(), url))

@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use hub_io::{Hub, HubError};
+
 use super::error::SourceError;
 use super::format::{self, Compression, Format};
-use super::remote;
+use super::{SourceOptions, remote, split};
 
 /// One file of a data set.
 #[derive(Debug, Clone)]
@@ -40,17 +42,31 @@ const AS_A_SHELL: glob::MatchOptions = glob::MatchOptions {
 };
 
 /// The files that `spec` stands for, sorted by path.
-pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
+pub(super) fn resolve(
+    spec: &str,
+    options: &SourceOptions,
+    hub: &dyn Fn() -> Result<Hub, HubError>,
+) -> Result<Vec<DataFile>, SourceError> {
     let local = spec.strip_prefix("file://").unwrap_or(spec);
     let path = Path::new(local);
+    let chooses = options.config.is_some() || options.split.is_some();
     if path.is_dir() {
-        return directory(path);
+        return if chooses {
+            split::directory(path, options)
+        } else {
+            directory(path)
+        };
+    }
+    if !path.exists()
+        && let Some(files) = remote::resolve(local, options, hub)?
+    {
+        return Ok(files);
+    }
+    if chooses {
+        return Err(SourceError::NoSplits { spec: spec.into() });
     }
     if path.exists() {
         return Ok(vec![data_file(path)?]);
-    }
-    if let Some(files) = remote::resolve(local)? {
-        return Ok(files);
     }
     if local.contains("://") {
         return Err(SourceError::Scheme { spec: spec.into() });
@@ -64,7 +80,7 @@ pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
     })
 }
 
-fn data_file(path: &Path) -> Result<DataFile, SourceError> {
+pub(super) fn data_file(path: &Path) -> Result<DataFile, SourceError> {
     let (format, compression) = format::of(path).ok_or_else(|| SourceError::UnknownFormat {
         path: path.to_owned(),
     })?;

@@ -3,7 +3,7 @@
 use std::sync::Once;
 
 use crate::source::{Block, Cursor, RowRef, Scratch};
-use crate::stream::{Pretokenized, StreamError, StreamOptions};
+use crate::stream::{Pretokenized, Shard, StreamError, StreamOptions};
 use crate::{BadRow, BadRows, Place, Tokenizer};
 
 /// The ids of a block's documents, end to end.
@@ -23,6 +23,7 @@ pub(super) struct Encoded {
 /// A document among the ids of its block.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Extent {
+    pub(super) start: usize,
     pub(super) end: usize,
     /// It is a row as it stands.
     pub(super) is_row: bool,
@@ -33,6 +34,12 @@ pub(super) struct Extent {
 }
 
 impl Encoded {
+    /// A document, by its number in the block.
+    pub(super) fn get(&self, document: usize) -> Option<(&[u32], Extent)> {
+        let extent = *self.documents.get(document)?;
+        Some((&self.ids[extent.start..extent.end], extent))
+    }
+
     /// Bytes of memory held.
     pub(super) fn bytes(&self) -> usize {
         let bad: usize = self.bad.iter().map(|bad| bad.record.len()).sum();
@@ -48,6 +55,8 @@ pub(super) struct Encoder {
     skips: bool,
     /// Where to begin: the file, and the number of the document there.
     start: (usize, u64),
+    /// Of all rows, the ones to take.
+    stripe: Option<Shard>,
     /// That tokenised rows are cut has been said.
     cut: Once,
 }
@@ -58,8 +67,10 @@ impl Encoder {
         options: &StreamOptions,
         bad_rows: BadRows,
         start: (usize, u64),
+        stripe: Option<Shard>,
     ) -> Self {
         Self {
+            stripe,
             tokenizer,
             pretokenized: options.pretokenized,
             context_size: options.context_size,
@@ -88,9 +99,14 @@ impl Encoder {
         } else {
             Cursor::default()
         };
+        let is_wanted = |row: u64| {
+            self.stripe
+                .is_none_or(|shard| shard.has_row(block.file_number, row))
+        };
         while !stop()
-            && let Some(next) = block.next(&mut cursor, scratch)
+            && let Some(next) = block.next_of(&mut cursor, scratch, is_wanted)
         {
+            let start = out.ids.len();
             let result = next.map_err(StreamError::from).and_then(|(row, place)| {
                 let (is_row, text_bytes) = match row {
                     RowRef::Text(text) => {
@@ -100,6 +116,7 @@ impl Encoder {
                     RowRef::Ids(ids) => (self.ids(ids, block, place, &mut out)?, 0),
                 };
                 Ok(Extent {
+                    start,
                     end: out.ids.len(),
                     is_row,
                     text_bytes,
@@ -109,8 +126,7 @@ impl Encoder {
             match result {
                 Ok(extent) => out.documents.push(extent),
                 Err(error) => {
-                    out.ids
-                        .truncate(out.documents.last().map_or(0, |last| last.end));
+                    out.ids.truncate(start);
                     let Some(location) = error.row().filter(|_| self.skips) else {
                         out.error = Some(error);
                         break;

@@ -1,27 +1,40 @@
 //! Documents in, rows of ids out, tokenised on threads.
 
+mod bad_rows;
 mod conveyor;
 mod encode;
 mod error;
 mod observer;
 mod options;
 mod pipeline;
+mod shard;
+mod shuffle;
 mod state;
 
-use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use error::StreamError;
 pub use observer::{Observer, Progress};
 pub use options::{Budget, Pretokenized, StreamOptions};
+pub use shard::{Shard, ShardError};
+pub use shuffle::Shuffle;
 pub use state::{StateError, StreamState};
 
 use crate::packing::{DocumentProgress, Packer};
 use crate::source::{Block, Scratch};
 use crate::{BadRow, BadRows, TextSource, Tokenizer};
-use encode::{Encoded, Encoder, Extent};
+use encode::{Encoded, Encoder};
 use pipeline::{Pipeline, Work};
+use shuffle::Window;
 use state::MadeFrom;
+
+/// What came of asking for more documents.
+enum More {
+    Documents,
+    End,
+    /// The observer has had enough.
+    Stopped,
+}
 
 type BadRowSink = Box<dyn FnMut(&BadRow) + Send>;
 
@@ -38,11 +51,13 @@ pub struct TokenStream {
     context_size: usize,
     most_rows: u64,
     block: Encoded,
-    /// The document of `block` being packed, where it starts, and how far the packer is in it.
+    /// The document of `block` that comes next.
     document: usize,
-    start: usize,
     /// The bad row of `block` that is counted next.
     bad_row: usize,
+    /// Where documents wait for their turn, if they are shuffled.
+    window: Option<Window>,
+    /// How far the packer is in the document being packed.
     within: DocumentProgress,
     progress: Progress,
     observer: Option<Box<dyn Observer + Send>>,
@@ -51,8 +66,10 @@ pub struct TokenStream {
     first_bad: Option<String>,
     bad_row_sink: Option<BadRowSink>,
     made_from: MadeFrom,
-    /// The file and the number of the document that is being packed, or comes next.
+    /// The file and the number of the document of `block` that comes next or is being packed.
     position: (usize, u64),
+    /// Bad rows before this place have been counted by a stream that this one goes on from.
+    counted: (usize, u64),
 }
 
 impl TokenStream {
@@ -68,11 +85,7 @@ impl TokenStream {
     ) -> Result<Self, StreamError> {
         let made_from = MadeFrom::new(&source, tokenizer, options);
         let packer = options.packer(tokenizer)?.state();
-        let progress = Progress {
-            total_bytes: source.total_bytes(),
-            ..Progress::default()
-        };
-        let start = StreamState::start(made_from, packer, progress);
+        let start = StreamState::start(made_from, packer, Progress::default());
         Self::from_state(source, tokenizer, options, start)
     }
 
@@ -110,14 +123,24 @@ impl TokenStream {
         let most_rows = options.most_rows()?;
         let bad_rows = source.bad_rows();
         let position = (state.file, state.document);
-        let encoder = Encoder::new(tokenizer.clone(), options, bad_rows, position);
+        let mut reader = source.into_reader();
+        let files = match options.shuffle {
+            Some(shuffle) => shuffle.files(reader.n_files()),
+            None => (0..reader.n_files()).collect(),
+        };
+        let (files, stripe) = match options.shard {
+            Some(shard) => shard.divide(files),
+            None => (files, None),
+        };
+        reader.set_order(files);
+        reader.skip_to_file(state.file);
+        let total_bytes = reader.total_bytes();
+        let encoder = Encoder::new(tokenizer.clone(), options, bad_rows, position, stripe);
         let work: Arc<Work> = Arc::new(
             move |block: &Block, scratch: &mut Scratch, stop: &dyn Fn() -> bool| {
                 encoder.encode(block, scratch, stop)
             },
         );
-        let mut reader = source.into_reader();
-        reader.skip_to_file(state.file);
         let pipeline = Pipeline::start(reader, &work, options.threads(), options.bytes_in_flight)?;
         Ok(Self {
             pipeline: Some(pipeline),
@@ -126,16 +149,22 @@ impl TokenStream {
             most_rows,
             block: Encoded::default(),
             document: 0,
-            start: 0,
             bad_row: 0,
+            window: options
+                .shuffle
+                .map(|shuffle| Window::new(shuffle, position, state.shuffle)),
             within: state.within,
-            progress: state.progress,
+            progress: Progress {
+                total_bytes,
+                ..state.progress
+            },
             observer: None,
             bad_rows,
             first_bad: state.first_bad,
             bad_row_sink: None,
             made_from: state.made_from,
             position,
+            counted: state.shuffle.counted,
         })
     }
 
@@ -160,11 +189,13 @@ impl TokenStream {
 
     /// Where the stream is: what [`resume`](Self::resume) takes to go on after the row that came last.
     pub fn state(&self) -> StreamState {
-        let (file, document) = self.position;
+        let (file, document) = self.window.as_ref().map_or(self.position, |w| w.start);
+        let place = self.window.as_ref().map(|w| w.place(self.position));
         StreamState {
             file,
             document,
             within: self.within,
+            shuffle: place.unwrap_or_default(),
             first_bad: self.first_bad.clone(),
             ..StreamState::start(self.made_from.clone(), self.packer.state(), self.progress)
         }
@@ -177,38 +208,83 @@ impl TokenStream {
 
     fn next_row(&mut self) -> Result<Option<Vec<u32>>, StreamError> {
         loop {
-            while let Some(&Extent {
-                end,
-                is_row,
-                text_bytes,
-                ordinal,
-            }) = self.block.documents.get(self.document)
+            if self.window.is_none()
+                && let Some(next) = self.block.documents.get(self.document)
             {
+                let ordinal = next.ordinal;
                 self.position = (self.block.file, ordinal);
                 self.count_bad_rows(ordinal)?;
-                let ids = &self.block.ids[self.start..end];
-                if !is_row && let Some(row) = self.packer.next_row(ids, &mut self.within) {
-                    return Ok(Some(row));
-                }
-                let row = is_row.then(|| ids.to_vec());
-                self.progress.documents += 1;
-                self.progress.text_bytes += text_bytes;
-                self.progress.tokens += ids.len() as u64;
-                self.document += 1;
-                self.start = end;
-                self.within = DocumentProgress::default();
-                self.position.1 = ordinal + 1;
-                if row.is_some() {
-                    return Ok(row);
-                }
             }
-            if self.next_block()?.is_break() {
-                return Ok(None);
+            let next = match &self.window {
+                Some(window) => window.current(),
+                None => self.block.get(self.document),
+            };
+            let Some((ids, extent)) = next else {
+                let more = match self.window.take() {
+                    Some(window) => self.fill(window)?,
+                    None => self.next_block()?,
+                };
+                match more {
+                    More::Documents => continue,
+                    More::End | More::Stopped => return Ok(None),
+                }
+            };
+            if !extent.is_row
+                && let Some(row) = self.packer.next_row(ids, &mut self.within)
+            {
+                return Ok(Some(row));
+            }
+            let row = extent.is_row.then(|| ids.to_vec());
+            self.progress.documents += 1;
+            self.progress.text_bytes += extent.text_bytes;
+            self.progress.tokens += ids.len() as u64;
+            self.within = DocumentProgress::default();
+            match &mut self.window {
+                Some(window) => window.advance(),
+                None => self.take_document(extent.ordinal),
+            }
+            if row.is_some() {
+                return Ok(row);
             }
         }
     }
 
-    fn next_block(&mut self) -> Result<ControlFlow<()>, StreamError> {
+    /// Fills the window with the documents that come next. Where they end in an error, it is not handed out at all: its order would not be
+    /// the one that it has once the error is mended.
+    fn fill(&mut self, mut window: Window) -> Result<More, StreamError> {
+        window.begin(self.position);
+        let filled = self.fill_up(&mut window);
+        let has_documents = window.close();
+        self.window = Some(window);
+        match filled? {
+            More::End if has_documents => Ok(More::Documents),
+            more => Ok(more),
+        }
+    }
+
+    fn fill_up(&mut self, window: &mut Window) -> Result<More, StreamError> {
+        loop {
+            while let Some(&next) = self.block.documents.get(self.document) {
+                if window.is_full() {
+                    return Ok(More::Documents);
+                }
+                self.count_bad_rows(next.ordinal)?;
+                window.push(&self.block.ids[next.start..next.end], next);
+                self.take_document(next.ordinal);
+            }
+            match self.next_block()? {
+                More::Documents => {}
+                end => return Ok(end),
+            }
+        }
+    }
+
+    fn take_document(&mut self, ordinal: u64) {
+        self.document += 1;
+        self.position = (self.block.file, ordinal + 1);
+    }
+
+    fn next_block(&mut self) -> Result<More, StreamError> {
         if let Some(error) = self.block.error.take() {
             return Err(error);
         }
@@ -218,64 +294,18 @@ impl TokenStream {
             && let Some(observer) = &mut self.observer
             && observer.progress(&self.progress).is_break()
         {
-            return Ok(ControlFlow::Break(()));
+            return Ok(More::Stopped);
         }
         // The old block goes before the new one comes, so that only one is in hand.
         self.block = Encoded::default();
-        (self.document, self.start, self.bad_row) = (0, 0, 0);
+        (self.document, self.bad_row) = (0, 0);
         let Some(block) = self.pipeline.as_ref().and_then(Pipeline::next) else {
-            return Ok(ControlFlow::Break(()));
+            return Ok(More::End);
         };
         self.block = block;
-        Ok(ControlFlow::Continue(()))
+        Ok(More::Documents)
     }
 }
-
-impl TokenStream {
-    /// Counts the block's bad rows before a document and hands them on.
-    fn count_bad_rows(&mut self, before: u64) -> Result<(), StreamError> {
-        let is_before = |bad: &BadRow| bad.location.place.ordinal() < before;
-        while let Some(bad) = self
-            .block
-            .bad
-            .get(self.bad_row)
-            .filter(|bad| is_before(bad))
-        {
-            self.bad_row += 1;
-            self.progress.bad_rows += 1;
-            let after = (self.block.file, bad.location.place.ordinal() + 1);
-            self.position = self.position.max(after);
-            if let Some(sink) = &mut self.bad_row_sink {
-                sink(bad);
-            }
-            if self.first_bad.is_none() {
-                self.first_bad = Some(bad.reason.clone());
-            }
-        }
-        let Progress {
-            documents,
-            bad_rows: bad,
-            ..
-        } = self.progress;
-        let rows = documents + bad;
-        match self.bad_rows {
-            BadRows::Skip { at_most_percent }
-                if rows >= FEW_ROWS && 100 * bad > u64::from(at_most_percent) * rows =>
-            {
-                Err(StreamError::TooManyBadRows {
-                    bad,
-                    rows,
-                    at_most_percent,
-                    first: self.first_bad.clone().unwrap_or_default(),
-                })
-            }
-            _ => Ok(()),
-        }
-    }
-}
-
-/// Rows from which on the share of bad ones means something.
-const FEW_ROWS: u64 = 1000;
 
 impl Iterator for TokenStream {
     type Item = Result<Vec<u32>, StreamError>;

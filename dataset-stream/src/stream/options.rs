@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 
 use super::error::StreamError;
+use super::{Shard, Shuffle};
 use crate::packing::{Packer, Packing, SaeLensIds, SaeLensPacking};
 use crate::{TokenRef, Tokenizer};
 
@@ -29,13 +30,17 @@ pub struct StreamOptions {
     pub prepend_bos: bool,
     /// What becomes of documents that are tokenised already.
     pub pretokenized: Pretokenized,
+    /// Whether documents come in another order than that of the data set.
+    pub shuffle: Option<Shuffle>,
+    /// The part of the data set that is read; all of it by default.
+    pub shard: Option<Shard>,
     /// Where to stop.
     pub budget: Budget,
     /// Threads that tokenise, besides one that reads; 0 for as many as the machine has. More than it has are started up to 64, no
     /// further. Rows do not depend on it.
     pub threads: usize,
     /// Bytes of text and ids that may be under way between the reader and the caller. Memory stays below this plus one
-    /// block (1 MiB, or one longer row) and what the threads are busy with. 256 MiB by default.
+    /// block (1 MiB, or one longer row), what the threads are busy with and, where documents are shuffled, a window of them. 256 MiB by default.
     pub bytes_in_flight: usize,
 }
 
@@ -47,6 +52,8 @@ impl StreamOptions {
             packing: Packing::Notebook,
             prepend_bos: true,
             pretokenized: Pretokenized::Rows,
+            shuffle: None,
+            shard: None,
             budget: Budget::Everything,
             threads: 0,
             bytes_in_flight: 256 << 20,

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::shuffle::Place;
 use super::{Progress, StreamOptions};
 use crate::packing::{DocumentProgress, PackerState};
 use crate::{TextSource, Tokenizer};
@@ -19,6 +20,8 @@ pub struct StreamState {
     /// The document that is being packed, or comes next: its file, and its number there.
     pub(super) file: usize,
     pub(super) document: u64,
+    /// If documents are shuffled: the place of the window's first document is the one above, and this is how far the window is done.
+    pub(super) shuffle: Place,
     pub(super) within: DocumentProgress,
     pub(super) packer: PackerState,
     pub(super) progress: Progress,
@@ -59,7 +62,7 @@ pub enum StateError {
     NoFiles,
 }
 
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 impl StreamState {
     pub(super) fn start(made_from: MadeFrom, packer: PackerState, progress: Progress) -> Self {
@@ -68,6 +71,7 @@ impl StreamState {
             made_from,
             file: 0,
             document: 0,
+            shuffle: Place::default(),
             within: DocumentProgress::default(),
             packer,
             progress,
@@ -95,7 +99,7 @@ impl StreamState {
         }
         if self.made_from.options != now.options {
             return different(
-                "other settings (context size, packing, BOS, column, treatment of bad rows)",
+                "other settings (context size, packing, BOS, column, shuffling, shard, treatment of bad rows)",
             );
         }
         if self.packer.n_ids() >= context_size {
@@ -121,6 +125,8 @@ impl MadeFrom {
             packing,
             prepend_bos,
             pretokenized,
+            shuffle,
+            shard,
             // How much is read, and how fast, does not change the rows.
             budget: _,
             threads: _,
@@ -128,7 +134,7 @@ impl MadeFrom {
         } = options;
         let mut settings = Fnv::default();
         let text = format!(
-            "{context_size} {packing:?} {prepend_bos} {pretokenized:?} {:?}",
+            "{context_size} {packing:?} {prepend_bos} {pretokenized:?} {shuffle:?} {shard:?} {:?}",
             source.options()
         );
         settings.write(text.as_bytes());

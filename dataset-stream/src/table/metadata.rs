@@ -18,6 +18,8 @@ pub struct TableMetadata {
     pub context_size: usize,
     /// Whether documents were shuffled.
     pub shuffled: bool,
+    /// What their order depends on.
+    pub seed: Option<u64>,
     /// First in each row.
     pub begin_batch_token: Option<u32>,
     /// First of each document.
@@ -45,6 +47,8 @@ impl TableMetadata {
         let common = Self {
             tokenizer_name: Some(tokenizer.path().to_string_lossy().into_owned()),
             context_size: options.context_size,
+            shuffled: options.shuffle.is_some(),
+            seed: options.shuffle.map(|shuffle| shuffle.seed),
             begin_batch_token: bos,
             vocab_size: Some(tokenizer.vocab_size()),
             ..Self::default()
