@@ -2,12 +2,14 @@
 #![allow(clippy::unwrap_used)]
 
 mod common;
+mod fault;
 
 use std::io::Read;
 use std::time::{Duration, Instant};
 
-use common::server::{Reply, Request, Server};
+use common::server::{self, Reply, Server};
 use common::{STALL, client, content, options};
+use fault::{Fault, fault, reply};
 use hub_io::FetchError;
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -15,91 +17,12 @@ use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 const LEN: usize = 200_000;
 const TAG: &str = "\"one\"";
 
-#[derive(Debug, Clone)]
-enum Fault {
-    None,
-    Cut(usize),
-    Stall(usize),
-    Silence,
-    Status(u16),
-    Refused,
-    Length(usize),
-    Chunked(Option<usize>),
-    Part(usize),
-    NoRange,
-    Garbage(Vec<u8>),
-    Changed,
-    WrongRange,
-    Moved,
-}
-
-fn fault() -> impl Strategy<Value = Fault> {
-    prop_oneof![
-        6 => Just(Fault::None),
-        8 => (0..LEN).prop_map(Fault::Cut),
-        1 => (0..LEN).prop_map(Fault::Stall),
-        1 => Just(Fault::Silence),
-        3 => prop::sample::select(vec![408, 429, 500, 503]).prop_map(Fault::Status),
-        2 => Just(Fault::Refused),
-        2 => (0..2 * LEN).prop_map(Fault::Length),
-        2 => prop::option::of(0..LEN).prop_map(Fault::Chunked),
-        3 => (1..LEN).prop_map(Fault::Part),
-        2 => Just(Fault::NoRange),
-        2 => prop::collection::vec(any::<u8>(), 0..200).prop_map(Fault::Garbage),
-        1 => Just(Fault::Changed),
-        1 => Just(Fault::WrongRange),
-        2 => Just(Fault::Moved),
-    ]
-}
-
-fn reply(fault: &Fault, request: &Request, file: &[u8]) -> Reply {
-    let mut good = Reply::file(request, file, TAG);
-    let from = request.from().unwrap_or_default();
-    match fault {
-        Fault::None => good,
-        Fault::Cut(at) => good.cut(*at),
-        Fault::Stall(at) => {
-            good.stall = 3 * STALL;
-            good.cut(*at)
-        }
-        Fault::Silence => {
-            let mut reply = Reply::raw("");
-            reply.stall = 3 * STALL;
-            reply
-        }
-        Fault::Status(status) => Reply::new(*status),
-        // Of the storage: a signed address that ran out.
-        Fault::Refused => Reply::new(403),
-        Fault::Length(length) => {
-            good.length = Some(*length);
-            good
-        }
-        Fault::Chunked(cut) => {
-            (good.chunked, good.cut) = (true, *cut);
-            good
-        }
-        Fault::Part(len) => {
-            good.body.truncate(*len);
-            let last = from + good.body.len().max(1) - 1;
-            good.with("Content-Range", format!("bytes {from}-{last}/{LEN}"))
-        }
-        Fault::NoRange => Reply::body(file).with("ETag", TAG),
-        Fault::Garbage(bytes) => Reply::raw(bytes.as_slice()),
-        Fault::Changed => good.with("ETag", "\"two\""),
-        Fault::WrongRange => good.with(
-            "Content-Range",
-            format!("bytes {}-{}/{LEN}", from + 1, LEN + 1),
-        ),
-        Fault::Moved => Reply::redirect("/blob?signature=new"),
-    }
-}
-
 fn check(faults: &[Fault], sizes: &[usize]) -> Result<bool, TestCaseError> {
     let began = Instant::now();
     let file = content(LEN);
     let (served, schedule) = (file.clone(), faults.to_vec());
     let storage = Server::start(move |request| match schedule.get(request.number) {
-        Some(fault) => reply(fault, request, &served),
+        Some(fault) => reply(fault, request, &served, TAG, 3 * STALL),
         None => Reply::file(request, &served, TAG),
     });
     let target = storage.url("/blob?signature=");
@@ -163,7 +86,7 @@ fn bytes_are_the_files_or_there_is_an_error() {
     };
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &[7; 32]);
     let mut runner = TestRunner::new_with_rng(config, rng);
-    let faults = prop::collection::vec(fault(), 0..12);
+    let faults = prop::collection::vec(fault(LEN), 0..12);
     let sizes = prop::collection::vec(1usize..70_000, 1..8);
     let whole = std::cell::Cell::new(0);
     let run = runner.run(&(faults, sizes), |(faults, sizes)| {

@@ -1,11 +1,12 @@
 //! A file's bytes, decompressed, with a count of how far the reader is on disk.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, ErrorKind, Read};
+use std::io::{self, BufReader, Cursor, ErrorKind, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
+use hub_io::FetchError;
 
 use super::error::ReadError;
 use super::format::Compression;
@@ -41,12 +42,13 @@ impl Bytes {
             inner: opened,
             count: Arc::clone(&on_disk),
         };
-        let mut raw = BufReader::with_capacity(BUFFER, counted);
-        let head = raw.fill_buf().map_err(io)?;
+        // A network gives what it has, be it a single byte: the first four are waited for.
+        let (head, rest) = first_bytes(counted).map_err(io)?;
+        let raw = BufReader::with_capacity(BUFFER, Cursor::new(head.clone()).chain(rest));
         let inner: Box<dyn Read + Send> = match file.compression {
             Compression::None => Box::new(raw),
             Compression::Gzip => {
-                check_magic(file, head, "gzip", head.starts_with(&GZIP_MAGIC))?;
+                check_magic(file, &head, "gzip", head.starts_with(&GZIP_MAGIC))?;
                 Box::new(MultiGzDecoder::new(raw))
             }
             Compression::Zstd => {
@@ -54,7 +56,7 @@ impl Bytes {
                     head.get(1..4) == Some(&ZSTD_SKIPPABLE[..]) && head[0] & 0xf0 == 0x50;
                 check_magic(
                     file,
-                    head,
+                    &head,
                     "zstd",
                     head.starts_with(&ZSTD_MAGIC) || skippable,
                 )?;
@@ -84,6 +86,10 @@ impl Bytes {
 
     fn error(&self, source: io::Error) -> ReadError {
         let file = self.file.name.to_string();
+        // Of the network, not of what came over it.
+        if source.get_ref().is_some_and(|e| e.is::<FetchError>()) {
+            return ReadError::Io { file, source };
+        }
         let format = match self.file.compression {
             Compression::None => return ReadError::Io { file, source },
             Compression::Gzip => "gzip",
@@ -102,6 +108,15 @@ impl Bytes {
             reason: source.to_string(),
         }
     }
+}
+
+/// The first four bytes, or all there are, and the rest.
+fn first_bytes<R: Read>(mut from: R) -> io::Result<(Vec<u8>, R)> {
+    let mut head = Vec::with_capacity(ZSTD_MAGIC.len());
+    from.by_ref()
+        .take(ZSTD_MAGIC.len() as u64)
+        .read_to_end(&mut head)?;
+    Ok((head, from))
 }
 
 fn check_magic(
