@@ -70,7 +70,7 @@ impl Data {
 
     fn rows(&self, source: TextSource, shuffled: bool) -> (Rows, Option<StreamError>) {
         let options = StreamOptions {
-            shuffle: shuffled.then(|| Shuffle {
+            shuffle: shuffled.then_some(Shuffle {
                 seed: 3,
                 window: 100,
             }),

@@ -14,9 +14,10 @@ use support::{Folder, bytes_tokenizer, gzip};
 fn folder(files: &[usize]) -> (Folder, String) {
     let folder = Folder::new();
     for (file, &n) in files.iter().enumerate() {
-        let rows: String = (0..n)
-            .map(|i| format!("{{\"text\": \"{}\"}}\n", name(file, i)))
+        let rows: Vec<String> = (0..n)
+            .map(|i| format!("{{\"text\": \"{}\"}}", name(file, i)))
             .collect();
+        let rows = rows.join("\n");
         folder.write(&format!("data/{file}.jsonl.gz"), gzip(rows.as_bytes()));
     }
     let spec = folder.path("data").to_str().unwrap().to_owned();

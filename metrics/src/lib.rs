@@ -34,7 +34,7 @@ pub use moments::Moments;
 pub use observer::{Observer, Progress, Unobserved};
 pub use prediction::Prediction;
 pub use protocol::{
-    Evaluation, ProtocolError, ProtocolOptions, evaluate, explained_variance_legacy,
+    Evaluation, ProtocolError, ProtocolOptions, evaluate, evaluate_more, explained_variance_legacy,
     reconstruction, sparsity,
 };
 pub use quality::ReconstructionQuality;

@@ -1,29 +1,21 @@
 //! From arguments and `cfg.json` to a model, an SAE and rows of tokens.
 
 use crate::UsageError;
-use crate::bad_rows::{Log, OnBadRow};
+use crate::bad_rows::Log;
 use crate::device::Chosen;
 use crate::targets::Targets;
-use anyhow::{Context, Result, anyhow, bail, ensure};
+use crate::text_args::TextArgs;
+use anyhow::{Context, Result, anyhow, bail};
 use clap::ValueEnum;
 use clap::builder::RangedU64ValueParser;
 use dataset_stream::{
-    Budget, Packing, ReadError, SaeLensPacking, SourceError, SourceOptions, StreamOptions,
-    StreamState, TableMetadata, TextSource, TokenStream, TokenTable, Tokenizer,
+    Budget, Packing, ReadError, SaeLensPacking, SourceError, StreamOptions, StreamState,
+    TableMetadata, TextSource, TokenStream, Tokenizer,
 };
 use llama_hooked::{Llama, LlamaConfig, ModelFiles, ModelSource, Placement};
 use sae_core::{LoadOptions, RunDir, Sae, SaeMetadata};
 use serde_json::{Value, json};
-use std::error::Error;
 use std::path::{Path, PathBuf};
-
-/// A row of token ids, or why there is none.
-pub(crate) type Row = Result<Vec<u32>, RowError>;
-
-/// A row that cannot be read, from whichever source.
-#[derive(Debug, thiserror::Error)]
-#[error(transparent)]
-pub(crate) struct RowError(Box<dyn Error + Send + Sync>);
 
 /// `--packing`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -214,8 +206,7 @@ fn tokenizer_files(path: &Path) -> [PathBuf; 4] {
 #[derive(Debug, Clone)]
 pub(crate) struct TextInput {
     pub(crate) dataset: String,
-    pub(crate) column: Option<String>,
-    pub(crate) on_bad_row: OnBadRow,
+    pub(crate) text: TextArgs,
     pub(crate) options: StreamOptions,
 }
 
@@ -238,28 +229,29 @@ impl TextInput {
         tokenizer: &Tokenizer,
         targets: &Targets,
     ) -> Result<(TokenStream, Log)> {
-        let source_options = SourceOptions {
-            column: self.column.clone(),
-            bad_rows: self.on_bad_row.policy(),
-            ..SourceOptions::default()
-        };
-        let source = TextSource::open(&self.dataset, &source_options).map_err(in_flags)?;
+        let source = TextSource::open(&self.dataset, &self.text.source()).map_err(in_flags)?;
         targets.spare(source.files())?;
         targets.spare(tokenizer_files(tokenizer.path()))?;
-        let log = self.on_bad_row.log()?;
+        let log = self.text.on_bad_row().log()?;
         let sink = log.clone();
+        let options = self.options();
         let stream = match state {
-            None => TokenStream::new(source, tokenizer, &self.options)?,
-            Some(state) => TokenStream::resume(source, tokenizer, &self.options, state)?,
+            None => TokenStream::new(source, tokenizer, &options)?,
+            Some(state) => TokenStream::resume(source, tokenizer, &options, state)?,
         };
         Ok((stream.with_bad_rows(move |bad| sink.push(bad)), log))
+    }
+
+    /// How rows are made of it, its order and shard included.
+    fn options(&self) -> StreamOptions {
+        self.text.order(&self.options)
     }
 
     pub(crate) fn metadata(&self, tokenizer: &Tokenizer) -> TableMetadata {
         TableMetadata {
             original_dataset: Some(self.dataset.clone()),
-            original_column_name: self.column.clone(),
-            ..TableMetadata::new(&self.options, tokenizer)
+            original_column_name: self.text.source().column,
+            ..TableMetadata::new(&self.options(), tokenizer)
         }
     }
 }
@@ -274,53 +266,6 @@ fn in_flags(error: SourceError) -> anyhow::Error {
             "the data set; give --dataset if it is elsewhere, for instance --dataset 'pile/*.jsonl.zst'",
         ),
         other => other.into(),
-    }
-}
-
-/// Rows of tokens, streamed from text or read from a table.
-pub(crate) enum Rows {
-    Stream(Box<TokenStream>),
-    Table(TokenTable, std::ops::Range<usize>),
-}
-
-impl Rows {
-    /// The first rows of a table, as many as the budget allows.
-    pub(crate) fn table(path: &Path, budget: Budget) -> Result<Self> {
-        let table = TokenTable::open(path)?;
-        let most = match budget {
-            Budget::Everything => u64::MAX,
-            Budget::Sequences(n) => n,
-            Budget::Tokens(n) => n / table.context_size() as u64,
-        };
-        let rows = table.len().min(usize::try_from(most).unwrap_or(usize::MAX));
-        ensure!(
-            rows > 0,
-            "{}: has no row to work on within the budget ({} rows in the file)",
-            path.display(),
-            table.len()
-        );
-        Ok(Self::Table(table, 0..rows))
-    }
-
-    /// How many there will be, where that is known.
-    pub(crate) fn n_rows(&self) -> Option<u64> {
-        match self {
-            Self::Stream(_) => None,
-            Self::Table(_, rows) => Some(rows.len() as u64),
-        }
-    }
-}
-
-impl Iterator for Rows {
-    type Item = Row;
-
-    fn next(&mut self) -> Option<Row> {
-        match self {
-            Self::Stream(stream) => Some(stream.next()?.map_err(|e| RowError(e.into()))),
-            Self::Table(table, rows) => {
-                Some(table.row(rows.next()?).map_err(|e| RowError(e.into())))
-            }
-        }
     }
 }
 

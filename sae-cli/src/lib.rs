@@ -10,6 +10,7 @@ mod cli;
 mod commands;
 mod demo;
 mod device;
+mod eval_state;
 mod inputs;
 mod json_flag;
 mod output;
@@ -17,8 +18,10 @@ mod plan;
 mod progress;
 mod prompt_check;
 mod report;
+mod rows;
 mod targets;
 mod tensor_file;
+mod text_args;
 mod token_origin;
 
 use anyhow::Error;

@@ -126,7 +126,7 @@ fn words_that_exclude_each_other() {
         ),
         (
             "eval --sae $RUN --tokens b --column c",
-            "cannot be used with",
+            "--column is about text (--dataset)",
         ),
         (
             "eval --sae $RUN --dataset a --keep-all-tokens --exclude-special-tokens",

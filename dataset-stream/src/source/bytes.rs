@@ -87,7 +87,10 @@ impl Bytes {
     fn error(&self, source: io::Error) -> ReadError {
         let file = self.file.name.to_string();
         // Of the network, not of what came over it.
-        if source.get_ref().is_some_and(|e| e.is::<FetchError>()) {
+        if source
+            .get_ref()
+            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<FetchError>)
+        {
             return ReadError::Io { file, source };
         }
         let format = match self.file.compression {

@@ -7,7 +7,7 @@ use crate::activations::{squared_distances, token_norms};
 use crate::legacy_variance::term;
 use crate::model::{Autoencoder, SplitModel};
 use crate::moments::Moments;
-use crate::observer::Observer;
+use crate::observer::{Observer, Progress};
 use std::error::Error;
 
 /// 1 − ‖x−x̂‖²/‖x−x̄‖² of every token that counts; its mean is `explained_variance_legacy`.
@@ -32,7 +32,8 @@ where
     E: Error + 'static,
 {
     let mut terms = Moments::default();
-    for_each_batch(model, rows, options, observer, |batch| {
+    let none = Progress::default();
+    for_each_batch(model, rows, options, none, observer, |batch| {
         let prefix = model.prefix(batch.tensor(&model.device()));
         check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
         let decoded = sae.reconstruct(prefix.input.clone()).decoded;

@@ -9,10 +9,12 @@ pub use error::ProtocolError;
 pub use legacy::explained_variance_legacy;
 
 use crate::masking::Masking;
+use crate::merge::MergeError;
 use crate::model::{Autoencoder, SplitModel};
 use crate::observer::{Observer, Progress};
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics};
 use batch::{Batch, Batches};
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 
 /// How a protocol goes about it. Nothing here but the masking changes the numbers.
@@ -49,7 +51,10 @@ enum Passes {
 }
 
 /// What [`evaluate`] has measured.
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It can be written down and gone on with later, see [`evaluate_more`]; in a format that keeps every bit of an f64 (CBOR does; JSON
+/// as `serde_json` reads it by default does not) nothing is lost by it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Sparsity, density, shrinkage, explained variances.
     pub sparsity: SparsityStatistics,
@@ -57,6 +62,28 @@ pub struct Evaluation {
     pub reconstruction: ReconstructionStatistics,
     /// Whether the observer stopped the work before the rows ended.
     pub stopped: bool,
+}
+
+impl Evaluation {
+    /// Nothing measured yet, of an SAE with `d_sae` features; `legacy_bytes` as in [`ProtocolOptions`].
+    pub fn new(d_sae: usize, legacy_bytes: usize) -> Self {
+        Self {
+            sparsity: SparsityStatistics::new(d_sae, legacy_bytes),
+            reconstruction: ReconstructionStatistics::default(),
+            stopped: false,
+        }
+    }
+
+    /// Takes in everything `other` has measured, on other rows.
+    ///
+    /// # Errors
+    /// As [`SparsityStatistics::merge`].
+    pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
+        self.sparsity.merge(&other.sparsity)?;
+        self.reconstruction.merge(&other.reconstruction);
+        self.stopped |= other.stopped;
+        Ok(())
+    }
 }
 
 /// Runs the model up to the hook, encodes and decodes, and collects [`SparsityStatistics`]. Nothing above the hook is run.
@@ -123,6 +150,43 @@ where
     run(model, sae, rows, options, Passes::Both, observer)
 }
 
+/// As [`evaluate`], adding to what has been measured on earlier rows. Bit for bit the same as one evaluation of all of the rows, if each part
+/// but the last is a whole number of batches. The observer counts from the first row of all.
+///
+/// # Errors
+/// As [`sparsity`]; `evaluation` then holds the batches done.
+///
+/// # Panics
+/// If `evaluation` is of an SAE with another number of features.
+pub fn evaluate_more<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    evaluation: &mut Evaluation,
+    observer: &mut impl Observer,
+) -> Result<(), ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    assert_eq!(
+        evaluation.sparsity.density.d_sae(),
+        sae.d_sae(),
+        "an evaluation is of one SAE"
+    );
+    add(
+        model,
+        sae,
+        rows,
+        options,
+        Passes::Both,
+        evaluation,
+        observer,
+    )
+}
+
 fn run<M, S, E>(
     model: &M,
     sae: &S,
@@ -136,34 +200,56 @@ where
     S: Autoencoder,
     E: Error + 'static,
 {
-    let mut sparsity = SparsityStatistics::new(sae.d_sae(), options.legacy_bytes);
-    let mut reconstruction = ReconstructionStatistics::default();
-    let stopped = for_each_batch(model, rows, options, observer, |batch| {
-        let step = steps::Step::begin(model, sae, batch)?;
-        if passes != Passes::Reconstruction {
-            step.add_sparsity(&mut sparsity);
-        }
-        if passes != Passes::Sparsity {
-            step.add_reconstruction(model, options.logit_bytes, &mut reconstruction);
-        }
-        Ok(())
-    })?;
-    Ok(Evaluation {
+    let mut evaluation = Evaluation::new(sae.d_sae(), options.legacy_bytes);
+    add(model, sae, rows, options, passes, &mut evaluation, observer)?;
+    Ok(evaluation)
+}
+
+fn add<M, S, E>(
+    model: &M,
+    sae: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    passes: Passes,
+    evaluation: &mut Evaluation,
+    observer: &mut impl Observer,
+) -> Result<(), ProtocolError<E>>
+where
+    M: SplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let Evaluation {
         sparsity,
         reconstruction,
         stopped,
-    })
+    } = evaluation;
+    let done = Progress {
+        sequences: sparsity.tokens.sequences,
+        tokens: sparsity.tokens.seen,
+    };
+    *stopped = for_each_batch(model, rows, options, done, observer, |batch| {
+        let step = steps::Step::begin(model, sae, batch)?;
+        if passes != Passes::Reconstruction {
+            step.add_sparsity(sparsity);
+        }
+        if passes != Passes::Sparsity {
+            step.add_reconstruction(model, options.logit_bytes, reconstruction);
+        }
+        Ok(())
+    })?;
+    Ok(())
 }
 
-/// Gathers rows into batches, does the work on each and tells the observer; whether the observer stopped it.
+/// Gathers rows into batches, does the work on each and tells the observer, counting on from `progress`; whether the observer stopped it.
 fn for_each_batch<M: SplitModel, E: Error + 'static>(
     model: &M,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
+    mut progress: Progress,
     observer: &mut impl Observer,
     mut work: impl FnMut(&Batch) -> Result<(), ProtocolError<E>>,
 ) -> Result<bool, ProtocolError<E>> {
-    let mut progress = Progress::default();
     let batches = Batches::new(
         rows.into_iter(),
         options.batch_size,

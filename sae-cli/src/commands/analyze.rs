@@ -3,18 +3,19 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
-use crate::bad_rows::OnBadRow;
 use crate::cli::Global;
 use crate::demo::Demo;
 use crate::device::Chosen;
-use crate::inputs::{self, PackingChoice, RowError, Rows, TextInput};
+use crate::inputs::{self, PackingChoice, TextInput};
 use crate::output::{check_file, check_text_file, pretty, write_files};
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
 use crate::report::warnings::{Signs, of_place};
 use crate::report::{self, Report, Timings};
+use crate::rows::{RowError, Rows};
 use crate::targets::Targets;
+use crate::text_args::TextArgs;
 use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions, Tokenizer};
@@ -44,16 +45,8 @@ pub(crate) struct Args {
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
-    /// The column that holds the text
-    #[arg(long)]
-    column: Option<String>,
-    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
-    #[arg(
-        long,
-        value_name = "error|skip|quarantine=FILE",
-        default_value = "error"
-    )]
-    on_bad_row: OnBadRow,
+    #[command(flatten)]
+    text: TextArgs,
     /// Tokens in a row; by default what cfg.json says
     #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
@@ -97,7 +90,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let [json, html] = FILES.map(|name| args.out.join(name));
     let own = [("--out", json.as_path()), ("--out", html.as_path())];
-    let targets = Targets::new(global, own.into_iter().chain(args.on_bad_row.file()))?;
+    let on_bad_row = args.text.on_bad_row();
+    let targets = Targets::new(global, own.into_iter().chain(on_bad_row.file()))?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref())?;
@@ -210,8 +204,7 @@ fn measure(
     let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;
     let input = TextInput {
         dataset,
-        column: args.column.clone(),
-        on_bad_row: args.on_bad_row.clone(),
+        text: args.text.clone(),
         options: StreamOptions {
             prepend_bos,
             budget: Budget::Sequences(args.sequences),

@@ -3,22 +3,26 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
-use crate::bad_rows::{Log, OnBadRow};
+use crate::bad_rows::Log;
 use crate::cli::Global;
 use crate::device::Chosen;
-use crate::inputs::{self, FoundModel, PackingChoice, Rows, TextInput};
+use crate::eval_state::Resumption;
+use crate::inputs::{self, FoundModel, PackingChoice, TextInput};
 use crate::output::{check_text_file, write_file};
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
+use crate::report::figures::{csv, table_of};
 use crate::report::warnings::{Signs, of_place};
+use crate::rows::{RowPlace, Rows};
 use crate::targets::Targets;
+use crate::text_args::TextArgs;
 use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
 use llama_hooked::LlamaConfig;
 use sae_core::Sae;
-use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report, evaluate};
+use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -47,17 +51,8 @@ pub(crate) struct Args {
     /// Rows of token ids, as `sae tokenize` writes them
     #[arg(long, value_name = "FILE")]
     tokens: Option<PathBuf>,
-    /// The column that holds the text
-    #[arg(long, conflicts_with = "tokens")]
-    column: Option<String>,
-    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
-    #[arg(
-        long,
-        value_name = "error|skip|quarantine=FILE",
-        default_value = "error",
-        conflicts_with = "tokens"
-    )]
-    on_bad_row: OnBadRow,
+    #[command(flatten)]
+    text: TextArgs,
     /// Tokens in a row; by default what cfg.json says
     #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = inputs::context_sizes())]
     context_size: Option<usize>,
@@ -87,6 +82,12 @@ pub(crate) struct Args {
     /// Leave out nothing
     #[arg(long)]
     keep_all_tokens: bool,
+    /// Keep the state in this file while working, and go on from it if an earlier run was interrupted
+    #[arg(long, value_name = "FILE")]
+    resume: Option<PathBuf>,
+    /// With --resume, write the state after every so many rows
+    #[arg(long, value_name = "N", default_value_t = 256, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
+    checkpoint_every: u64,
     /// Write the metrics as CSV as well (group, metric, value); to stdout with -, in place of the table
     #[arg(long, value_name = "FILE")]
     csv: Option<PathBuf>,
@@ -94,18 +95,7 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
-    if let Some(path) = &args.csv {
-        check_text_file("--csv", path)?;
-        if csv_to_stdout && global.json.as_deref() == Some(Path::new("-")) {
-            bail!(UsageError(
-                "--csv - and --json both go to stdout: give one of them a file".to_owned()
-            ));
-        }
-    }
-    let own = args.csv.as_deref().map(|path| ("--csv", path));
-    let own = own.into_iter().chain(args.on_bad_row.file());
-    let targets = Targets::new(global, own)?;
-    targets.spare(&args.tokens)?;
+    let targets = targets(args, csv_to_stdout, global)?;
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae)?;
     let budget = match inputs::budget(args.sequences, args.max_tokens) {
@@ -114,10 +104,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
     targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
-    let (rows, context_size, bad_rows) = rows(args, &run, &found, budget, global, &targets)?;
+    let mut resumption = Resumption::open(args.resume.as_deref(), args.checkpoint_every)?;
+    let opened = rows(args, &run, &found, budget, &resumption, global, &targets);
+    let (mut rows, context_size, bad_rows) = resumption.advise(opened)?;
+    let given = args.batch_size.map(|n| n as usize);
     let work = Work {
         rows: most(&rows, budget, context_size),
-        batch_size: args.batch_size.map(|n| n as usize),
+        // A batch of another size would sum in another order.
+        batch_size: given.or(resumption.batch_size()),
         ..Work::new(&found.config()?, &on, context_size)
     };
     let Some(plan) = work.with_sae(&run)?.settle(&args.memory, &on, global)? else {
@@ -126,27 +120,49 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let start = Instant::now();
     let model = found.load(&on, plan.placement)?;
     inputs::warn_if_too_long(context_size, &model);
-    let given = args
-        .tokens
-        .as_deref()
-        .or(args.dataset.as_deref().map(Path::new));
-    warn_of_another_tokenizer(given, &found, &model);
-    let masking = masking(args, &found, model.config())?;
+    let data = args.tokens.as_deref();
+    let data = data.or(args.dataset.as_deref().map(Path::new));
+    warn_of_another_tokenizer(data, &found, &model);
     let split = split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&run, &on)?;
     let options = ProtocolOptions {
-        masking,
+        masking: masking(args, &found, model.config())?,
         batch_size: plan.batch_size,
         logit_bytes: LOGITS as usize,
-        ..ProtocolOptions::default()
+        legacy_bytes: resumption.legacy_bytes(),
     };
+    let sae_cfg: Value = serde_json::from_str(&run.cfg.to_json())?;
+    let mut eval_cfg = json!({
+        "sae": args.sae,
+        "model": found.describe(&model, &on),
+        "dataset": args.dataset,
+        "tokens": args.tokens,
+        "shard": args.text.shard.map(|shard| shard.to_string()),
+        "context_size": context_size,
+        "batch_size": options.batch_size,
+        "packing": args.dataset.is_some().then(|| args.packing.name()),
+        "convention": options.masking.to_string(),
+        "reconstruction": "decode(encode(x))",
+        "read_hook": split.read().to_string(),
+        "write_hook": split.write().to_string(),
+    });
+    let made_from = json!({ "sae_cfg": sae_cfg, "eval_cfg": eval_cfg });
     let load_s = start.elapsed().as_secs_f64();
     let most = most(&rows, budget, context_size);
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
-    let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
+    let mut observer = bar.observer();
+    let evaluation = resumption.evaluate(
+        &split,
+        &spliced,
+        &mut rows,
+        &options,
+        &made_from,
+        &mut observer,
+    )?;
+    drop(observer);
     drop(bar);
-    let bad_rows = bad_rows.finish()?;
+    let left_out_now = bad_rows.finish()?;
     let evaluate_s = start.elapsed().as_secs_f64() - load_s;
     if evaluation.sparsity.tokens.sequences == 0 {
         bail!(
@@ -155,25 +171,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         );
     }
 
-    let report = report(&evaluation, &sae);
-    let mut result = serde_json::to_value(&report)?;
-    result["sae_cfg"] = serde_json::from_str(&run.cfg.to_json())?;
-    result["eval_cfg"] = json!({
-        "sae": args.sae,
-        "model": found.describe(&model, &on),
-        "dataset": args.dataset,
-        "tokens": args.tokens,
-        "context_size": context_size,
-        "batch_size": options.batch_size,
-        "plan": plan,
-        "n_sequences": evaluation.sparsity.tokens.sequences,
-        "bad_rows": bad_rows,
-        "packing": args.dataset.is_some().then(|| args.packing.name()),
-        "convention": options.masking.to_string(),
-        "reconstruction": "decode(encode(x))",
-        "read_hook": split.read().to_string(),
-        "write_hook": split.write().to_string(),
-    });
+    eval_cfg["n_sequences"] = evaluation.sparsity.tokens.sequences.into();
+    eval_cfg["plan"] = json!(plan);
+    eval_cfg["bad_rows"] = rows.bad_rows().unwrap_or(left_out_now).into();
+    let mut result = serde_json::to_value(report(&evaluation, &sae))?;
+    result["sae_cfg"] = sae_cfg;
+    result["eval_cfg"] = eval_cfg;
     result["timings"] = json!({ "load_s": load_s, "evaluate_s": evaluate_s });
     let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
     let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, bos).warnings();
@@ -182,6 +185,45 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         tracing::warn!("{warning}");
     }
     result["warnings"] = json!(warnings);
+    emit(args, csv_to_stdout, &options, &result, global)?;
+    resumption.done()
+}
+
+/// The files that are written, which must not be among those that are read.
+fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets> {
+    if let Some(path) = &args.csv {
+        check_text_file("--csv", path)?;
+        if csv_to_stdout && global.json.as_deref() == Some(Path::new("-")) {
+            bail!(UsageError(
+                "--csv - and --json both go to stdout: give one of them a file".to_owned()
+            ));
+        }
+    }
+    if args.tokens.is_some() {
+        args.text.none_but_shard()?;
+    }
+    let on_bad_row = args.text.on_bad_row();
+    if args.resume.is_some() && on_bad_row.file().is_some() {
+        bail!(UsageError(
+            "--resume: rows set aside before an interruption would be lost; use --on-bad-row skip"
+                .to_owned()
+        ));
+    }
+    let csv = args.csv.as_deref().map(|path| ("--csv", path));
+    let state = args.resume.as_deref().map(|path| ("--resume", path));
+    let own = csv.into_iter().chain(state).chain(on_bad_row.file());
+    let targets = Targets::new(global, own)?;
+    targets.spare(&args.tokens)?;
+    Ok(targets)
+}
+
+fn emit(
+    args: &Args,
+    csv_to_stdout: bool,
+    options: &ProtocolOptions,
+    result: &Value,
+    global: &Global,
+) -> Result<()> {
     let csv = csv(&result["metrics"]);
     if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
         write_file(path, csv.as_bytes())?;
@@ -192,7 +234,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         options.masking
     );
     let text = if csv_to_stdout { csv } else { table };
-    global.output().emit(&text, &result)
+    global.output().emit(&text, result)
 }
 
 /// How many rows there will be at most, if that is known.
@@ -209,13 +251,17 @@ fn rows(
     run: &sae_core::RunDir,
     model: &FoundModel,
     budget: Budget,
+    resumption: &Resumption,
     global: &Global,
     targets: &Targets,
 ) -> Result<(Rows, usize, Log)> {
     if let Some(path) = &args.tokens {
-        let rows = Rows::table(path, budget)?;
+        let mut rows = Rows::table(path, args.text.shard, budget)?;
+        if let Some(RowPlace::Table(taken)) = resumption.place() {
+            rows.skip_taken(taken);
+        }
         let context_size = match &rows {
-            Rows::Table(table, _) => table.context_size(),
+            Rows::Table { table, .. } => table.context_size(),
             Rows::Stream(_) => unreachable!("a table was opened"),
         };
         return Ok((rows, context_size, Log::default()));
@@ -224,8 +270,7 @@ fn rows(
     let context_size = inputs::context_size(args.context_size, metadata)?;
     let input = TextInput {
         dataset: inputs::dataset(args.dataset.as_deref(), metadata)?,
-        column: args.column.clone(),
-        on_bad_row: args.on_bad_row.clone(),
+        text: args.text.clone(),
         options: StreamOptions {
             packing: args.packing.packing(),
             prepend_bos: metadata.prepend_bos.unwrap_or(true),
@@ -234,7 +279,11 @@ fn rows(
             ..StreamOptions::new(context_size)
         },
     };
-    let (stream, log) = input.open(&model.tokenizer()?, targets)?;
+    let state = match resumption.place() {
+        Some(RowPlace::Stream(state)) => Some(*state),
+        _ => None,
+    };
+    let (stream, log) = input.open_at(state, &model.tokenizer()?, targets)?;
     Ok((Rows::Stream(Box::new(stream)), context_size, log))
 }
 
@@ -274,55 +323,4 @@ fn report(evaluation: &Evaluation, sae: &Sae) -> Report {
         encoder_decoder_cosine_sim: wide(weights.encoder_decoder_cosine_sim.unwrap_or_default()),
     };
     report
-}
-
-/// The plain figures of each group.
-fn figures(metrics: &Value) -> Vec<(String, Vec<(String, Value)>)> {
-    let groups = metrics.as_object().into_iter().flatten();
-    groups
-        .map(|(group, figures)| {
-            let plain = figures
-                .as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(_, value)| value.is_number() || value.is_null());
-            (
-                group.clone(),
-                plain
-                    .map(|(name, value)| (name.clone(), value.clone()))
-                    .collect(),
-            )
-        })
-        .collect()
-}
-
-fn table_of(metrics: &Value) -> String {
-    let mut text = String::new();
-    for (group, figures) in figures(metrics) {
-        text.push_str(&format!("{group}\n"));
-        for (name, value) in figures {
-            let value = match value.as_f64() {
-                Some(x) if value.is_f64() => format!("{x:.6}"),
-                Some(_) => value.to_string(),
-                None => "undefined".to_owned(),
-            };
-            text.push_str(&format!("  {name:38} {value:>16}\n"));
-        }
-    }
-    text
-}
-
-fn csv(metrics: &Value) -> String {
-    let mut text = "group,metric,value\n".to_owned();
-    for (group, figures) in figures(metrics) {
-        for (name, value) in figures {
-            let value = if value.is_null() {
-                String::new()
-            } else {
-                value.to_string()
-            };
-            text.push_str(&format!("{group},{name},{value}\n"));
-        }
-    }
-    text
 }

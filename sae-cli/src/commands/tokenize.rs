@@ -1,13 +1,13 @@
 //! `sae tokenize`
 
 use crate::UsageError;
-use crate::bad_rows::OnBadRow;
 use crate::checkpoint::Checkpoint;
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
 use crate::output::check_file;
 use crate::progress::Bar;
 use crate::targets::{Targets, follow};
+use crate::text_args::TextArgs;
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions, StreamState, TokenTableWriter};
 use serde_json::json;
@@ -29,16 +29,8 @@ pub(crate) struct Args {
     /// A file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
     #[arg(long, value_name = "SRC")]
     dataset: String,
-    /// The column that holds the text; found by itself if its name is a common one
-    #[arg(long)]
-    column: Option<String>,
-    /// A row that cannot be used: error ends the run, skip leaves it out, quarantine also writes it there
-    #[arg(
-        long,
-        value_name = "error|skip|quarantine=FILE",
-        default_value = "error"
-    )]
-    on_bad_row: OnBadRow,
+    #[command(flatten)]
+    text: TextArgs,
     /// Ids in a row, BOS included
     #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
     context_size: usize,
@@ -67,14 +59,14 @@ pub(crate) struct Args {
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     check_file("--out", &args.out)?;
-    let own = std::iter::once(("--out", args.out.as_path())).chain(args.on_bad_row.file());
+    let on_bad_row = args.text.on_bad_row();
+    let own = std::iter::once(("--out", args.out.as_path())).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
     let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
         dataset: args.dataset.clone(),
-        column: args.column.clone(),
-        on_bad_row: args.on_bad_row.clone(),
+        text: args.text.clone(),
         options: StreamOptions {
             packing: args.packing.packing(),
             prepend_bos: !args.no_bos,
@@ -84,7 +76,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         },
     };
     let out = follow(&args.out);
-    if args.resume && args.on_bad_row.file().is_some() {
+    if args.resume && on_bad_row.file().is_some() {
         bail!(UsageError(
             "--resume: rows set aside before an interruption would be lost; use --on-bad-row skip"
                 .to_owned()

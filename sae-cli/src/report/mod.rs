@@ -1,5 +1,6 @@
 //! What `sae analyze` found, for programs, terminals and browsers.
 
+pub(crate) mod figures;
 mod html;
 mod terminal;
 pub(crate) mod warnings;

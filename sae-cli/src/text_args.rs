@@ -1,0 +1,82 @@
+//! The options that say what of a data set is read, and in what order.
+
+use crate::UsageError;
+use crate::bad_rows::OnBadRow;
+use anyhow::{Result, bail};
+use dataset_stream::{Shard, Shuffle, SourceOptions, StreamOptions};
+
+/// What is common to all commands that read text.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TextArgs {
+    /// The column that holds the text; found by itself if its name is a common one
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// The configuration (subset) of a data set on the Hub
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// The split of a data set on the Hub; train by default
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Shuffle: the order of the files, and documents within a window
+    #[arg(long, value_name = "SEED")]
+    shuffle: Option<u64>,
+    /// Documents in the window [default: 10000]
+    #[arg(long, value_name = "N", requires = "shuffle", value_parser = clap::value_parser!(u32).range(1..))]
+    shuffle_window: Option<u32>,
+    /// Read the part of worker I, counted from 0, of N that share the work
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// A row that cannot be used: error ends the run (the default), skip leaves it out, quarantine also writes it there
+    #[arg(long, value_name = "error|skip|quarantine=FILE")]
+    on_bad_row: Option<OnBadRow>,
+}
+
+impl TextArgs {
+    /// What becomes of bad rows.
+    pub(crate) fn on_bad_row(&self) -> OnBadRow {
+        self.on_bad_row.clone().unwrap_or_default()
+    }
+
+    /// How the data set is read.
+    pub(crate) fn source(&self) -> SourceOptions {
+        SourceOptions {
+            config: self.config.clone(),
+            split: self.split.clone(),
+            column: self.column.clone(),
+            bad_rows: self.on_bad_row().policy(),
+            ..SourceOptions::default()
+        }
+    }
+
+    /// How its documents are ordered and divided.
+    pub(crate) fn order(&self, options: &StreamOptions) -> StreamOptions {
+        let shuffle = self.shuffle.map(|seed| Shuffle {
+            window: self
+                .shuffle_window
+                .map_or(Shuffle::new(seed).window, |n| n as usize),
+            seed,
+        });
+        StreamOptions {
+            shuffle,
+            shard: self.shard,
+            ..options.clone()
+        }
+    }
+
+    /// Complains of options that mean nothing where rows of tokens are read instead of text.
+    pub(crate) fn none_but_shard(&self) -> Result<()> {
+        let given = [
+            ("--column", self.column.is_some()),
+            ("--config", self.config.is_some()),
+            ("--split", self.split.is_some()),
+            ("--shuffle", self.shuffle.is_some()),
+            ("--on-bad-row", self.on_bad_row.is_some()),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            bail!(UsageError(format!(
+                "{name} is about text (--dataset) and says nothing of a file of tokens (--tokens); leave it out"
+            )));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,147 @@
+//! `sae eval --resume` goes on after it was killed, to the very figures that it would have found.
+
+#![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
+
+mod support;
+
+use serde_json::Value;
+use std::fs;
+use std::process::Stdio;
+use std::thread::sleep;
+use std::time::Duration;
+use support::Scratch;
+
+const CALL: &str = "eval --sae $RUN --model $MODEL --batch-size 3 --sequences 200";
+
+/// Everything measured: all but how long it took, and the memory there happened to be.
+fn figures(json: &Value) -> Value {
+    let mut figures = json.clone();
+    figures.as_object_mut().unwrap().remove("timings");
+    let eval_cfg = figures["eval_cfg"].as_object_mut().unwrap();
+    eval_cfg.remove("plan");
+    figures
+}
+
+fn killed_and_resumed(data: &str) {
+    let scratch = Scratch::new();
+    scratch.sae("tokenize --tokenizer $MODEL --dataset $TEXT --context-size 32 --sequences 300 --out tokens.st");
+    let line = format!("{CALL} {data} --resume eval.state --checkpoint-every 10 --json out.json");
+    let whole = scratch.sae(&line);
+    assert_eq!(whole.code, 0, "{}", whole.stderr);
+    let read = || -> Value {
+        let text = fs::read_to_string(scratch.path("out.json")).unwrap();
+        figures(&serde_json::from_str(&text).unwrap())
+    };
+    let whole = read();
+    assert!(!scratch.path("eval.state").exists());
+    fs::remove_file(scratch.path("out.json")).unwrap();
+
+    let (mut kills, mut gone_on, mut wait) = (0, 0, 5);
+    while !scratch.path("out.json").exists() {
+        let mut child = scratch
+            .command(&line)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // Each run lives until it has written a state of its own, and a little more.
+        let before = fs::read(scratch.path("eval.state")).unwrap_or_default();
+        gone_on += usize::from(!before.is_empty());
+        while child.try_wait().unwrap().is_none() {
+            let now = fs::read(scratch.path("eval.state")).unwrap_or_default();
+            if now != before {
+                sleep(Duration::from_millis(wait % 40));
+                wait += 7;
+                child.kill().unwrap();
+                kills += 1;
+                break;
+            }
+        }
+        child.wait().unwrap();
+    }
+    assert!(
+        kills >= 5 && gone_on >= 5,
+        "{kills} kills, {gone_on} of them gone on from"
+    );
+    assert_eq!(read(), whole);
+    // The output comes before the state goes; a kill in between leaves a state to clear away.
+    scratch.sae(&line);
+    assert_eq!(read(), whole);
+    assert!(!scratch.path("eval.state").exists());
+
+    // Without a state the sums are the same; only what cannot be kept in one is there in addition.
+    let plain = scratch.sae(&format!("{CALL} {data} --json")).json();
+    let mut plain = figures(&plain);
+    let legacy = &mut plain["metrics"]["reconstruction_quality"]["explained_variance_legacy"];
+    assert!(legacy.is_number());
+    *legacy = Value::Null;
+    assert_eq!(plain["metrics"], whole["metrics"]);
+    assert_eq!(plain["feature_metrics"], whole["feature_metrics"]);
+}
+
+#[test]
+fn text_goes_on() {
+    killed_and_resumed("--context-size 32 --dataset $TEXT");
+}
+
+#[test]
+fn shuffled_text_of_one_worker_goes_on() {
+    killed_and_resumed(
+        "--context-size 32 --dataset $TEXT --shuffle 3 --shuffle-window 20 --shard 0/2",
+    );
+}
+
+#[test]
+fn a_file_of_tokens_goes_on() {
+    killed_and_resumed("--tokens tokens.st");
+}
+
+#[test]
+fn what_does_not_go_together_is_refused() {
+    let scratch = Scratch::new();
+    let line = format!(
+        "{CALL} --context-size 32 --dataset $TEXT --resume eval.state --checkpoint-every 3"
+    );
+    scratch.write("eval.state", "nonsense");
+    scratch.fails(1, &line, &["eval.state", "remove it to start anew"]);
+    fs::remove_file(scratch.path("eval.state")).unwrap();
+    let mut child = scratch
+        .command(&line)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while child.try_wait().unwrap().is_none() && !scratch.path("eval.state").exists() {}
+    child.kill().ok();
+    child.wait().unwrap();
+    assert!(scratch.path("eval.state").exists());
+    scratch.fails(
+        1,
+        &line.replace("--context-size 32", "--context-size 33"),
+        &["eval.state", "other settings", "start anew"],
+    );
+    scratch.fails(
+        1,
+        &format!("{line} --keep-all-tokens"),
+        &[
+            "eval.state",
+            "another eval_cfg.convention",
+            "remove it to start anew",
+        ],
+    );
+    scratch.fails(
+        1,
+        &line.replace("--batch-size 3", "--batch-size 4"),
+        &["another eval_cfg.batch_size (3, now 4)"],
+    );
+    scratch.fails(
+        2,
+        &format!("{CALL} --context-size 32 --dataset $TEXT --checkpoint-every 5"),
+        &["--resume"],
+    );
+    scratch.fails(
+        2,
+        &format!("{line} --on-bad-row quarantine=q.jsonl"),
+        &["set aside", "--on-bad-row skip"],
+    );
+}
