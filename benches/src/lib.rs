@@ -4,6 +4,7 @@
 //! benchmark measures.
 
 mod demo;
+pub mod memory;
 mod product;
 mod random;
 

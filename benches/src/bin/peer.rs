@@ -9,7 +9,7 @@ use dataset_stream::TokenTable;
 use llama_hooked::{
     ForwardOptions, HookPoint, Llama, LoadOptions, ModelSource, NoHooks, OutputKind, Positions,
 };
-use sae_benches::{Product, product_gflops};
+use sae_benches::{Product, memory, product_gflops};
 use sae_cli::adapters::{Path, Spliced, SplitLlama};
 use sae_core::{RunDir, Sae};
 use sae_metrics::{Masking, ProtocolOptions, Unobserved, evaluate};
@@ -110,7 +110,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     println!(
         "{{\"seconds\": {seconds}, \"tokens\": {n_tokens}, \"peak_rss_mb\": {}}}",
-        peak_rss_mb()
+        memory::peak_mb()
     );
     Ok(())
 }
@@ -166,14 +166,6 @@ fn products(model: &Llama, tokens: usize) -> Vec<(Product, f64)> {
         of(d, config.d_mlp, layers),
         of(piece, d, config.vocab_size as f64 / piece as f64),
     ]
-}
-
-/// The most memory this process has had.
-fn peak_rss_mb() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-    let kib = peak.and_then(|kib| kib.trim().trim_end_matches("kB").trim().parse::<u64>().ok());
-    kib.unwrap_or_default() / 1024
 }
 
 #[allow(clippy::print_stderr)] // beside the figures, for a human to compare with the peer's
