@@ -7,8 +7,8 @@ mod common;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use common::{Stored, Tensors, config, tensors, write};
 use llama_hooked::{
-    Capture, Edit, ForwardOptions, HookPoint, Llama, LoadOptions, ModelSource, NoHooks, OutputKind,
-    Pass, Placement, PointFilter, Positions,
+    Activation, Capture, Edit, ForwardOptions, HookPoint, Llama, LoadOptions, ModelSource, NoHooks,
+    OutputKind, Pass, Placement, PointFilter, Positions,
 };
 use serde_json::{Value, json};
 
@@ -147,4 +147,46 @@ fn a_hook_that_panics_does_not_hang_the_reader() {
     let mut fail = Edit::new(HookPoint::ResidPost(0), |_, _| panic!("a hook that fails"));
     let resid = streamed.embed(tokens(), &mut NoHooks);
     streamed.blocks(resid, 0..LAYERS, &mut fail);
+}
+
+/// A direction is what the residual stream gains when a value at the point grows by it.
+#[test]
+fn directions_are_what_edits_add_to_the_stream() {
+    let (_dir, models) = both(false);
+    for model in models {
+        let rising = |width: usize| -> Tensor<1> {
+            let values: Vec<f32> = (0..width).map(|i| 0.1 * i as f32 - 0.3).collect();
+            Tensor::from_floats(values.as_slice(), &Device::flex())
+        };
+        for (point, after, width) in [
+            (HookPoint::Z(1), HookPoint::ResidMid(1), 8),
+            (HookPoint::MlpPost(2), HookPoint::ResidPost(2), 12),
+            (HookPoint::MlpOut(2), HookPoint::ResidPost(2), 8),
+            (HookPoint::ResidPre(2), HookPoint::ResidPre(2), 8),
+        ] {
+            let by = rising(width);
+            let directions = model.directions(point, by.clone().unsqueeze()).unwrap();
+            let residual = |edited: bool| {
+                let mut capture = Capture::new(vec![after]);
+                let by = by.clone().mul_scalar(f32::from(edited));
+                let mut edit = Edit::new(point, move |_, x: Activation| match x {
+                    Activation::R3(x) => (x + by.clone().unsqueeze()).into(),
+                    Activation::R4(x) => {
+                        let [_, _, heads, d] = x.dims();
+                        (x + by.clone().reshape([1, 1, heads, d])).into()
+                    }
+                });
+                let mut hooks = (&mut edit, &mut capture);
+                model.blocks(model.embed(tokens(), &mut NoHooks), 0..LAYERS, &mut hooks);
+                capture.into_cache().r3(after).clone()
+            };
+            let gained = residual(true) - residual(false);
+            let expected = directions.unsqueeze::<3>().expand([2, 4, 8]);
+            let error = (gained - expected).abs().max().into_scalar::<f32>();
+            assert!(error < 1e-5, "{point}: {error}");
+        }
+        let values = Tensor::zeros([1, 8], &Device::flex());
+        assert!(model.directions(HookPoint::Q(0), values).is_none());
+        assert_eq!(model.ln_final_weight().dims(), [8]);
+    }
 }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod block;
+mod directions;
 mod explicit_attention;
 mod forward;
 mod linear;

@@ -17,6 +17,10 @@ impl RmsNorm {
         Self { weight, eps }
     }
 
+    pub(crate) fn weight(&self) -> Tensor<1> {
+        self.weight.clone()
+    }
+
     /// # Shapes
     /// `x`: `[b, p, d]` → the same.
     pub(crate) fn forward<H: Hook + ?Sized>(
