@@ -1,0 +1,14 @@
+//! What each feature of a sparse autoencoder responds to.
+//!
+//! Collecting goes over the tokens once, whatever the number of features: the activations that are not zero are appended to an
+//! activation log on disk, and everything a dashboard shows follows from that log and the SAE's weights. Memory is bounded, and the result depends on
+//! the activations only, not on batches, threads or shards.
+
+mod feature;
+mod overview;
+
+pub use feature::{
+    Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
+    NeuronWeight, Quantile, Statistics, TokenLogit,
+};
+pub use overview::{Overview, Source};
