@@ -68,7 +68,7 @@ pub struct Histogram {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LensConvention {
-    /// `(d − mean(d)) · diag(γ) · W_U`, then the mean over the vocabulary taken off: the final norm's weight is folded into the unembedding.
+    /// `d · diag(γ) · W_U`, less the mean over the vocabulary: the weight of the final norm is folded into the unembedding, which is centred.
     Folded,
     /// `d · W_U`.
     Raw,
