@@ -1,14 +1,21 @@
 //! What each feature of a sparse autoencoder responds to.
 //!
 //! Collecting goes over the tokens once, whatever the number of features: the activations that are not zero are appended to an
-//! activation log on disk, and everything a dashboard shows follows from that log and the SAE's weights. Memory is bounded, and the result depends on
-//! the activations only, not on batches, threads or shards.
+//! [activation log](LogWriter) on disk, and everything a dashboard shows follows from that log and the SAE's weights. Memory is bounded, and
+//! the result depends on the activations only, not on batches, threads or shards.
 
+mod collect;
 mod feature;
+mod log;
 mod overview;
 
+pub use collect::{
+    CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, collect,
+    firing_counts,
+};
 pub use feature::{
     Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
     NeuronWeight, Quantile, Statistics, TokenLogit,
 };
+pub use log::{ActivationLog, Entry, LogError, LogInfo, LogWriter};
 pub use overview::{Overview, Source};

@@ -1,0 +1,275 @@
+//! From an activation log to what each feature responds to.
+
+mod activations;
+mod coactivation;
+mod examples;
+mod random;
+mod statistics;
+
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+
+use rayon::prelude::*;
+use thiserror::Error;
+
+use crate::{ActivationLog, Group, Histogram, Neighbour, Statistics};
+use activations::Activations;
+
+/// The tokens of contexts, by the contexts' numbers.
+pub trait Contexts: Sync {
+    /// The ids of a context; `None` if there is no such context.
+    fn tokens(&self, context: u64) -> Option<Cow<'_, [u32]>>;
+}
+
+impl Contexts for [Vec<u32>] {
+    fn tokens(&self, context: u64) -> Option<Cow<'_, [u32]>> {
+        let row = self.get(usize::try_from(context).ok()?)?;
+        Some(Cow::Borrowed(row))
+    }
+}
+
+/// What is collected. The result depends on everything here but `memory`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Examples in the top group.
+    pub n_top: usize,
+    /// Intervals of equal width of the activations, `(0, max]` cut in so many.
+    pub n_intervals: usize,
+    /// Examples in each interval.
+    pub n_per_interval: usize,
+    /// Examples drawn from all tokens on which the feature fires.
+    pub n_random: usize,
+    /// Tokens shown before the one that an example is about.
+    pub before: usize,
+    /// Tokens shown after it.
+    pub after: usize,
+    /// Neighbours by co-activation.
+    pub n_neighbours: usize,
+    /// Firing tokens of a feature on which the others are counted; a sample where there are more.
+    pub coactive_sample: usize,
+    /// What samples depend on, besides the activations.
+    pub seed: u64,
+    /// Bytes of activations that are gathered at a time; more features than fit take another scan of the log.
+    pub memory: u64,
+}
+
+impl Default for Settings {
+    /// 20 top examples; 5 intervals, 5 examples in each; 5 at random; 48 tokens before and 24 after; 10 neighbours from up to 1,024 tokens; 1 GiB.
+    fn default() -> Self {
+        Self {
+            n_top: 20,
+            n_intervals: 5,
+            n_per_interval: 5,
+            n_random: 5,
+            before: 48,
+            after: 24,
+            n_neighbours: 10,
+            coactive_sample: 1024,
+            seed: 0,
+            memory: 1 << 30,
+        }
+    }
+}
+
+/// What the activations say of one feature.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FeaturePart {
+    /// The feature.
+    pub index: u32,
+    /// Figures of its activations.
+    pub statistics: Statistics,
+    /// Its activations above zero.
+    pub activations: Histogram,
+    /// Features that fire with it, and on how many tokens they were counted.
+    pub coactive: Vec<Neighbour>,
+    /// Tokens that `coactive` is estimated from.
+    pub n_sampled: u64,
+    /// Contexts it fires in.
+    pub groups: Vec<Group>,
+}
+
+/// How far collecting is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Features done.
+    pub features: usize,
+    /// Of so many.
+    pub of: usize,
+}
+
+/// Is told of progress, and may stop the work. Any `FnMut(Progress) -> ControlFlow<()>` is one.
+pub trait Observer {
+    /// Some more features are done.
+    fn progress(&mut self, progress: Progress) -> ControlFlow<()>;
+}
+
+impl<F: FnMut(Progress) -> ControlFlow<()>> Observer for F {
+    fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
+        self(progress)
+    }
+}
+
+/// What whoever takes features says if it cannot.
+pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why collecting stopped.
+#[derive(Debug, Error)]
+pub enum CollectError {
+    /// The log speaks of a feature that the dictionary does not have.
+    #[error(
+        "the activation log is damaged: context {context} has feature {feature}, and the dictionary {d_sae}"
+    )]
+    NoSuchFeature {
+        /// Where.
+        context: u64,
+        /// The feature.
+        feature: u32,
+        /// The width of the dictionary.
+        d_sae: u32,
+    },
+    /// A feature that was asked for.
+    #[error("there is no feature {feature}: the dictionary has {d_sae}, counted from 0")]
+    Unknown {
+        /// The feature.
+        feature: u32,
+        /// The width of the dictionary.
+        d_sae: u32,
+    },
+    /// A context without tokens.
+    #[error(
+        "the log has context {context}, whose tokens are not there; are these the tokens it was made from?"
+    )]
+    NoTokens {
+        /// The context.
+        context: u64,
+    },
+    /// Whoever takes the features cannot.
+    #[error(transparent)]
+    Sink(SinkError),
+    /// The observer stopped the work.
+    #[error("stopped")]
+    Stopped,
+}
+
+/// How often each feature fires, and how many tokens count.
+///
+/// # Errors
+/// If the log speaks of a feature that the dictionary does not have.
+pub fn firing_counts(log: &ActivationLog) -> Result<(Vec<u64>, u64), CollectError> {
+    let d_sae = log.info().d_sae;
+    let n_chunks = rayon::current_num_threads();
+    let per_chunk = log.n_contexts().div_ceil(n_chunks).max(1);
+    let chunks: Vec<_> = (0..log.n_contexts()).step_by(per_chunk).collect();
+    let counted = chunks.into_par_iter().map(|first| {
+        let (mut counts, mut kept) = (vec![0_u64; d_sae as usize], 0_u64);
+        for place in first..(first + per_chunk).min(log.n_contexts()) {
+            kept += log.tokens(place).flatten().count() as u64;
+            for &[feature, _] in log.entries(place) {
+                let Some(count) = counts.get_mut(feature as usize) else {
+                    return Err(CollectError::NoSuchFeature {
+                        context: log.context(place),
+                        feature,
+                        d_sae,
+                    });
+                };
+                *count += 1;
+            }
+        }
+        Ok((counts, kept))
+    });
+    // Whole numbers: their sums do not depend on the chunks.
+    counted.collect::<Vec<_>>().into_iter().try_fold(
+        (vec![0; d_sae as usize], 0),
+        |(mut counts, kept), part| {
+            let (more, kept_more) = part?;
+            for (count, more) in counts.iter_mut().zip(more) {
+                *count += more;
+            }
+            Ok((counts, kept + kept_more))
+        },
+    )
+}
+
+/// Hands what the activations say of each of the features to `sink`, in the order of their numbers. Features asked for twice come once.
+///
+/// The log is read once for the counts, and once for every [`Settings::memory`] bytes of activations (12 each) of the features asked for. The
+/// result does not depend on the number of threads, nor on how the log was written.
+///
+/// # Errors
+/// As [`CollectError`] lists them.
+pub fn collect(
+    log: &ActivationLog,
+    contexts: &(impl Contexts + ?Sized),
+    features: &[u32],
+    settings: &Settings,
+    observer: &mut impl Observer,
+    mut sink: impl FnMut(FeaturePart) -> Result<(), SinkError>,
+) -> Result<(), CollectError> {
+    let (counts, n_tokens) = firing_counts(log)?;
+    let mut features = features.to_vec();
+    features.sort_unstable();
+    features.dedup();
+    let d_sae = log.info().d_sae;
+    if let Some(&feature) = features.last().filter(|&&feature| feature >= d_sae) {
+        return Err(CollectError::Unknown { feature, d_sae });
+    }
+    let (of, mut done) = (features.len(), 0);
+    let mut rest = features.as_slice();
+    while !rest.is_empty() {
+        let (tile, after) = rest.split_at(Activations::fit(rest, &counts, settings.memory));
+        rest = after;
+        tracing::debug!(features = tile.len(), "scanning the log");
+        let gathered = Activations::gather(log, tile, &counts);
+        for some in (0..tile.len()).collect::<Vec<_>>().chunks(AT_ONCE) {
+            let parts: Vec<_> = some
+                .par_iter()
+                .map_init(coactivation::Counter::default, |counter, &i| {
+                    part(
+                        log,
+                        contexts,
+                        tile[i],
+                        gathered.of(i),
+                        n_tokens,
+                        settings,
+                        counter,
+                    )
+                })
+                .collect();
+            for part in parts {
+                sink(part?).map_err(CollectError::Sink)?;
+                done += 1;
+            }
+            let progress = Progress { features: done, of };
+            if observer.progress(progress).is_break() {
+                return Err(CollectError::Stopped);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Features that are worked on before the sink gets them.
+const AT_ONCE: usize = 64;
+
+fn part(
+    log: &ActivationLog,
+    contexts: &(impl Contexts + ?Sized),
+    index: u32,
+    fired: activations::Fired<'_>,
+    n_tokens: u64,
+    settings: &Settings,
+    counter: &mut coactivation::Counter,
+) -> Result<FeaturePart, CollectError> {
+    let (coactive, n_sampled) = coactivation::neighbours(log, index, fired, settings, counter);
+    Ok(FeaturePart {
+        index,
+        statistics: statistics::statistics(fired.values, n_tokens),
+        activations: statistics::histogram(fired.values),
+        coactive,
+        n_sampled,
+        groups: examples::groups(log, contexts, index, fired, settings)?,
+    })
+}
+
+#[cfg(test)]
+mod tests;
