@@ -6,6 +6,7 @@
 
 mod feature;
 mod overview;
+pub mod page;
 
 pub use feature::{
     Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
