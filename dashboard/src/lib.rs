@@ -8,6 +8,7 @@ mod collect;
 mod feature;
 mod log;
 mod overview;
+pub mod page;
 
 pub use collect::{
     CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, collect,

@@ -1,0 +1,213 @@
+//! Writes pages, a shard at a time.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use tempfile::{NamedTempFile, TempDir};
+
+use super::document::{DataSource, page};
+use super::pack::pack;
+use super::{FEATURES_PER_SHARD, PageError, Vocabulary, compact, overview};
+use crate::{Feature, Overview};
+
+/// What is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PageForm {
+    /// One HTML file with everything in it: for some hundred features, to send to somebody.
+    File,
+    /// A folder with `index.html` and shards that are loaded when they are wanted: for any number of features.
+    Folder,
+}
+
+/// Writes the page of an SAE.
+///
+/// Features come one at a time in ascending order; those of one shard are kept, whatever the number of all. The page has a temporary name
+/// beside its own until it is [finished](Self::finish), and is removed when it is not.
+#[derive(Debug)]
+pub struct PageWriter<'v, V: ?Sized> {
+    vocabulary: &'v V,
+    place: Place,
+    path: PathBuf,
+    /// What is yet to come, the next one last.
+    expected: Vec<u32>,
+    n_shown: usize,
+    n_shards: usize,
+    features: Vec<Feature>,
+}
+
+#[derive(Debug)]
+enum Place {
+    File {
+        out: BufWriter<NamedTempFile>,
+        end: &'static str,
+    },
+    Folder(TempDir),
+}
+
+impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
+    /// Starts the page at `path` and writes its overview.
+    ///
+    /// # Errors
+    /// When nothing can be written there; when a folder is wanted and there is something; when the overview's columns have not an entry
+    /// per feature, or its `shown` is not ascending below `d_sae`.
+    pub fn create(
+        path: impl AsRef<Path>,
+        form: PageForm,
+        overview: &Overview,
+        vocabulary: &'v V,
+    ) -> Result<Self, PageError> {
+        let path = path.as_ref().to_owned();
+        let bytes = overview::encode(overview, vocabulary)?;
+        let begin = || match form {
+            PageForm::File => {
+                let (head, end) = page(DataSource::Embedded, &pack(&bytes)?);
+                let mut out = BufWriter::with_capacity(1 << 18, temporary_file(&path)?);
+                out.write_all(head.as_bytes())?;
+                Ok(Place::File { out, end })
+            }
+            PageForm::Folder => {
+                let folder = temporary_folder(&path)?;
+                std::fs::create_dir(folder.path().join("shards"))?;
+                let (mut head, end) = page(DataSource::Folder, &pack(&bytes)?);
+                head.push_str(end);
+                std::fs::write(folder.path().join("index.html"), head)?;
+                Ok(Place::Folder(folder))
+            }
+        };
+        if form == PageForm::Folder && is_taken(&path) {
+            return Err(PageError::Exists { path });
+        }
+        let place = begin().map_err(|source| write_error(&path, source))?;
+        Ok(Self {
+            vocabulary,
+            place,
+            path,
+            expected: overview.shown.iter().rev().copied().collect(),
+            n_shown: overview.shown.len(),
+            n_shards: 0,
+            features: Vec::new(),
+        })
+    }
+
+    /// Adds a feature: the next one that the overview shows.
+    ///
+    /// # Errors
+    /// When it is another one, when an example has not one activation per token, and when a shard cannot be written.
+    pub fn push(&mut self, feature: Feature) -> Result<(), PageError> {
+        if self.expected.last() != Some(&feature.index) {
+            return Err(PageError::Order {
+                found: feature.index,
+                expected: self.expected.last().copied(),
+            });
+        }
+        self.expected.pop();
+        self.features.push(feature);
+        if self.features.len() == FEATURES_PER_SHARD {
+            self.write_shard()?;
+        }
+        Ok(())
+    }
+
+    /// Gives the page its name.
+    ///
+    /// # Errors
+    /// When features are missing that the overview shows, and when the page cannot be written.
+    pub fn finish(mut self) -> Result<(), PageError> {
+        if !self.expected.is_empty() {
+            return Err(PageError::Unfinished {
+                given: self.n_shown - self.expected.len(),
+                shown: self.n_shown,
+            });
+        }
+        self.write_shard()?;
+        let path = self.path;
+        let persist = || match self.place {
+            Place::File { mut out, end } => {
+                out.write_all(end.as_bytes())?;
+                let file = out
+                    .into_inner()
+                    .map_err(std::io::IntoInnerError::into_error)?;
+                file.persist(&path).map_err(|error| error.error)?;
+                Ok(())
+            }
+            Place::Folder(folder) => {
+                std::fs::rename(folder.path(), &path)?;
+                // It has moved: there is nothing to remove.
+                let _ = folder.keep();
+                Ok(())
+            }
+        };
+        persist().map_err(|source| write_error(&path, source))
+    }
+
+    fn write_shard(&mut self) -> Result<(), PageError> {
+        if self.features.is_empty() {
+            return Ok(());
+        }
+        let bytes = compact::encode(&self.features, self.vocabulary)?;
+        let number = self.n_shards;
+        self.features.clear();
+        self.n_shards += 1;
+        let mut write = || {
+            let packed = pack(&bytes)?;
+            match &mut self.place {
+                Place::File { out, .. } => writeln!(
+                    out,
+                    "<script type=\"application/octet-stream\" id=\"shard-{number}\">{packed}</script>"
+                ),
+                Place::Folder(folder) => {
+                    let name = folder.path().join(format!("shards/{number:05}.js"));
+                    let mut file = File::create(name)?;
+                    write!(file, "saeShard({number},\"{packed}\");")
+                }
+            }
+        };
+        write().map_err(|source| write_error(&self.path, source))
+    }
+}
+
+/// Whether a folder cannot take its place: an empty folder gives way.
+fn is_taken(path: &Path) -> bool {
+    match std::fs::read_dir(path) {
+        Ok(mut entries) => entries.next().is_some(),
+        Err(_) => path.symlink_metadata().is_ok(),
+    }
+}
+
+fn write_error(path: &Path, source: std::io::Error) -> PageError {
+    PageError::Write {
+        path: path.to_owned(),
+        source,
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
+    parent.unwrap_or(Path::new("."))
+}
+
+fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sae-");
+    permit(&mut builder, 0o666);
+    builder.tempfile_in(folder_of(path))
+}
+
+fn temporary_folder(path: &Path) -> std::io::Result<TempDir> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".sae-");
+    permit(&mut builder, 0o777);
+    builder.tempdir_in(folder_of(path))
+}
+
+/// The permissions of a new file, narrowed by the umask; a temporary one's would be the owner's alone.
+fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        builder.permissions(std::fs::Permissions::from_mode(mode));
+    }
+    #[cfg(not(unix))]
+    let _ = (builder, mode);
+}

@@ -1,0 +1,148 @@
+//! One feature: hovering, intervals, links.
+
+use crate::chromium::Tab;
+use crate::fixture::Fixture;
+use crate::{assert_shown, write};
+use sae_dashboard::GroupKind;
+use sae_dashboard::page::PageForm;
+
+const MARKS: &str = "[...document.querySelectorAll('.charts .mark')].map((mark) => mark.hidden ? null : mark.dataset.value)";
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn hovering_a_token_marks_both_histograms() {
+    let fixture = Fixture::new(80);
+    let dir = tempfile::tempdir().unwrap();
+    for form in [PageForm::File, PageForm::Folder] {
+        let url = write(dir.path(), form, &fixture);
+        let mut tab = Tab::open(&format!("{url}#feature=7"));
+        tab.wait_for(".example .target");
+        assert_eq!(tab.eval(MARKS), serde_json::json!([null, null]));
+        tab.hover(".example .target");
+        let marks = tab.eval(MARKS);
+        let feature = &fixture.features[7];
+        assert_shown(marks[0].as_str().unwrap(), feature.statistics.max.into(), 4);
+        // Its own logit where it is among the ten largest or smallest, else what lies between those.
+        let lens = feature.lens.as_ref().unwrap();
+        let example = &feature.groups[0].examples[0];
+        let token = example.tokens[(example.position - example.start) as usize];
+        let known = lens
+            .top
+            .iter()
+            .chain(&lens.bottom)
+            .find(|entry| entry.token == token);
+        let expected: Vec<f32> = known
+            .map_or(vec![lens.bottom[9].logit, lens.top[9].logit], |entry| {
+                vec![entry.logit]
+            });
+        let shown: Vec<f32> = marks[1]
+            .as_str()
+            .unwrap()
+            .split(' ')
+            .map(|x| x.parse().unwrap())
+            .collect();
+        assert_eq!(shown, expected);
+        let tip = tab.texts("#tooltip dd");
+        assert_eq!(tip[1], token.to_string());
+        assert_shown(&tip[2], feature.statistics.max.into(), 4);
+        let share = tab.number("parseFloat(document.querySelector('.charts .mark').style.left)");
+        assert!(
+            (share - 100.0).abs() < 0.1,
+            "the largest activation is at the right end, not at {share} %"
+        );
+        tab.hover(".logits.up li");
+        let mark = tab.eval(MARKS)[1].as_str().unwrap().parse();
+        assert_eq!(mark, Ok(lens.top[0].logit));
+        tab.assert_quiet();
+        let shards = tab
+            .requests()
+            .iter()
+            .filter(|url| url.ends_with("/shards/00000.js"))
+            .count();
+        assert_eq!(
+            shards,
+            usize::from(form == PageForm::Folder),
+            "a shard is loaded once, when it is wanted"
+        );
+    }
+}
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn an_interval_filters_bars_and_examples_and_has_a_link() {
+    let fixture = Fixture::new(20);
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PageForm::File, &fixture);
+    let feature = &fixture.features[18];
+    let mut tab = Tab::open(&format!("{url}#feature=18&interval=2"));
+    tab.wait_for(".group.interval");
+    assert_eq!(tab.texts(".group").len(), 1);
+    let GroupKind::Interval { low, high, .. } = feature.groups[4].kind else {
+        panic!("the second from below")
+    };
+    let title = tab.text(".group h2");
+    let (found_low, rest) = title
+        .strip_prefix("Interval (")
+        .unwrap()
+        .split_once(", ")
+        .unwrap();
+    assert_shown(found_low, low.into(), 3);
+    assert_shown(rest.split_once(']').unwrap().0, high.into(), 3);
+    let pale = "[...document.querySelectorAll('.charts .histogram')[0].querySelectorAll('rect')].filter((bar) => bar.style.fill.includes('pale')).length";
+    let outside = tab.number(pale);
+    assert!(
+        (39.0..=41.0).contains(&outside),
+        "{outside} bars of 50 are outside a fifth"
+    );
+
+    tab.click(".pick[aria-pressed=true]");
+    assert_eq!(tab.texts(".group").len(), 7);
+    assert!(!tab.hash().contains("interval"));
+    tab.click(".pick:nth-child(3)");
+    assert!(tab.hash().contains("interval=3"));
+    assert_eq!(tab.texts(".group").len(), 1);
+    // The bars themselves can be clicked, too.
+    tab.eval("document.querySelector('main').scrollTop = 0");
+    let place = tab.eval("(() => { const b = document.querySelector('.field svg').getBoundingClientRect(); return [b.left + 2, b.bottom - 4]; })()");
+    tab.click_at(place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
+    assert!(tab.hash().contains("interval=1"), "{}", tab.hash());
+    tab.click(".groups-head .link");
+    assert_eq!(tab.texts(".group").len(), 7);
+    tab.assert_quiet();
+}
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn lines_unfold_and_neighbours_are_links() {
+    let fixture = Fixture::new(80);
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PageForm::Folder, &fixture);
+    let mut tab = Tab::open(&format!("{url}#feature=7"));
+    tab.wait_for(".example");
+    let height = "document.querySelector('.example .strip').getBoundingClientRect().height";
+    let folded = tab.number(height);
+    tab.click(".example .target");
+    assert!(tab.number(height) > 1.8 * folded);
+    assert_eq!(tab.text(".example .strip").replace('↵', "\n"), {
+        let example = &fixture.features[7].groups[0].examples[0];
+        let bytes = example
+            .tokens
+            .iter()
+            .flat_map(|id| &fixture.corpus.vocabulary[*id as usize]);
+        String::from_utf8(bytes.copied().collect()).unwrap()
+    });
+    // The target is in the middle of a folded line, whatever stands around it.
+    let middle = tab.eval(
+        "(() => { const line = document.querySelectorAll('.example .strip')[1].getBoundingClientRect(); \
+         const t = document.querySelectorAll('.example .target')[1].getBoundingClientRect(); \
+         return (t.left + t.right) / 2 - (line.left + line.right) / 2; })()",
+    );
+    assert!(middle.as_f64().unwrap().abs() < 2.0, "{middle}");
+    tab.click(".neighbours a");
+    tab.wait("document.querySelector('.head .index')?.textContent !== '7'");
+    let opened = fixture.features[7].neighbours.decoder[0].index.to_string();
+    assert_eq!(tab.text(".head .index"), opened);
+    tab.eval("history.back()");
+    tab.wait("document.querySelector('.head .index')?.textContent === '7'");
+    tab.assert_quiet();
+}

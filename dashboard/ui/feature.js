@@ -1,0 +1,148 @@
+// @ts-check
+// One feature.
+
+/** @param {Overview} overview @param {Feature} feature @param {{ step: (by: 1 | -1) => void }} actions */
+function featureView(overview, feature, actions) {
+  const { statistics, lens } = feature;
+  const intervals = feature.groups.filter((group) => group.kind === 'interval').sort((a, b) => Number(a.low) - Number(b.low));
+  const chosen = () => (state.interval === null ? null : intervals[state.interval - 1] ?? null);
+  const activations = activationPlot(feature, intervals, chosen);
+  const logits = lens ? logitPlot(lens) : null;
+  const known = new Map();
+  for (const { token, logit } of [...(lens?.top ?? []), ...(lens?.bottom ?? [])]) known.set(token, logit);
+
+  /** Shows where a token lies on both histograms. @param {Token | null} token @param {number} value */
+  const mark = (token, value) => {
+    activations?.mark(token && value > 0 ? value : null);
+    if (!lens || !logits) return;
+    if (!token) logits.mark(null);
+    else logits.mark(known.get(token) ?? between(lens));
+  };
+  const header = featureHeader(overview, feature, actions, (entry) => logits?.mark(entry?.logit ?? null));
+  const examples = el('div', { class: 'groups' });
+  const rail = el('aside', { class: 'rail', 'aria-label': 'Figures' }, logitTables(lens, (entry) => logits?.mark(entry?.logit ?? null)),
+    statisticsTable(feature), ...neighbourTables(overview, feature), alignmentTable(feature));
+  const element = el('article', { class: 'feature', 'aria-label': `Feature ${feature.index}` }, header,
+    el('div', { class: 'charts' },
+      el('section', { class: 'panel' },
+        el('h2', {}, 'Activations', el('small', {}, statistics.n_fired > 0 ? `${count(statistics.n_fired)} tokens, logarithmic counts` : '')),
+        activations?.element ?? el('p', { class: 'empty' }, 'This feature is dead: it fires on none of the tokens.')),
+      el('section', { class: 'panel' },
+        el('h2', {}, 'Logits', el('small', {}, lens ? conventionNote(lens.convention) : '')),
+        logits?.element ?? el('p', { class: 'empty' }, 'No logit lens: the page was made without the model’s unembedding.'))),
+    el('div', { class: 'body' }, examples, rail));
+
+  const draw = () => {
+    activations?.repaint();
+    const only = chosen();
+    const any = feature.groups.some((group) => group.examples.length > 0);
+    const shown = !any ? [] : only ? [only] : feature.groups;
+    examples.replaceChildren(...exampleHead(feature, only), ...shown.map((group) => exampleGroup(feature, group, mark, (token) => known.get(token))));
+  };
+  draw();
+  return { element, draw };
+}
+
+/** Of a token that is in neither list only this is known. @param {Lens} lens @returns {[number, number] | null} */
+function between(lens) {
+  const low = lens.bottom[lens.bottom.length - 1];
+  const high = lens.top[lens.top.length - 1];
+  return low && high && low.logit < high.logit ? [low.logit, high.logit] : null;
+}
+
+/** @param {Lens['convention']} convention */
+const conventionNote = (convention) => (convention === 'folded'
+  ? 'over the vocabulary; final norm folded in, centred'
+  : 'over the vocabulary; raw unembedding');
+
+/** @param {Overview} overview @param {Feature} feature @param {{ step: (by: 1 | -1) => void }} actions @param {(entry: TokenLogit | null) => void} hover */
+function featureHeader(overview, feature, actions, hover) {
+  const { statistics, lens } = feature;
+  const figure = (/** @type {string} */ name, /** @type {string} */ value, /** @type {number} */ exact) =>
+    el('span', { class: 'fact' }, name, ' ', el('b', { title: String(exact), 'data-figure': name }, value));
+  const chips = lens
+    ? el('div', { class: 'chips', 'aria-label': 'Tokens made likelier and unlikelier' },
+      ...lens.top.slice(0, 6).map((entry) => chip(entry, 'up', hover)), el('span', { class: 'gap' }),
+      ...lens.bottom.slice(0, 6).map((entry) => chip(entry, 'down', hover)))
+    : null;
+  return el('header', { class: 'head' },
+    el('div', { class: 'line' },
+      el('h1', {}, el('small', {}, 'Feature'), ' ', el('span', { class: 'index' }, String(feature.index))),
+      el('span', { class: 'steps' },
+        el('button', { type: 'button', class: 'quiet', title: 'Previous (k)', 'aria-label': 'Previous feature', onclick: () => actions.step(-1) }, '‹'),
+        el('button', { type: 'button', class: 'quiet', title: 'Next (j)', 'aria-label': 'Next feature', onclick: () => actions.step(1) }, '›')),
+      figure('density', statistics.n_fired > 0 ? percent(statistics.density, 4) : '0', statistics.density),
+      figure('max', num(statistics.max), statistics.max),
+      figure('norm', num(feature.decoder_norm), feature.decoder_norm),
+      el('span', { class: 'fact wide' }, 'of ', count(overview.d_sae), ' features')),
+    chips);
+}
+
+/** @param {TokenLogit} entry @param {'up' | 'down'} sense @param {(entry: TokenLogit | null) => void} hover */
+function chip(entry, sense, hover) {
+  const made = el('span', { class: `chip ${sense}`, title: `logit ${signed(entry.logit)}, id ${entry.token.id}` }, tokenElement(entry.token));
+  made.addEventListener('pointerenter', () => hover(entry));
+  made.addEventListener('pointerleave', () => hover(null));
+  return made;
+}
+
+/** @param {Feature} feature @param {Group[]} intervals @param {() => Group | null} chosen */
+function activationPlot(feature, intervals, chosen) {
+  const { activations: histogram, statistics } = feature;
+  if (histogram.counts.length === 0) return null;
+  const within = (/** @type {Group} */ group, /** @type {number} */ x) => x > Number(group.low) && x <= Number(group.high);
+  const shade = (/** @type {number} */ x) => {
+    const at = intervals.findIndex((group) => within(group, x));
+    const share = at < 0 ? x / statistics.max : (at + 0.5) / intervals.length;
+    return `color-mix(in oklab, var(--heat-high) ${Math.round(100 * share)}%, var(--heat-low))`;
+  };
+  const plot = histogramPlot({
+    histogram,
+    log: true,
+    label: `Activations above zero, from ${num(histogram.min)} to ${num(histogram.max)}`,
+    unit: 'tokens',
+    colour: (x) => {
+      const only = chosen();
+      return only && !within(only, x) ? 'var(--point-pale)' : shade(x);
+    },
+    pick: (bin) => {
+      const x = histogram.min + ((bin + 0.5) / histogram.counts.length) * (histogram.max - histogram.min);
+      const at = intervals.findIndex((group) => within(group, x));
+      if (at >= 0) toggleInterval(at + 1);
+    },
+  });
+  plot.below.classList.add('intervals');
+  const span = histogram.max - histogram.min;
+  const place = (/** @type {number} */ x) => (span > 0 ? Math.min(1, Math.max(0, (x - histogram.min) / span)) : x > histogram.min ? 1 : 0);
+  const buttons = intervals.map((group, at) => {
+    const name = intervalName(group);
+    const button = el('button', {
+      type: 'button', class: 'pick', title: `Only activations in ${name}`, 'aria-label': `Interval ${name}: ${count(group.n_fired ?? 0)} tokens`,
+      onclick: () => toggleInterval(at + 1),
+    }, count(group.n_fired ?? 0));
+    button.style.left = `${100 * place(Number(group.low))}%`;
+    button.style.width = `${100 * (place(Number(group.high)) - place(Number(group.low)))}%`;
+    button.style.setProperty('--shade', shade((Number(group.low) + Number(group.high)) / 2));
+    return button;
+  });
+  plot.below.append(...buttons);
+  const repaint = () => {
+    plot.repaint();
+    buttons.forEach((button, at) => button.setAttribute('aria-pressed', String(chosen() === intervals[at])));
+  };
+  return { ...plot, repaint };
+}
+
+/** @param {number} interval */
+const toggleInterval = (interval) => change({ interval: state.interval === interval ? null : interval });
+/** @param {Group} group */
+const intervalName = (group) => `(${num(Number(group.low), 3)}, ${num(Number(group.high), 3)}]`;
+
+/** @param {Lens} lens */
+const logitPlot = (lens) => histogramPlot({
+  histogram: lens.histogram,
+  log: true,
+  label: `Logits over the vocabulary, from ${num(lens.histogram.min)} to ${num(lens.histogram.max)}`,
+  unit: 'tokens',
+  colour: (x) => (x < 0 ? 'var(--down)' : 'var(--up)'),
+});

@@ -1,0 +1,41 @@
+// @ts-check
+// Keys.
+
+/** @type {[string, string][]} */
+const KEYS = [
+  ['j  ↓  →', 'next feature of the list'], ['k  ↑  ←', 'previous feature'], ['/', 'search'], ['g', 'overview'],
+  ['d', 'light or dark'], ['1 … 9', 'only that interval; again: all'], ['Esc', 'leave the search, the help, the interval'], ['?', 'this help'],
+  ['← →', 'on a line of text: from token to token'], ['Enter', 'on a line of text: unfold it'],
+];
+
+/** @param {{ step: (by: 1 | -1) => void, home: () => void }} actions */
+function startKeyboard(actions) {
+  const keys = el('dl', { class: 'pairs keys' });
+  for (const [key, what] of KEYS) keys.append(el('dt', {}, ...key.split('  ').map((k) => el('kbd', {}, k))), el('dd', {}, what));
+  const close = el('button', { type: 'button', class: 'quiet', onclick: () => help.close() }, 'Close');
+  const help = el('dialog', { id: 'help', 'aria-label': 'Keys' }, el('h2', {}, 'Keys'), keys, close);
+  document.body.append(help);
+  const showHelp = () => (help.open ? help.close() : help.showModal());
+  byId('help-button').addEventListener('click', showHelp);
+  const next = () => actions.step(1);
+  const previous = () => actions.step(-1);
+  /** @type {Record<string, () => void>} */
+  const bound = {
+    j: next, ArrowDown: next, ArrowRight: next, k: previous, ArrowUp: previous, ArrowLeft: previous,
+    '/': () => byId('search').focus(), g: actions.home, d: toggleTheme, '?': showHelp,
+    Escape: () => { if (state.interval !== null) change({ interval: null }); },
+  };
+  document.addEventListener('keydown', (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+    const target = /** @type {Element} */ (event.target);
+    if (target.closest('input, textarea, select')) return;
+    if (help.open && event.key !== '?') return;
+    // In the list and on the overview arrows scroll.
+    const scrolls = target.closest('.viewport') || state.feature === null;
+    if (scrolls && event.key.startsWith('Arrow')) return;
+    const action = /^[1-9]$/.test(event.key) && state.feature !== null ? () => toggleInterval(Number(event.key)) : bound[event.key];
+    if (!action) return;
+    event.preventDefault();
+    action();
+  });
+}

@@ -1,0 +1,121 @@
+// @ts-check
+// One's own text, where there is a model to run it: per token the strongest features.
+
+/** @param {Overview} overview @param {NonNullable<DataSource['prompt']>} ask */
+function promptPanel(overview, ask) {
+  const box = el('textarea', { id: 'prompt', rows: 2, 'aria-label': 'Text', placeholder: 'Your own text: which features fire on it?', maxlength: 100000 });
+  const run = el('button', { type: 'submit', class: 'primary' }, 'Run');
+  const stop = el('button', { type: 'button', class: 'quiet', hidden: true }, 'Stop');
+  const status = el('p', { class: 'prompt-status', role: 'status' });
+  const output = el('div', { class: 'prompt-output' });
+  const form = el('form', {}, box, el('div', { class: 'buttons' }, run, stop));
+  /** @type {AbortController | null} */
+  let running = null;
+
+  const busy = (/** @type {boolean} */ is) => {
+    form.setAttribute('aria-busy', String(is));
+    run.disabled = is;
+    stop.hidden = !is;
+  };
+  const say = (/** @type {string} */ text, failed = false) => {
+    status.textContent = text;
+    status.classList.toggle('error', failed);
+    status.setAttribute('role', failed ? 'alert' : 'status');
+  };
+  const submit = async () => {
+    if (running) return;
+    if (!box.value.trim()) {
+      say('Write some text first.', true);
+      box.focus();
+      return;
+    }
+    running = new AbortController();
+    busy(true);
+    say('The model runs…');
+    try {
+      const result = checkedResult(await ask(box.value, running.signal));
+      output.replaceChildren(...promptOutput(overview, result));
+      say(`${count(result.tokens.length)} tokens. Choose one to see its features.`);
+    } catch (error) {
+      const stopped = error instanceof Error && error.name === 'AbortError';
+      say(stopped ? 'Stopped.' : error instanceof Error ? error.message : String(error), !stopped);
+    } finally {
+      running = null;
+      busy(false);
+    }
+  };
+  form.addEventListener('submit', (event) => {
+    event.preventDefault();
+    submit();
+  });
+  box.addEventListener('keydown', (event) => {
+    if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
+    event.preventDefault();
+    submit();
+  });
+  stop.addEventListener('click', () => running?.abort());
+  return el('section', { class: 'panel prompt' }, el('h2', {}, 'Your text', el('small', {}, 'Ctrl+Enter runs it')), form, status, output);
+}
+
+/** @param {PromptResult} result @returns {PromptResult} */
+function checkedResult(result) {
+  if (!Array.isArray(result?.tokens) || !Array.isArray(result.features) || result.tokens.length !== result.features.length) {
+    throw new Error('The server sent no list of features for each token.');
+  }
+  return result;
+}
+
+/** @param {Overview} overview @param {PromptResult} result @returns {Node[]} */
+function promptOutput(overview, result) {
+  const strongest = result.features.map((list) => Math.max(0, ...list.map((f) => f.value)));
+  /** @type {Token[]} */
+  const tokens = result.tokens.map(({ id, text }) => ({ id, text: String(text), bytes: null, whole: null }));
+  const table = el('div', { class: 'prompt-features', 'aria-live': 'polite' });
+  let chosen = -1;
+  const choose = (/** @type {number} */ place) => {
+    chosen = place;
+    line.querySelectorAll('.cell').forEach((cell, at) => cell.classList.toggle('target', at === place));
+    table.replaceChildren(promptTable(overview, tokens[place], result.features[place]));
+  };
+  const line = strip({
+    tokens,
+    values: strongest,
+    max: Math.max(...strongest),
+    target: null,
+    label: 'Your text; choose a token with the arrow keys',
+    hover: () => {},
+    details: (place) => [['token', tokenElement(tokens[place])], ['id', String(tokens[place].id)],
+      ['features', count(result.features[place].length)], ['strongest', num(strongest[place])]],
+  });
+  line.classList.add('wrapped');
+  line.addEventListener('click', (event) => {
+    const cell = /** @type {HTMLElement | null} */ (/** @type {Element} */ (event.target).closest('.cell'));
+    if (cell) choose(Number(cell.dataset.from));
+  });
+  line.addEventListener('keydown', (event) => {
+    const cursor = /** @type {HTMLElement | null} */ (line.querySelector('.cursor'));
+    if (cursor && event.key === 'Enter') choose(Number(cursor.dataset.from));
+  });
+  if (tokens.length) choose(tokens.length - 1);
+  const answer = typeof result.answer === 'string'
+    ? el('p', { class: 'answer' }, 'Continues: ', el('span', { class: 'token' }, ...pieceElements(textPieces(result.answer))))
+    : null;
+  return [line, ...(answer ? [answer] : []), ...(chosen >= 0 ? [table] : [])];
+}
+
+/** @param {Overview} overview @param {Token} token @param {PromptFeature[]} features */
+function promptTable(overview, token, features) {
+  if (!features.length) return el('p', { class: 'empty' }, 'No feature fires on ', tokenElement(token), '.');
+  const body = el('tbody');
+  for (const { index, value, quantile, effect } of features) {
+    const top = tokenOf(overview, overview.top_token, index);
+    body.append(el('tr', {},
+      el('td', {}, el('a', { href: featureHref(index), 'data-feature': index }, String(index))),
+      el('td', {}, top ? tokenElement(top) : '—'),
+      el('td', { class: 'v' }, num(value)),
+      el('td', { class: 'v' }, percent(quantile)),
+      el('td', { class: 'v', title: effect === null ? 'not measured' : '' }, effect === null ? '—' : signed(effect))));
+  }
+  const head = ['feature', 'fires most on', 'activation', 'quantile', 'effect'].map((name) => el('th', { scope: 'col' }, name));
+  return el('table', {}, el('caption', {}, 'Strongest features on ', tokenElement(token)), el('thead', {}, el('tr', {}, ...head)), body);
+}

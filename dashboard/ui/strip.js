@@ -1,0 +1,83 @@
+// @ts-check
+// Text as a line of tokens, coloured by activation.
+
+/**
+ * @typedef {object} StripOptions
+ * @property {Token[]} tokens
+ * @property {ArrayLike<number>} values
+ * @property {number} max what full colour means
+ * @property {number | null} target place of the token in the middle
+ * @property {string} label
+ * @property {(place: number | null) => void} hover called with the place of the token under pointer or cursor
+ * @property {(place: number) => [string, string | Node][]} details of a token, for the tooltip
+ */
+
+/** Share of full colour: what fires at all is seen. @param {number} value @param {number} max */
+const heat = (value, max) => (value > 0 ? Math.min(1, 0.08 + (0.92 * value) / (max > 0 ? max : 1)) : 0);
+
+/** @param {StripOptions} options @returns {HTMLElement} */
+function strip({ tokens, values, max, target, label, hover, details }) {
+  const sides = ['left', 'middle', 'right'].map((side) => el('span', { class: side }));
+  const line = el('div', { class: 'strip', tabindex: 0, role: 'group', 'aria-label': label }, ...sides);
+  /** @type {HTMLElement[]} */
+  const elements = [];
+  for (const { from, to, pieces } of cells(tokens)) {
+    let value = 0;
+    for (let i = from; i < to; i += 1) value = Math.max(value, Number(values[i]));
+    const isTarget = target !== null && from <= target && target < to;
+    const cell = el('span', { class: isTarget ? 'cell target' : 'cell', 'data-from': from, 'data-to': to }, ...pieceElements(pieces));
+    if (value > 0) {
+      const a = heat(value, max);
+      cell.style.setProperty('--a', a.toFixed(3));
+      cell.classList.add(a > 0.7 ? 'hot' : 'warm');
+    }
+    const side = target === null ? 2 : isTarget ? 1 : from < target ? 0 : 2;
+    sides[side].append(cell);
+    elements.push(cell);
+  }
+  let cursor = -1;
+  const leave = () => {
+    elements[cursor]?.classList.remove('cursor');
+    cursor = -1;
+    hideTooltip();
+    hover(null);
+  };
+  const enter = (/** @type {number} */ at) => {
+    elements[cursor]?.classList.remove('cursor');
+    cursor = at;
+    const cell = elements[at];
+    cell.classList.add('cursor');
+    const from = Number(cell.dataset.from);
+    const to = Number(cell.dataset.to);
+    const lists = [];
+    for (let place = from; place < to; place += 1) lists.push(pairList(details(place)));
+    showTooltip(cell.getClientRects()[0] ?? cell.getBoundingClientRect(), ...lists);
+    // Of the pieces of a character, the one that fires most.
+    let best = from;
+    for (let place = from; place < to; place += 1) if (values[place] > values[best]) best = place;
+    hover(best);
+  };
+  line.addEventListener('pointerover', (event) => {
+    const cell = /** @type {Element} */ (event.target).closest('.cell');
+    const at = cell ? elements.indexOf(/** @type {HTMLElement} */ (cell)) : -1;
+    if (at >= 0 && at !== cursor) enter(at);
+  });
+  line.addEventListener('pointerleave', leave);
+  line.addEventListener('blur', leave);
+  line.addEventListener('keydown', (event) => {
+    const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+    if (!step || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const start = elements.findIndex((cell) => cell.classList.contains('target'));
+    const next = cursor < 0 ? Math.max(0, start) : cursor + step;
+    if (next >= 0 && next < elements.length) {
+      enter(next);
+      announce(pairText(details(Number(elements[next].dataset.from))));
+    }
+  });
+  return line;
+}
+
+/** @param {[string, string | Node][]} pairs */
+const pairText = (pairs) => pairs.map(([name, value]) => `${name} ${typeof value === 'string' ? value : value.textContent}`).join(', ');

@@ -1,0 +1,51 @@
+// @ts-check
+// Light and dark: what the address says, else what was chosen last, else what the system prefers.
+
+const darkSystem = matchMedia('(prefers-color-scheme: dark)');
+/** @type {(() => void)[]} */
+const repainters = [];
+
+/** Storage may be forbidden for pages from disk. @returns {string | null} */
+function storedTheme() {
+  try {
+    return localStorage.getItem('sae-theme');
+  } catch {
+    return null;
+  }
+}
+
+/** @returns {'light' | 'dark'} */
+function theme() {
+  const chosen = state.theme ?? storedTheme();
+  if (chosen === 'light' || chosen === 'dark') return chosen;
+  return darkSystem.matches ? 'dark' : 'light';
+}
+
+function applyTheme() {
+  const now = theme();
+  if (document.documentElement.dataset.theme === now) return;
+  document.documentElement.dataset.theme = now;
+  const button = byId('theme');
+  button.textContent = now === 'dark' ? 'Light' : 'Dark';
+  for (const repaint of repainters) repaint();
+}
+
+/** Calls `repaint` when colours change: for what is painted, not styled. @param {() => void} repaint */
+const onTheme = (repaint) => { repainters.push(repaint); };
+
+function toggleTheme() {
+  const next = theme() === 'dark' ? 'light' : 'dark';
+  try {
+    localStorage.setItem('sae-theme', next);
+  } catch {
+    // The address keeps it.
+  }
+  change({ theme: next });
+}
+
+function startTheme() {
+  applyTheme();
+  watch(applyTheme);
+  darkSystem.addEventListener('change', applyTheme);
+  byId('theme').addEventListener('click', toggleTheme);
+}
