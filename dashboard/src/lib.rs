@@ -11,8 +11,7 @@ mod overview;
 pub mod page;
 
 pub use collect::{
-    CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, collect,
-    firing_counts,
+    CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, Summary, collect,
 };
 pub use feature::{
     Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,

@@ -23,8 +23,8 @@ pub struct Overview {
     pub decoder_norm: Vec<f32>,
     /// The token it fires on most strongly; none where it never fires.
     pub top_token: Vec<Option<u32>>,
-    /// The token its direction makes likeliest; empty where there is no lens.
-    pub lens_token: Vec<u32>,
+    /// The token its direction makes likeliest, where that is known; empty where there is no lens.
+    pub lens_token: Vec<Option<u32>>,
     /// Which features have a page.
     pub shown: Vec<u32>,
 }

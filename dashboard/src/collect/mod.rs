@@ -5,6 +5,7 @@ mod coactivation;
 mod examples;
 mod random;
 mod statistics;
+mod summary;
 
 use std::borrow::Cow;
 use std::ops::ControlFlow;
@@ -14,6 +15,7 @@ use thiserror::Error;
 
 use crate::{ActivationLog, Group, Histogram, Neighbour, Statistics};
 use activations::Activations;
+pub use summary::Summary;
 
 /// The tokens of contexts, by the contexts' numbers.
 pub trait Contexts: Sync {
@@ -151,61 +153,26 @@ pub enum CollectError {
     Stopped,
 }
 
-/// How often each feature fires, and how many tokens count.
-///
-/// # Errors
-/// If the log speaks of a feature that the dictionary does not have.
-pub fn firing_counts(log: &ActivationLog) -> Result<(Vec<u64>, u64), CollectError> {
-    let d_sae = log.info().d_sae;
-    let n_chunks = rayon::current_num_threads();
-    let per_chunk = log.n_contexts().div_ceil(n_chunks).max(1);
-    let chunks: Vec<_> = (0..log.n_contexts()).step_by(per_chunk).collect();
-    let counted = chunks.into_par_iter().map(|first| {
-        let (mut counts, mut kept) = (vec![0_u64; d_sae as usize], 0_u64);
-        for place in first..(first + per_chunk).min(log.n_contexts()) {
-            kept += log.tokens(place).flatten().count() as u64;
-            for &[feature, _] in log.entries(place) {
-                let Some(count) = counts.get_mut(feature as usize) else {
-                    return Err(CollectError::NoSuchFeature {
-                        context: log.context(place),
-                        feature,
-                        d_sae,
-                    });
-                };
-                *count += 1;
-            }
-        }
-        Ok((counts, kept))
-    });
-    // Whole numbers: their sums do not depend on the chunks.
-    counted.collect::<Vec<_>>().into_iter().try_fold(
-        (vec![0; d_sae as usize], 0),
-        |(mut counts, kept), part| {
-            let (more, kept_more) = part?;
-            for (count, more) in counts.iter_mut().zip(more) {
-                *count += more;
-            }
-            Ok((counts, kept + kept_more))
-        },
-    )
-}
-
 /// Hands what the activations say of each of the features to `sink`, in the order of their numbers. Features asked for twice come once.
 ///
-/// The log is read once for the counts, and once for every [`Settings::memory`] bytes of activations (12 each) of the features asked for. The
-/// result does not depend on the number of threads, nor on how the log was written.
+/// `summary` is that of the log. The log is read once for every [`Settings::memory`] bytes of activations (12 each) of the features asked for.
+/// The result does not depend on the number of threads, nor on how the log was written.
 ///
 /// # Errors
 /// As [`CollectError`] lists them.
+///
+/// # Panics
+/// If the summary is of another log.
 pub fn collect(
     log: &ActivationLog,
+    summary: &Summary,
     contexts: &(impl Contexts + ?Sized),
     features: &[u32],
     settings: &Settings,
     observer: &mut impl Observer,
     mut sink: impl FnMut(FeaturePart) -> Result<(), SinkError>,
 ) -> Result<(), CollectError> {
-    let (counts, n_tokens) = firing_counts(log)?;
+    let (counts, n_tokens) = (&summary.n_fired, summary.n_tokens);
     let mut features = features.to_vec();
     features.sort_unstable();
     features.dedup();
@@ -216,10 +183,10 @@ pub fn collect(
     let (of, mut done) = (features.len(), 0);
     let mut rest = features.as_slice();
     while !rest.is_empty() {
-        let (tile, after) = rest.split_at(Activations::fit(rest, &counts, settings.memory));
+        let (tile, after) = rest.split_at(Activations::fit(rest, counts, settings.memory));
         rest = after;
         tracing::debug!(features = tile.len(), "scanning the log");
-        let gathered = Activations::gather(log, tile, &counts);
+        let gathered = Activations::gather(log, tile, counts);
         for some in (0..tile.len()).collect::<Vec<_>>().chunks(AT_ONCE) {
             let parts: Vec<_> = some
                 .par_iter()

@@ -1,6 +1,6 @@
 //! Against the definitions, written down without regard to speed.
 
-use super::{CollectError, FeaturePart, Settings, collect, firing_counts};
+use super::{CollectError, FeaturePart, Settings, Summary, collect};
 use crate::{ActivationLog, GroupKind, LogInfo, LogWriter};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -83,6 +83,7 @@ fn parts(log: &ActivationLog, settings: &Settings) -> Vec<FeaturePart> {
     let go_on = &mut |_| ControlFlow::Continue(());
     collect(
         log,
+        &Summary::of(log).unwrap(),
         contexts.as_slice(),
         &features,
         settings,
@@ -245,6 +246,14 @@ proptest! {
         let (_dir, whole) = log(&dense, &in_order, 1);
         let settings = settings();
         let found = parts(&whole, &settings);
+        let summary = Summary::of(&whole).unwrap();
+        for part in &found {
+            let f = part.index as usize;
+            prop_assert_eq!((summary.n_fired[f], summary.max[f]), (part.statistics.n_fired, part.statistics.max));
+            prop_assert!((summary.mean[f] - part.statistics.mean).abs() < 1e-9);
+            let top = part.groups.first().map(|g| (g.examples[0].context, g.examples[0].position));
+            prop_assert_eq!(summary.argmax[f], top);
+        }
         prop_assert_eq!(found.len(), D_SAE as usize);
         for part in &found {
             check(&dense, part, &settings)?;
@@ -255,6 +264,7 @@ proptest! {
         let (_dir, sharded) = log(&dense, &order, n_shards);
         let settings = Settings { memory, ..settings };
         prop_assert_eq!(parts(&sharded, &settings), found);
+        prop_assert_eq!(Summary::of(&sharded).unwrap(), summary);
     }
 }
 
@@ -310,6 +320,7 @@ fn what_is_not_there_is_told() {
         };
         collect(
             &log,
+            &Summary::of(&log).unwrap(),
             contexts.as_slice(),
             features,
             &settings(),
@@ -327,6 +338,7 @@ fn what_is_not_there_is_told() {
         Err(CollectError::NoTokens { context: 2 })
     ));
     assert!(matches!(run(&[0], 3, true), Err(CollectError::Stopped)));
-    let (counts, kept) = firing_counts(&log).unwrap();
-    assert_eq!((counts, kept), (vec![36; 6], 36));
+    let summary = Summary::of(&log).unwrap();
+    assert_eq!((summary.n_fired, summary.n_tokens), (vec![36; 6], 36));
+    assert_eq!(summary.argmax, vec![Some((0, 0)); 6]);
 }

@@ -32,7 +32,7 @@ pub(super) fn encode(
     let has_lens = !overview.lens_token.is_empty();
     let top = overview.top_token.iter().copied();
     let lens = overview.lens_token.iter().copied();
-    let table = TokenTable::of(top.clone().flatten().chain(lens.clone()));
+    let table = TokenTable::of(top.clone().chain(lens.clone()).flatten());
     let mut out = framed(&Header {
         source: &overview.source,
         d_sae: overview.d_sae,
@@ -46,9 +46,10 @@ pub(super) fn encode(
     for column in floats(overview) {
         planes(&mut out, &column.1.iter().map(|value| value.to_bits()));
     }
-    planes(&mut out, &top.map(|t| t.map_or(0, |t| table.number(t) + 1)));
+    let number = |token: Option<u32>| token.map_or(0, |token| table.number(token) + 1);
+    planes(&mut out, &top.map(number));
     if has_lens {
-        planes(&mut out, &lens.map(|t| table.number(t) + 1));
+        planes(&mut out, &lens.map(number));
     } else {
         planes(&mut out, &(0..overview.d_sae).map(|_| 0));
     }

@@ -24,7 +24,7 @@ fn with_tokens(tokens: &[&[u8]]) -> Fixture {
     let lens = feature.lens.as_mut().unwrap();
     lens.top[0].token = first;
     fixture.overview.top_token[3] = Some(first);
-    fixture.overview.lens_token[3] = first;
+    fixture.overview.lens_token[3] = Some(first);
     fixture
 }
 

@@ -82,7 +82,7 @@ fn a_search_finds_tokens_and_numbers() {
     let overview = &fixture.overview;
     let expected: Vec<String> = (0..400)
         .filter(|i| {
-            text(overview.lens_token[*i]).contains("lord")
+            overview.lens_token[*i].is_some_and(|id| text(id).contains("lord"))
                 || overview.top_token[*i].is_some_and(|id| text(id).contains("lord"))
         })
         .map(|i| i.to_string())

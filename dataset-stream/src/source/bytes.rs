@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::bufread::MultiGzDecoder;
 use hub_io::FetchError;
 
+use super::ahead::Ahead;
 use super::error::ReadError;
 use super::format::Compression;
 use super::remote;
@@ -35,8 +36,10 @@ impl Bytes {
         };
         let opened: Box<dyn Read + Send> = match &file.origin {
             Origin::Local => Box::new(File::open(&file.path).map_err(io)?),
-            Origin::Hub(set, path) => remote::open_hub(set, path).map_err(io)?,
-            Origin::Url(hub, url) => remote::open_url(hub, url).map_err(io)?,
+            Origin::Hub(set, path) => {
+                ahead(remote::open_hub(set, path).map_err(io)?).map_err(io)?
+            }
+            Origin::Url(hub, url) => ahead(remote::open_url(hub, url).map_err(io)?).map_err(io)?,
         };
         let counted = Counted {
             inner: opened,
@@ -111,6 +114,10 @@ impl Bytes {
             reason: source.to_string(),
         }
     }
+}
+
+fn ahead(from: Box<dyn Read + Send>) -> io::Result<Box<dyn Read + Send>> {
+    Ok(Box::new(Ahead::new(from)?))
 }
 
 /// The first four bytes, or all there are, and the rest.

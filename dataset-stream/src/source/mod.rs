@@ -1,5 +1,6 @@
 //! From a spec (path, directory, pattern) to documents.
 
+mod ahead;
 mod bad;
 mod block;
 mod bytes;
