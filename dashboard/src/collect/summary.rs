@@ -47,7 +47,7 @@ impl Summary {
             .collect();
         let mut whole = Self::new(log.info().d_sae as usize);
         for part in parts {
-            whole.append(part?);
+            whole.append(&part?);
         }
         // Sums until here.
         for (mean, &n) in whole.mean.iter_mut().zip(&whole.n_fired) {
@@ -86,7 +86,7 @@ impl Summary {
     }
 
     /// Adds what comes after this in the text.
-    fn append(&mut self, part: Self) {
+    fn append(&mut self, part: &Self) {
         self.n_tokens += part.n_tokens;
         for f in 0..self.n_fired.len() {
             self.n_fired[f] += part.n_fired[f];

@@ -169,9 +169,20 @@ fn check(dense: &Dense, part: &FeaturePart, settings: &Settings) -> Result<(), T
         prop_assert_eq!(part.n_sampled, settings.coactive_sample as u64);
     }
 
+    check_groups(dense, part, settings, &fired, max)
+}
+
+fn check_groups(
+    dense: &Dense,
+    part: &FeaturePart,
+    settings: &Settings,
+    fired: &BTreeMap<(u64, u32), f32>,
+    max: f32,
+) -> Result<(), TestCaseError> {
+    let f = part.index as usize;
     // The top group: of each context its first largest, the largest of these.
     let mut best: BTreeMap<u64, (u32, f32)> = BTreeMap::new();
-    for (&(c, p), &x) in &fired {
+    for (&(c, p), &x) in fired {
         let entry = best.entry(c).or_insert((p, x));
         if x > entry.1 {
             *entry = (p, x);
@@ -217,7 +228,7 @@ fn check(dense: &Dense, part: &FeaturePart, settings: &Settings) -> Result<(), T
                 let truth = dense[e.context as usize][p]
                     .as_ref()
                     .map_or(0.0, |row| row[f]);
-                prop_assert_eq!(value, truth);
+                prop_assert_eq!(value.to_bits(), truth.to_bits());
             }
         }
         if let GroupKind::Interval { low, high, n_fired } = group.kind {

@@ -55,8 +55,8 @@ struct State {
     entries: u64,
     /// Whether there will be no more.
     finished: bool,
-    /// The caller's.
-    state: Value,
+    /// The caller's state.
+    resume: Value,
 }
 
 #[cfg(test)]

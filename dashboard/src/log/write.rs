@@ -53,7 +53,7 @@ impl LogWriter {
         let dir = dir.as_ref();
         let state = State::read(dir)?;
         let writer = Self::open(dir, state.info, state.contexts, state.entries)?;
-        Ok((writer, state.state))
+        Ok((writer, state.resume))
     }
 
     fn open(dir: &Path, info: LogInfo, contexts: u64, entries: u64) -> Result<Self, LogError> {
@@ -180,7 +180,7 @@ impl LogWriter {
             contexts: self.contexts,
             entries: self.entries,
             finished,
-            state: state.clone(),
+            resume: state.clone(),
         };
         state.write(&self.dir)
     }

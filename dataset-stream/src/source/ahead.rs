@@ -95,7 +95,9 @@ mod tests {
 
     #[test]
     fn bytes_come_as_they_are_and_errors_after_them() {
-        let bytes: Vec<u8> = (0..3_000_000_u32).map(|i| (i.wrapping_mul(i) >> 7) as u8).collect();
+        let bytes: Vec<u8> = (0..3_000_000_u32)
+            .map(|i| (i.wrapping_mul(i) >> 7) as u8)
+            .collect();
         for fails in [false, true] {
             let mut ahead = Ahead::new(Odd(bytes.clone(), 0, fails)).unwrap();
             let mut found = Vec::new();
