@@ -232,7 +232,7 @@ fn check_groups(
             }
         }
         if let GroupKind::Interval { low, high, n_fired } = group.kind {
-            prop_assert_eq!(high, edge);
+            prop_assert_eq!(high.to_bits(), edge.to_bits());
             edge = low;
             let inside = fired.values().filter(|x| low < **x && **x <= high).count();
             prop_assert_eq!(n_fired, inside as u64);
@@ -240,7 +240,7 @@ fn check_groups(
             prop_assert!(group.examples.len() <= settings.n_per_interval);
         }
     }
-    prop_assert_eq!(edge, 0.0);
+    prop_assert_eq!(edge.to_bits(), 0);
     Ok(())
 }
 
@@ -285,7 +285,7 @@ fn samples_depend_on_the_seed_and_reach_every_context() {
         (0..SIZE)
             .map(|p| {
                 Some(vec![
-                    f32::from((p == c % SIZE) as u8),
+                    f32::from(u8::from(p == c % SIZE)),
                     0.0,
                     0.0,
                     0.0,
