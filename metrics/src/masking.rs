@@ -32,7 +32,7 @@ impl Masking {
     }
 
     /// Whether the position counts in the statistics of activations and features.
-    pub(crate) fn in_statistics(&self, position: usize, token: u32) -> bool {
+    pub fn in_statistics(&self, position: usize, token: u32) -> bool {
         match self {
             Self::ExcludeTokens(excluded) => !excluded.contains(&token),
             Self::Notebook { prepend_bos } => !(*prepend_bos && position == 0),

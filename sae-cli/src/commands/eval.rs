@@ -8,6 +8,7 @@ use crate::cli::Global;
 use crate::device::Chosen;
 use crate::eval_state::Resumption;
 use crate::inputs::{self, FoundModel, PackingChoice, TextInput};
+use crate::masking_args::MaskingArgs;
 use crate::output::{check_text_file, write_file};
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
@@ -20,9 +21,8 @@ use crate::token_origin::warn_of_another_tokenizer;
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
-use llama_hooked::LlamaConfig;
 use sae_core::Sae;
-use sae_metrics::{Evaluation, FeatureWeights, Masking, ProtocolOptions, Report};
+use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -73,15 +73,8 @@ pub(crate) struct Args {
     /// Stop after as many whole rows as have this many tokens together
     #[arg(long, value_name = "N", conflicts_with = "sequences", value_parser = clap::value_parser!(u64).range(1..))]
     max_tokens: Option<u64>,
-    /// Leave out the positions of these tokens
-    #[arg(long, value_name = "ID,..", value_delimiter = ',', conflicts_with_all = ["exclude_special_tokens", "keep_all_tokens"])]
-    exclude_tokens: Vec<u32>,
-    /// Leave out the positions of the tokenizer's BOS, EOS, PAD and SEP (the default)
-    #[arg(long, conflicts_with = "keep_all_tokens")]
-    exclude_special_tokens: bool,
-    /// Leave out nothing
-    #[arg(long)]
-    keep_all_tokens: bool,
+    #[command(flatten)]
+    masking: MaskingArgs,
     /// Keep the state in this file while working, and go on from it if an earlier run was interrupted
     #[arg(long, value_name = "FILE")]
     resume: Option<PathBuf>,
@@ -126,7 +119,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let split = split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&run, &on)?;
     let options = ProtocolOptions {
-        masking: masking(args, &found, model.config())?,
+        masking: args.masking.masking(&found, model.config())?,
         batch_size: plan.batch_size,
         logit_bytes: LOGITS as usize,
         legacy_bytes: resumption.legacy_bytes(),
@@ -285,31 +278,6 @@ fn rows(
     };
     let (stream, log) = input.open_at(state, &model.tokenizer()?, targets)?;
     Ok((Rows::Stream(Box::new(stream)), context_size, log))
-}
-
-fn masking(args: &Args, found: &FoundModel, config: &LlamaConfig) -> Result<Masking> {
-    if args.keep_all_tokens {
-        return Ok(Masking::none());
-    }
-    if !args.exclude_tokens.is_empty() {
-        let unknown = |id: &&u32| **id as usize >= config.vocab_size;
-        if let Some(id) = args.exclude_tokens.iter().find(unknown) {
-            bail!(UsageError(format!(
-                "--exclude-tokens: {id} is no token of the model, whose vocabulary has {}",
-                config.vocab_size
-            )));
-        }
-        return Ok(Masking::exclude(args.exclude_tokens.iter().copied()));
-    }
-    if found.files.tokenizer.is_some() {
-        return Ok(Masking::exclude(found.tokenizer()?.special().structural()));
-    }
-    let ids = [config.bos_token_id, config.pad_token_id]
-        .into_iter()
-        .flatten();
-    Ok(Masking::exclude(
-        ids.chain(config.eos_token_ids.iter().copied()),
-    ))
 }
 
 /// Everything measured, with the figures of the weights.

@@ -1,0 +1,5 @@
+//! What `sae dashboard` and `sae serve` share: the activation log, the features built from it, and where they go.
+
+pub(crate) mod choice;
+pub(crate) mod logging;
+pub(crate) mod tokens;
