@@ -21,7 +21,7 @@ function groupTitle(feature, group) {
 
 /**
  * @param {Feature} feature @param {Group} group @param {(token: Token | null, value: number) => void} mark
- * @param {(token: Token) => number | undefined} logit
+ * @param {(token: Token) => string | null} logit
  */
 function exampleGroup(feature, group, mark, logit) {
   const [title, note] = groupTitle(feature, group);
@@ -39,7 +39,7 @@ function exampleGroup(feature, group, mark, logit) {
 
 /**
  * @param {Feature} feature @param {Example} example @param {(token: Token | null, value: number) => void} mark
- * @param {(token: Token) => number | undefined} logit
+ * @param {(token: Token) => string | null} logit
  */
 function exampleLine(feature, example, mark, logit) {
   const target = example.position - example.start;
@@ -72,13 +72,13 @@ function exampleLine(feature, example, mark, logit) {
   return item;
 }
 
-/** @param {Example} example @param {number} place @param {number | undefined} logit @returns {[string, string | Node][]} */
+/** @param {Example} example @param {number} place @param {string | null} logit @returns {[string, string | Node][]} */
 function tokenDetails(example, place, logit) {
   const token = example.tokens[place];
   const value = example.values[place];
   /** @type {[string, string | Node][]} */
   const pairs = [['token', tokenElement(token)], ['id', String(token.id)], ['activation', num(value)]];
-  if (logit !== undefined) pairs.push(['logit', signed(logit)]);
+  if (logit !== null) pairs.push(['logit', logit]);
   if (token.whole !== null) pairs.push(['length', `${count(byteLength(token))} bytes, cut`]);
   pairs.push(['context', `${example.context}, position ${example.start + place}`]);
   return pairs;

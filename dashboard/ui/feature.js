@@ -8,6 +8,7 @@ function featureView(overview, feature, actions) {
   const chosen = () => (state.interval === null ? null : intervals[state.interval - 1] ?? null);
   const activations = activationPlot(feature, intervals, chosen);
   const logits = lens ? logitPlot(lens) : null;
+  /** @type {Map<Token, number>} */
   const known = new Map();
   for (const { token, logit } of [...(lens?.top ?? []), ...(lens?.bottom ?? [])]) known.set(token, logit);
 
@@ -37,10 +38,18 @@ function featureView(overview, feature, actions) {
     const only = chosen();
     const any = feature.groups.some((group) => group.examples.length > 0);
     const shown = !any ? [] : only ? [only] : feature.groups;
-    examples.replaceChildren(...exampleHead(feature, only), ...shown.map((group) => exampleGroup(feature, group, mark, (token) => known.get(token))));
+    examples.replaceChildren(...exampleHead(feature, only), ...shown.map((group) => exampleGroup(feature, group, mark, (token) => logitText(token, known, lens))));
   };
   draw();
   return { element, draw };
+}
+
+/** @param {Token} token @param {Map<Token, number>} known @param {Lens | null} lens @returns {string | null} */
+function logitText(token, known, lens) {
+  const logit = known.get(token);
+  if (logit !== undefined) return signed(logit);
+  const range = lens && between(lens);
+  return range && `${signed(range[0], 3)} to ${signed(range[1], 3)}`;
 }
 
 /** Of a token that is in neither list only this is known. @param {Lens} lens @returns {[number, number] | null} */
