@@ -50,7 +50,8 @@ function exampleLine(feature, example, mark, logit) {
     values: example.values,
     max: feature.statistics.max,
     target,
-    label,
+    label: `${label}: ${example.tokens.slice(Math.max(0, target - 6), target + 7).map(spoken).join('')}`,
+    role: 'button',
     hover: (place) => (place === null ? mark(null, 0) : mark(example.tokens[place], example.values[place])),
     details: (place) => tokenDetails(example, place, logit(example.tokens[place])),
   });

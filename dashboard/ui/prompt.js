@@ -83,6 +83,7 @@ function promptOutput(overview, result) {
     max: Math.max(...strongest),
     target: null,
     label: 'Your text; choose a token with the arrow keys',
+    role: 'group',
     hover: () => {},
     details: (place) => [['token', tokenElement(tokens[place])], ['id', String(tokens[place].id)],
       ['features', count(result.features[place].length)], ['strongest', num(strongest[place])]],

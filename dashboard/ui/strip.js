@@ -8,6 +8,7 @@
  * @property {number} max what full colour means
  * @property {number | null} target place of the token in the middle
  * @property {string} label
+ * @property {'button' | 'group'} role
  * @property {(place: number | null) => void} hover called with the place of the token under pointer or cursor
  * @property {(place: number) => [string, string | Node][]} details of a token, for the tooltip
  */
@@ -16,9 +17,9 @@
 const heat = (value, max) => (value > 0 ? Math.min(1, 0.08 + (0.92 * value) / (max > 0 ? max : 1)) : 0);
 
 /** @param {StripOptions} options @returns {HTMLElement} */
-function strip({ tokens, values, max, target, label, hover, details }) {
+function strip({ tokens, values, max, target, label, role, hover, details }) {
   const sides = ['left', 'middle', 'right'].map((side) => el('span', { class: side }));
-  const line = el('div', { class: 'strip', tabindex: 0, role: 'group', 'aria-label': label }, ...sides);
+  const line = el('div', { class: 'strip', tabindex: 0, role, 'aria-label': label }, ...sides);
   /** @type {HTMLElement[]} */
   const elements = [];
   for (const { from, to, pieces } of cells(tokens)) {
@@ -81,3 +82,16 @@ function strip({ tokens, values, max, target, label, hover, details }) {
 
 /** @param {[string, string | Node][]} pairs */
 const pairText = (pairs) => pairs.map(([name, value]) => `${name} ${typeof value === 'string' ? value : value.textContent}`).join(', ');
+
+// Signs become what they stand for when part of a line is copied.
+document.addEventListener('copy', (event) => {
+  const selection = getSelection();
+  if (!selection || selection.isCollapsed || !event.clipboardData) return;
+  const range = selection.getRangeAt(0);
+  const around = range.commonAncestorContainer;
+  if (!(around instanceof Element ? around : around.parentElement)?.closest('.strip')) return;
+  const part = range.cloneContents();
+  for (const sign of part.querySelectorAll('[data-raw]')) sign.textContent = /** @type {HTMLElement} */ (sign).dataset.raw ?? '';
+  event.clipboardData.setData('text/plain', part.textContent ?? '');
+  event.preventDefault();
+});

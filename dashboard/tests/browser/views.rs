@@ -123,14 +123,21 @@ fn lines_unfold_and_neighbours_are_links() {
     let folded = tab.number(height);
     tab.click(".example .target");
     assert!(tab.number(height) > 1.8 * folded);
-    assert_eq!(tab.text(".example .strip").replace('↵', "\n"), {
-        let example = &fixture.features[7].groups[0].examples[0];
-        let bytes = example
-            .tokens
-            .iter()
-            .flat_map(|id| &fixture.corpus.vocabulary[*id as usize]);
-        String::from_utf8(bytes.copied().collect()).unwrap()
-    });
+    // What is copied is the text itself.
+    let copied = tab.eval(
+        "(() => { const line = document.querySelector('.example .strip'); getSelection().selectAllChildren(line); \
+         const event = new ClipboardEvent('copy', { clipboardData: new DataTransfer(), bubbles: true, cancelable: true }); \
+         line.dispatchEvent(event); getSelection().removeAllRanges(); return event.clipboardData.getData('text/plain'); })()",
+    );
+    let example = &fixture.features[7].groups[0].examples[0];
+    let bytes = example
+        .tokens
+        .iter()
+        .flat_map(|id| &fixture.corpus.vocabulary[*id as usize]);
+    let raw = String::from_utf8(bytes.copied().collect()).unwrap();
+    assert!(raw.contains('\n'), "a line with something to replace");
+    assert_eq!(copied, raw);
+    assert_eq!(tab.text(".example .strip"), raw.replace('\n', "↵"));
     // The target is in the middle of a folded line, whatever stands around it.
     let middle = tab.eval(
         "(() => { const line = document.querySelectorAll('.example .strip')[1].getBoundingClientRect(); \
