@@ -50,6 +50,14 @@ fn hovering_a_token_marks_both_histograms() {
             (share - 100.0).abs() < 0.1,
             "the largest activation is at the right end, not at {share} %"
         );
+        // Below, where the histograms are out of sight, the tooltip has them.
+        assert_eq!(tab.texts("#tooltip .small").len(), 0);
+        tab.hover(".group:last-child .example:last-child .target");
+        let random = feature.groups[6].examples.last().unwrap();
+        let value = random.values[(random.position - random.start) as usize];
+        let small = tab.eval("[...document.querySelectorAll('#tooltip .small .mark')].map((mark) => mark.dataset.value)");
+        assert_eq!(small.as_array().map(Vec::len), Some(2));
+        assert_shown(small[0].as_str().unwrap(), value.into(), 4);
         tab.hover(".logits.up li");
         let mark = tab.eval(MARKS)[1].as_str().unwrap().parse();
         assert_eq!(mark, Ok(lens.top[0].logit));
