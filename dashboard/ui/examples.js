@@ -1,6 +1,15 @@
 // @ts-check
 // Contexts that a feature fires in.
 
+/**
+ * Where tokens lie on the histograms.
+ *
+ * @typedef {object} Places
+ * @property {(token: Token | null, value: number) => void} mark
+ * @property {(token: Token, value: number) => Node[]} pictures of both, where they are out of sight
+ * @property {(token: Token) => string | null} logit
+ */
+
 /** @param {Feature} feature @param {Group | null} only @returns {Node[]} */
 function exampleHead(feature, only) {
   if (feature.groups.every((group) => group.examples.length === 0)) {
@@ -19,11 +28,8 @@ function groupTitle(feature, group) {
   return [`Interval ${intervalName(group)}`, `${count(group.examples.length)} of ${count(group.n_fired ?? 0)}`];
 }
 
-/**
- * @param {Feature} feature @param {Group} group @param {(token: Token | null, value: number) => void} mark
- * @param {(token: Token) => number | undefined} logit
- */
-function exampleGroup(feature, group, mark, logit) {
+/** @param {Feature} feature @param {Group} group @param {Places} at */
+function exampleGroup(feature, group, at) {
   const [title, note] = groupTitle(feature, group);
   const section = el('section', { class: `group ${group.kind}`, 'aria-label': title }, el('h2', {}, title, el('small', {}, note)));
   if (group.examples.length === 0) {
@@ -32,16 +38,13 @@ function exampleGroup(feature, group, mark, logit) {
     return section;
   }
   const list = el('ol', { class: 'examples' });
-  for (const example of group.examples) list.append(exampleLine(feature, example, mark, logit));
+  for (const example of group.examples) list.append(exampleLine(feature, example, at));
   section.append(list);
   return section;
 }
 
-/**
- * @param {Feature} feature @param {Example} example @param {(token: Token | null, value: number) => void} mark
- * @param {(token: Token) => number | undefined} logit
- */
-function exampleLine(feature, example, mark, logit) {
+/** @param {Feature} feature @param {Example} example @param {Places} at */
+function exampleLine(feature, example, at) {
   const target = example.position - example.start;
   const value = example.values[target] ?? NaN;
   const label = `Context ${example.context}, position ${example.position}, activation ${num(value)}`;
@@ -50,9 +53,11 @@ function exampleLine(feature, example, mark, logit) {
     values: example.values,
     max: feature.statistics.max,
     target,
-    label,
-    hover: (place) => (place === null ? mark(null, 0) : mark(example.tokens[place], example.values[place])),
-    details: (place) => tokenDetails(example, place, logit(example.tokens[place])),
+    label: `${label}: ${example.tokens.slice(Math.max(0, target - 6), target + 7).map(spoken).join('')}`,
+    role: 'button',
+    hover: (place) => (place === null ? at.mark(null, 0) : at.mark(example.tokens[place], example.values[place])),
+    details: (place) => tokenDetails(example, place, at.logit(example.tokens[place])),
+    pictures: (place) => at.pictures(example.tokens[place], example.values[place]),
   });
   const item = el('li', { class: 'example' }, el('span', { class: 'value', title: label }, num(value)), line);
   const toggle = () => {
@@ -72,13 +77,13 @@ function exampleLine(feature, example, mark, logit) {
   return item;
 }
 
-/** @param {Example} example @param {number} place @param {number | undefined} logit @returns {[string, string | Node][]} */
+/** @param {Example} example @param {number} place @param {string | null} logit @returns {[string, string | Node][]} */
 function tokenDetails(example, place, logit) {
   const token = example.tokens[place];
   const value = example.values[place];
   /** @type {[string, string | Node][]} */
   const pairs = [['token', tokenElement(token)], ['id', String(token.id)], ['activation', num(value)]];
-  if (logit !== undefined) pairs.push(['logit', signed(logit)]);
+  if (logit !== null) pairs.push(['logit', logit]);
   if (token.whole !== null) pairs.push(['length', `${count(byteLength(token))} bytes, cut`]);
   pairs.push(['context', `${example.context}, position ${example.start + place}`]);
   return pairs;

@@ -8,15 +8,27 @@ function featureView(overview, feature, actions) {
   const chosen = () => (state.interval === null ? null : intervals[state.interval - 1] ?? null);
   const activations = activationPlot(feature, intervals, chosen);
   const logits = lens ? logitPlot(lens) : null;
+  /** @type {Map<Token, number>} */
   const known = new Map();
   for (const { token, logit } of [...(lens?.top ?? []), ...(lens?.bottom ?? [])]) known.set(token, logit);
 
-  /** Shows where a token lies on both histograms. @param {Token | null} token @param {number} value */
-  const mark = (token, value) => {
-    activations?.mark(token && value > 0 ? value : null);
-    if (!lens || !logits) return;
-    if (!token) logits.mark(null);
-    else logits.mark(known.get(token) ?? between(lens));
+  /** @param {Token | null} token */
+  const logitOf = (token) => (token && lens ? known.get(token) ?? between(lens) : null);
+  /** @type {Places} */
+  const places = {
+    mark(token, value) {
+      activations?.mark(token && value > 0 ? value : null);
+      logits?.mark(logitOf(token));
+    },
+    pictures(token, value) {
+      const charts = activations?.element ?? logits?.element;
+      if (!charts || charts.getBoundingClientRect().bottom > header.getBoundingClientRect().bottom + 20) return [];
+      return [activations?.small(value > 0 ? value : null), logits?.small(logitOf(token))].filter((picture) => picture !== undefined);
+    },
+    logit(token) {
+      const logit = logitOf(token);
+      return Array.isArray(logit) ? `${signed(logit[0], 3)} to ${signed(logit[1], 3)}` : logit === null ? null : signed(logit);
+    },
   };
   const header = featureHeader(overview, feature, actions, (entry) => logits?.mark(entry?.logit ?? null));
   const examples = el('div', { class: 'groups' });
@@ -37,7 +49,7 @@ function featureView(overview, feature, actions) {
     const only = chosen();
     const any = feature.groups.some((group) => group.examples.length > 0);
     const shown = !any ? [] : only ? [only] : feature.groups;
-    examples.replaceChildren(...exampleHead(feature, only), ...shown.map((group) => exampleGroup(feature, group, mark, (token) => known.get(token))));
+    examples.replaceChildren(...exampleHead(feature, only), ...shown.map((group) => exampleGroup(feature, group, places)));
   };
   draw();
   return { element, draw };

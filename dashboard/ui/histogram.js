@@ -17,6 +17,7 @@
  * @property {HTMLElement} element
  * @property {HTMLElement} below between bars and axis
  * @property {(value: number | [number, number] | null) => void} mark
+ * @property {(value: number | [number, number] | null) => HTMLElement} small a copy without labels
  * @property {() => void} repaint
  */
 
@@ -73,18 +74,25 @@ function histogramPlot(options) {
     bar.style.fill = colour(min + (bin + 0.5) * width, bin);
   });
   repaint();
+  /** @param {HTMLElement} line @param {number | [number, number] | null} value */
+  const put = (line, value) => {
+    line.hidden = value === null;
+    if (value === null) return;
+    const [from, to] = Array.isArray(value) ? value : [value, value];
+    line.classList.toggle('band', from !== to);
+    line.style.left = `${100 * share(from)}%`;
+    line.style.width = from === to ? '' : `${100 * (share(to) - share(from))}%`;
+    line.dataset.value = from === to ? String(from) : `${from} ${to}`;
+  };
   return {
     element: el('div', { class: 'histogram' }, field, below, axis),
     below,
     repaint,
-    mark(value) {
-      mark.hidden = value === null;
-      if (value === null) return;
-      const [from, to] = Array.isArray(value) ? value : [value, value];
-      mark.classList.toggle('band', from !== to);
-      mark.style.left = `${100 * share(from)}%`;
-      mark.style.width = from === to ? '' : `${100 * (share(to) - share(from))}%`;
-      mark.dataset.value = from === to ? String(from) : `${from} ${to}`;
+    mark: (value) => put(mark, value),
+    small(value) {
+      const line = el('div', { class: 'mark' });
+      put(line, value);
+      return el('div', { class: 'field small' }, bars.cloneNode(true), line);
     },
   };
 }

@@ -30,8 +30,8 @@ function startKeyboard(actions) {
     const target = /** @type {Element} */ (event.target);
     if (target.closest('input, textarea, select')) return;
     if (help.open && event.key !== '?') return;
-    // In the list and on the overview arrows scroll.
-    const scrolls = target.closest('.viewport') || state.feature === null;
+    // On the overview arrows scroll; in the list they choose.
+    const scrolls = state.feature === null && !target.closest('.viewport');
     if (scrolls && event.key.startsWith('Arrow')) return;
     const action = /^[1-9]$/.test(event.key) && state.feature !== null ? () => toggleInterval(Number(event.key)) : bound[event.key];
     if (!action) return;

@@ -34,7 +34,7 @@ function featureList(overview) {
       : el('span', { title }, label));
   }
   const canvas = el('div', { class: 'rows' });
-  const view = el('div', { class: 'viewport', tabindex: 0, role: 'list', 'aria-label': 'Features found' }, canvas);
+  const view = el('div', { class: 'viewport', tabindex: 0, role: 'listbox', 'aria-label': 'Features found' }, canvas);
 
   const sortBy = (/** @type {SortKey} */ key) => {
     const descending = state.sort === key ? !state.descending : key !== 'index';
@@ -48,7 +48,7 @@ function featureList(overview) {
     const lens = tokenOf(overview, overview.lens_token, index);
     const dead = !(overview.density[index] > 0);
     const line = el('a', {
-      href: featureHref(index), role: 'listitem', 'data-index': index, 'aria-current': state.feature === index ? 'page' : null,
+      href: featureHref(index), role: 'option', id: `row-${index}`, 'data-index': index, 'aria-selected': state.feature === index,
       class: `row${shown ? '' : ' unshown'}`, tabindex: -1,
     },
     el('span', { class: 'i' }, String(index)),
@@ -67,6 +67,9 @@ function featureList(overview) {
     const lines = [];
     for (let at = first; at < last; at += 1) lines.push(row(at));
     canvas.replaceChildren(...lines);
+    const selected = state.feature === null ? null : document.getElementById(`row-${state.feature}`);
+    if (selected) view.setAttribute('aria-activedescendant', selected.id);
+    else view.removeAttribute('aria-activedescendant');
   };
 
   const reveal = () => {
@@ -111,7 +114,7 @@ function featureList(overview) {
     if (event.key === 'Enter') {
       const first = rows.find((index) => overview.place[index] >= 0);
       if (first !== undefined) change({ feature: first });
-      search.blur();
+      byId('main').focus();
     } else if (event.key === 'Escape') search.blur();
   });
   view.addEventListener('scroll', () => requestAnimationFrame(draw));

@@ -19,7 +19,7 @@ async function start() {
   const main = byId('main');
   const list = featureList(overview);
   const panel = source.prompt ? promptPanel(overview, source.prompt) : null;
-  const whole = overviewView(overview, panel);
+  const whole = overviewView(overview, list.model, panel);
   /** @type {{ index: number, draw: () => void } | null} */
   let open = null;
 

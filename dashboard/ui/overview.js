@@ -1,11 +1,10 @@
 // @ts-check
 // The SAE as a whole.
 
-/** @param {Overview} overview @param {HTMLElement | null} promptPanel */
-function overviewView(overview, promptPanel) {
+/** @param {Overview} overview @param {{ dead: number, dense: number }} counts @param {HTMLElement | null} promptPanel */
+function overviewView(overview, { dead, dense }, promptPanel) {
   const { source, density } = overview;
   const alive = [...density].filter((d) => d > 0).sort((a, b) => a - b);
-  const { dead, dense } = rowModel(overview);
   const share = (/** @type {number} */ n) => (overview.d_sae ? percent(n / overview.d_sae) : '—');
   const figure = (/** @type {string} */ name, /** @type {string} */ value, note = '') =>
     el('div', { class: 'figure' }, el('dt', {}, name), el('dd', {}, value, note ? el('small', {}, note) : null));

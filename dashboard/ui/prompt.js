@@ -83,6 +83,7 @@ function promptOutput(overview, result) {
     max: Math.max(...strongest),
     target: null,
     label: 'Your text; choose a token with the arrow keys',
+    role: 'group',
     hover: () => {},
     details: (place) => [['token', tokenElement(tokens[place])], ['id', String(tokens[place].id)],
       ['features', count(result.features[place].length)], ['strongest', num(strongest[place])]],
@@ -116,6 +117,8 @@ function promptTable(overview, token, features) {
       el('td', { class: 'v' }, percent(quantile)),
       el('td', { class: 'v', title: effect === null ? 'not measured' : '' }, effect === null ? '—' : signed(effect))));
   }
-  const head = ['feature', 'fires most on', 'activation', 'quantile', 'effect'].map((name) => el('th', { scope: 'col' }, name));
+  const head = [['feature', ''], ['fires most on', 'The token of its largest activation in the data set'], ['activation', ''],
+    ['quantile', 'Share of its activations above zero that are not larger'], ['effect', 'On the loss, of removing the feature']]
+    .map(([name, title]) => el('th', { scope: 'col', title: title || null }, name));
   return el('table', {}, el('caption', {}, 'Strongest features on ', tokenElement(token)), el('thead', {}, el('tr', {}, ...head)), body);
 }

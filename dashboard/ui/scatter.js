@@ -20,13 +20,13 @@ function scatter({ x, y, label, details, fromZero }) {
   const element = el('div', { class: 'scatter' }, canvas);
   /** @type {number[]} */
   const points = [];
+  const logs = Float32Array.from(x, Math.log10);
   let [left, right, low, high] = [Infinity, -Infinity, fromZero ? 0 : Infinity, -Infinity];
   x.forEach((value, i) => {
     if (!(value > 0) || !Number.isFinite(y[i])) return;
     points.push(i);
-    const log = Math.log10(value);
-    left = Math.min(left, log);
-    right = Math.max(right, log);
+    left = Math.min(left, logs[i]);
+    right = Math.max(right, logs[i]);
     low = Math.min(low, y[i]);
     high = Math.max(high, y[i]);
   });
@@ -38,9 +38,11 @@ function scatter({ x, y, label, details, fromZero }) {
   const pad = { left: 40, right: 22, top: 8, bottom: 22 };
   let width = 0;
   let height = 0;
+  /** @type {Uint32Array} */
   let chosen = new Uint32Array(0);
+  let awaited = 0;
   let under = -1;
-  const px = (/** @type {number} */ i) => pad.left + ((Math.log10(x[i]) - left) / (right - left)) * (width - pad.left - pad.right);
+  const px = (/** @type {number} */ i) => pad.left + ((logs[i] - left) / (right - left)) * (width - pad.left - pad.right);
   const py = (/** @type {number} */ i) => pad.top + (1 - (y[i] - low) / (high - low)) * (height - pad.top - pad.bottom);
 
   const axes = (/** @type {CanvasRenderingContext2D} */ ink) => {
@@ -134,8 +136,10 @@ function scatter({ x, y, label, details, fromZero }) {
   return {
     element,
     select(rows) {
-      chosen = new Uint32Array(rows);
-      paint();
+      chosen = rows;
+      // Whoever types fast need not wait for every picture.
+      clearTimeout(awaited);
+      awaited = setTimeout(paint, 40);
     },
   };
 }

@@ -8,17 +8,19 @@
  * @property {number} max what full colour means
  * @property {number | null} target place of the token in the middle
  * @property {string} label
+ * @property {'button' | 'group'} role
  * @property {(place: number | null) => void} hover called with the place of the token under pointer or cursor
  * @property {(place: number) => [string, string | Node][]} details of a token, for the tooltip
+ * @property {(place: number) => Node[]} [pictures] below them
  */
 
 /** Share of full colour: what fires at all is seen. @param {number} value @param {number} max */
 const heat = (value, max) => (value > 0 ? Math.min(1, 0.08 + (0.92 * value) / (max > 0 ? max : 1)) : 0);
 
 /** @param {StripOptions} options @returns {HTMLElement} */
-function strip({ tokens, values, max, target, label, hover, details }) {
+function strip({ tokens, values, max, target, label, role, hover, details, pictures }) {
   const sides = ['left', 'middle', 'right'].map((side) => el('span', { class: side }));
-  const line = el('div', { class: 'strip', tabindex: 0, role: 'group', 'aria-label': label }, ...sides);
+  const line = el('div', { class: 'strip', tabindex: 0, role, 'aria-label': label }, ...sides);
   /** @type {HTMLElement[]} */
   const elements = [];
   for (const { from, to, pieces } of cells(tokens)) {
@@ -51,10 +53,10 @@ function strip({ tokens, values, max, target, label, hover, details }) {
     const to = Number(cell.dataset.to);
     const lists = [];
     for (let place = from; place < to; place += 1) lists.push(pairList(details(place)));
-    showTooltip(cell.getClientRects()[0] ?? cell.getBoundingClientRect(), ...lists);
     // Of the pieces of a character, the one that fires most.
     let best = from;
     for (let place = from; place < to; place += 1) if (values[place] > values[best]) best = place;
+    showTooltip(cell.getClientRects()[0] ?? cell.getBoundingClientRect(), ...lists, ...(pictures?.(best) ?? []));
     hover(best);
   };
   line.addEventListener('pointerover', (event) => {
@@ -81,3 +83,16 @@ function strip({ tokens, values, max, target, label, hover, details }) {
 
 /** @param {[string, string | Node][]} pairs */
 const pairText = (pairs) => pairs.map(([name, value]) => `${name} ${typeof value === 'string' ? value : value.textContent}`).join(', ');
+
+// Signs become what they stand for when part of a line is copied.
+document.addEventListener('copy', (event) => {
+  const selection = getSelection();
+  if (!selection || selection.isCollapsed || !event.clipboardData) return;
+  const range = selection.getRangeAt(0);
+  const around = range.commonAncestorContainer;
+  if (!(around instanceof Element ? around : around.parentElement)?.closest('.strip')) return;
+  const part = range.cloneContents();
+  for (const sign of part.querySelectorAll('[data-raw]')) sign.textContent = /** @type {HTMLElement} */ (sign).dataset.raw ?? '';
+  event.clipboardData.setData('text/plain', part.textContent ?? '');
+  event.preventDefault();
+});

@@ -73,9 +73,9 @@ const JOINER = /[\u200c\u200d\ufe00-\ufe0f]/u;
 /** The sign of a character that cannot be seen as it is; null for others. @param {string} char @returns {Piece | null} */
 function sign(char) {
   if (char === ' ') return { kind: 'space', text: ' ' };
-  if (char === '\n') return { kind: 'newline', text: '↵' };
-  if (char === '\t') return { kind: 'sign', text: '→' };
-  if (char === '\u00a0') return { kind: 'sign', text: '⍽' };
+  if (char === '\n') return { kind: 'newline', text: '↵', raw: char };
+  if (char === '\t') return { kind: 'sign', text: '→', raw: char };
+  if (char === '\u00a0') return { kind: 'sign', text: '⍽', raw: char };
   const code = char.codePointAt(0) ?? 0;
   if (code < 0x20) return { kind: 'sign', text: String.fromCodePoint(0x2400 + code) };
   if (code === 0x7f) return { kind: 'sign', text: '␡' };
@@ -168,8 +168,8 @@ function goesOn(bytes, more) {
 /** The text that a search sees. @param {Token} token */
 const searched = (token) => (token.text ?? tokenPieces(token).map((piece) => piece.text).join('')).toLowerCase();
 
-/** The token in one line, for labels. @param {Token} token */
-const spoken = (token) => tokenPieces(token).map((piece) => (piece.kind === 'space' ? '·' : piece.text)).join('');
+/** The token as it is read out. @param {Token} token */
+const spoken = (token) => tokenPieces(token).map((piece) => piece.raw ?? piece.text).join('');
 
 /** How many bytes a token has. @param {Token} token */
 const byteLength = (token) => token.whole ?? token.bytes?.length ?? textBytes.encode(token.text ?? '').length;
@@ -177,7 +177,7 @@ const byteLength = (token) => token.whole ?? token.bytes?.length ?? textBytes.en
 /** @param {Piece[]} pieces @returns {HTMLElement[]} */
 function pieceElements(pieces) {
   return pieces.map((piece) => {
-    const span = el('span', { class: `p ${piece.kind}` });
+    const span = el('span', { class: `p ${piece.kind}`, 'data-raw': piece.raw });
     span.textContent = piece.text;
     return span;
   });

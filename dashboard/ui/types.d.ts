@@ -73,7 +73,8 @@ interface State {
   range: [number, number] | null;
 }
 
-type Piece = { kind: 'text' | 'space' | 'newline' | 'sign' | 'byte'; text: string };
+/** `raw` is what is copied, where it is not the text. */
+type Piece = { kind: 'text' | 'space' | 'newline' | 'sign' | 'byte'; text: string; raw?: string };
 /** Tokens that make up whole characters. */
 interface Cell { from: number; to: number; pieces: Piece[] }
 

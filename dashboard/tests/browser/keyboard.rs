@@ -52,6 +52,17 @@ fn keys_go_through_the_list() {
     tab.key("Escape");
     tab.wait("!document.querySelector('.pick[aria-pressed=true]')");
 
+    // The list is a list box: arrows choose.
+    let second = tab.text(".row[aria-selected=true] + .row .i");
+    tab.eval("document.querySelector('.viewport').focus()");
+    tab.key("ArrowDown");
+    opened(&mut tab, second.parse().unwrap());
+    let active =
+        tab.eval("document.querySelector('.viewport').getAttribute('aria-activedescendant')");
+    assert_eq!(active, format!("row-{second}"));
+    tab.key("ArrowUp");
+    opened(&mut tab, densest as u32);
+
     // From token to token.
     tab.eval("document.querySelector('.example .strip').focus()");
     tab.key("ArrowRight");

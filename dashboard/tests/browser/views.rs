@@ -50,6 +50,14 @@ fn hovering_a_token_marks_both_histograms() {
             (share - 100.0).abs() < 0.1,
             "the largest activation is at the right end, not at {share} %"
         );
+        // Below, where the histograms are out of sight, the tooltip has them.
+        assert_eq!(tab.texts("#tooltip .small").len(), 0);
+        tab.hover(".group:last-child .example:last-child .target");
+        let random = feature.groups[6].examples.last().unwrap();
+        let value = random.values[(random.position - random.start) as usize];
+        let small = tab.eval("[...document.querySelectorAll('#tooltip .small .mark')].map((mark) => mark.dataset.value)");
+        assert_eq!(small.as_array().map(Vec::len), Some(2));
+        assert_shown(small[0].as_str().unwrap(), value.into(), 4);
         tab.hover(".logits.up li");
         let mark = tab.eval(MARKS)[1].as_str().unwrap().parse();
         assert_eq!(mark, Ok(lens.top[0].logit));
@@ -123,14 +131,21 @@ fn lines_unfold_and_neighbours_are_links() {
     let folded = tab.number(height);
     tab.click(".example .target");
     assert!(tab.number(height) > 1.8 * folded);
-    assert_eq!(tab.text(".example .strip").replace('↵', "\n"), {
-        let example = &fixture.features[7].groups[0].examples[0];
-        let bytes = example
-            .tokens
-            .iter()
-            .flat_map(|id| &fixture.corpus.vocabulary[*id as usize]);
-        String::from_utf8(bytes.copied().collect()).unwrap()
-    });
+    // What is copied is the text itself.
+    let copied = tab.eval(
+        "(() => { const line = document.querySelector('.example .strip'); getSelection().selectAllChildren(line); \
+         const event = new ClipboardEvent('copy', { clipboardData: new DataTransfer(), bubbles: true, cancelable: true }); \
+         line.dispatchEvent(event); getSelection().removeAllRanges(); return event.clipboardData.getData('text/plain'); })()",
+    );
+    let example = &fixture.features[7].groups[0].examples[0];
+    let bytes = example
+        .tokens
+        .iter()
+        .flat_map(|id| &fixture.corpus.vocabulary[*id as usize]);
+    let raw = String::from_utf8(bytes.copied().collect()).unwrap();
+    assert!(raw.contains('\n'), "a line with something to replace");
+    assert_eq!(copied, raw);
+    assert_eq!(tab.text(".example .strip"), raw.replace('\n', "↵"));
     // The target is in the middle of a folded line, whatever stands around it.
     let middle = tab.eval(
         "(() => { const line = document.querySelectorAll('.example .strip')[1].getBoundingClientRect(); \
