@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::error::SourceError;
+use super::error::{ReadError, SourceError};
 use super::format::{self, Compression, Format};
 use super::remote;
+use crate::table;
 
 /// One file of a data set.
 #[derive(Debug, Clone)]
@@ -44,6 +45,9 @@ pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
     let local = spec.strip_prefix("file://").unwrap_or(spec);
     let path = Path::new(local);
     if path.is_dir() {
+        if let Some(shards) = table::shard_files(path).map_err(ReadError::from)? {
+            return shards.iter().map(|shard| data_file(shard)).collect();
+        }
         return directory(path);
     }
     if path.exists() {
@@ -183,6 +187,7 @@ fn is_about_the_data(name: &str) -> bool {
         "config.json"
             | "sae_lens.json"
             | "state.json"
+            | "manifest.json"
             | "tokenizer.json"
             | "tokenizer_config.json"
             | "special_tokens_map.json"

@@ -1,15 +1,22 @@
-//! Rows of ids in a safetensors file.
+//! Rows of ids in a safetensors file, or in a folder of them.
 
 mod error;
+mod folder;
+mod folder_writer;
+mod manifest;
 mod mapped;
 mod metadata;
 mod writer;
 
 use std::path::Path;
 
+use folder::Folder;
 use mapped::Mapped;
 
+pub(crate) use folder::shard_files;
+
 pub use error::TableError;
+pub use folder_writer::TokenFolderWriter;
 pub use metadata::TableMetadata;
 pub use writer::TokenTableWriter;
 
@@ -18,11 +25,15 @@ const KEY: &str = "tokens";
 /// The header entry that holds [`TableMetadata`].
 const METADATA: &str = "sae_lens";
 
-/// A table of token ids, `[rows, context_size]`: in memory, or mapped from a safetensors file of any size.
+/// A table of token ids, `[rows, context_size]`: in memory, or mapped from safetensors files of any size.
 ///
 /// # File
 /// Tensor `tokens`, `U32 [rows, context_size]`, and [`TableMetadata`] as JSON under `sae_lens` in `__metadata__`. Also read:
 /// the types `U16`, `I32` and `I64`, the name `input_ids`, and, if the file has one tensor only, any name.
+///
+/// # Folder
+/// Such files as shards, and `manifest.json`, which lists them with their rows, sizes and hashes; see
+/// [`TokenFolderWriter`]. The rows are those of all shards, in their order.
 #[derive(Debug)]
 pub struct TokenTable {
     storage: Storage,
@@ -35,6 +46,7 @@ pub struct TokenTable {
 enum Storage {
     Memory(Vec<u32>),
     Mapped(Box<Mapped>),
+    Folder(Box<Folder>),
 }
 
 impl TokenTable {
@@ -58,14 +70,25 @@ impl TokenTable {
         })
     }
 
-    /// Maps a file. Its values are checked when they are read.
+    /// Maps a file, or all shards of a token folder. Values are checked when they are read.
     ///
-    /// The file must not be changed while it is open.
+    /// The files must not be changed while they are open.
     ///
     /// # Errors
-    /// When the file cannot be read, is not safetensors, or holds no table of ids.
+    /// When a file cannot be read, is not safetensors, or holds no table of ids; when a folder has no manifest, was not
+    /// written to its end, or has a shard of another size or with other rows than the manifest says.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TableError> {
-        Mapped::open(path.as_ref(), None).map(Self::of)
+        let path = path.as_ref();
+        if !path.is_dir() {
+            return Mapped::open(path, None).map(Self::of);
+        }
+        let mut folder = Folder::open(path)?;
+        Ok(Self {
+            rows: folder.rows,
+            context_size: folder.context_size,
+            metadata: folder.metadata.take(),
+            storage: Storage::Folder(Box::new(folder)),
+        })
     }
 
     /// [`TokenTable::open`] for the tensor `key`.
@@ -110,6 +133,7 @@ impl TokenTable {
         match &self.storage {
             Storage::Memory(_) => 4,
             Storage::Mapped(mapped) => mapped.bytes_per_id(),
+            Storage::Folder(folder) => folder.bytes_per_id(),
         }
     }
 
@@ -141,6 +165,19 @@ impl TokenTable {
                 Ok(())
             }
             Storage::Mapped(mapped) => mapped.read_row(row, out),
+            Storage::Folder(folder) => folder.read_row(row, out),
+        }
+    }
+
+    /// Compares the shards of a folder with their hashes in the manifest, which takes reading all of them; without effect for
+    /// other tables, which have no hash.
+    ///
+    /// # Errors
+    /// When one differs or cannot be read.
+    pub fn verify(&self) -> Result<(), TableError> {
+        match &self.storage {
+            Storage::Folder(folder) => folder.verify(),
+            Storage::Memory(_) | Storage::Mapped(_) => Ok(()),
         }
     }
 
