@@ -57,7 +57,9 @@ pub use stream::{
     Budget, Observer, Pretokenized, Progress, StateError, StreamError, StreamOptions, StreamState,
     TokenStream,
 };
-pub use table::{TableError, TableMetadata, TokenFolderWriter, TokenTable, TokenTableWriter};
+pub use table::{
+    TableError, TableMetadata, TokenFolderWriter, TokenParquetWriter, TokenTable, TokenTableWriter,
+};
 pub use tokenizer::{
     DecodeError, EncodeError, SingleTokenError, SpecialText, SpecialTokens, Tokenizer,
     TokenizerError,

@@ -189,5 +189,14 @@ pub enum ReadError {
     },
     /// A token table that cannot be read.
     #[error(transparent)]
-    Table(#[from] TableError),
+    Table(TableError),
+}
+
+impl From<TableError> for ReadError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Read(error) => *error,
+            other => Self::Table(other),
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! From a spec (path, directory, pattern) to documents.
 
+mod arrow_rows;
 mod bad;
 mod block;
 mod bytes;
@@ -22,11 +23,12 @@ mod values;
 pub use bad::{BadRow, BadRows};
 pub use error::{ReadError, SourceError};
 
-pub(crate) use block::{Block, Cursor, RowRef};
+pub(crate) use block::{Block, Cursor, RowRef, Rows};
+pub(crate) use parquet::parquet_footer;
 pub(crate) use reader::Reader;
 pub(crate) use record::Scratch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::{Content, Document};
 
@@ -195,4 +197,10 @@ impl Iterator for TextSource {
         self.finished = !matches!(next, Some(Ok(_)));
         next
     }
+}
+
+/// The blocks of one local file.
+pub(crate) fn reader_of(path: &Path) -> Result<Reader, SourceError> {
+    let file = spec::data_file(path)?;
+    Ok(Reader::new(vec![file], &SourceOptions::default()))
 }

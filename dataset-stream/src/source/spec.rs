@@ -68,7 +68,7 @@ pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
     })
 }
 
-fn data_file(path: &Path) -> Result<DataFile, SourceError> {
+pub(super) fn data_file(path: &Path) -> Result<DataFile, SourceError> {
     let (format, compression) = format::of(path).ok_or_else(|| SourceError::UnknownFormat {
         path: path.to_owned(),
     })?;

@@ -145,4 +145,23 @@ pub enum TableError {
         /// What is in it.
         name: String,
     },
+    /// An id that the column's type cannot hold.
+    #[error("row {row} holds the id {id}, and Parquet token files have signed ids of 32 bits")]
+    TooLargeForParquet {
+        /// The row.
+        row: usize,
+        /// The id.
+        id: u32,
+    },
+    /// A file of rows that are no table.
+    #[error("{path:?} is not a table of token ids: {reason}")]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file that cannot be read as a data set.
+    #[error(transparent)]
+    Read(Box<crate::ReadError>),
 }

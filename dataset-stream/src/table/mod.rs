@@ -1,4 +1,4 @@
-//! Rows of ids in a safetensors file, or in a folder of them.
+//! Rows of ids in a safetensors file, in a folder of them, or in a Parquet file.
 
 mod error;
 mod folder;
@@ -6,18 +6,22 @@ mod folder_writer;
 mod manifest;
 mod mapped;
 mod metadata;
+mod parquet_table;
+mod parquet_writer;
 mod writer;
 
 use std::path::Path;
 
 use folder::Folder;
 use mapped::Mapped;
+use parquet_table::ParquetTable;
 
 pub(crate) use folder::shard_files;
 
 pub use error::TableError;
 pub use folder_writer::TokenFolderWriter;
 pub use metadata::TableMetadata;
+pub use parquet_writer::TokenParquetWriter;
 pub use writer::TokenTableWriter;
 
 /// The tensor that holds the rows.
@@ -25,7 +29,8 @@ const KEY: &str = "tokens";
 /// The header entry that holds [`TableMetadata`].
 const METADATA: &str = "sae_lens";
 
-/// A table of token ids, `[rows, context_size]`: in memory, or mapped from safetensors files of any size.
+/// A table of token ids, `[rows, context_size]`: in memory, mapped from safetensors files of any size, or read from a Parquet
+/// file.
 ///
 /// # File
 /// Tensor `tokens`, `U32 [rows, context_size]`, and [`TableMetadata`] as JSON under `sae_lens` in `__metadata__`. Also read:
@@ -34,6 +39,10 @@ const METADATA: &str = "sae_lens";
 /// # Folder
 /// Such files as shards, and `manifest.json`, which lists them with their rows, sizes and hashes; see
 /// [`TokenFolderWriter`]. The rows are those of all shards, in their order.
+///
+/// # Parquet
+/// A file whose name ends in `.parquet`, with a column of lists of integers, `tokens` or `input_ids`, all of one length; see
+/// [`TokenParquetWriter`]. Rows are read in batches: forward is fast, and going back begins with the first row again.
 #[derive(Debug)]
 pub struct TokenTable {
     storage: Storage,
@@ -47,6 +56,7 @@ enum Storage {
     Memory(Vec<u32>),
     Mapped(Box<Mapped>),
     Folder(Box<Folder>),
+    Parquet(Box<ParquetTable>),
 }
 
 impl TokenTable {
@@ -70,7 +80,7 @@ impl TokenTable {
         })
     }
 
-    /// Maps a file, or all shards of a token folder. Values are checked when they are read.
+    /// Maps a file, or all shards of a token folder, or opens a Parquet file. Values are checked when they are read.
     ///
     /// The files must not be changed while they are open.
     ///
@@ -79,6 +89,16 @@ impl TokenTable {
     /// written to its end, or has a shard of another size or with other rows than the manifest says.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TableError> {
         let path = path.as_ref();
+        let ending = path.extension().unwrap_or_default();
+        if ending.eq_ignore_ascii_case("parquet") && !path.is_dir() {
+            let mut table = ParquetTable::open(path)?;
+            return Ok(Self {
+                rows: table.rows,
+                context_size: table.context_size,
+                metadata: table.metadata.take(),
+                storage: Storage::Parquet(Box::new(table)),
+            });
+        }
         if !path.is_dir() {
             return Mapped::open(path, None).map(Self::of);
         }
@@ -134,6 +154,7 @@ impl TokenTable {
             Storage::Memory(_) => 4,
             Storage::Mapped(mapped) => mapped.bytes_per_id(),
             Storage::Folder(folder) => folder.bytes_per_id(),
+            Storage::Parquet(_) => 4,
         }
     }
 
@@ -166,6 +187,7 @@ impl TokenTable {
             }
             Storage::Mapped(mapped) => mapped.read_row(row, out),
             Storage::Folder(folder) => folder.read_row(row, out),
+            Storage::Parquet(table) => table.read_row(row, out),
         }
     }
 
@@ -177,7 +199,7 @@ impl TokenTable {
     pub fn verify(&self) -> Result<(), TableError> {
         match &self.storage {
             Storage::Folder(folder) => folder.verify(),
-            Storage::Memory(_) | Storage::Mapped(_) => Ok(()),
+            Storage::Memory(_) | Storage::Mapped(_) | Storage::Parquet(_) => Ok(()),
         }
     }
 
