@@ -52,7 +52,7 @@ fn specs_that_name_nothing() {
     assert_eq!(
         said_of(&folder, &folder.write("notes.md", "x")),
         "\"notes.md\": the name tells no known format; known are .jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), \
-         .parquet and .safetensors"
+         .parquet, .arrow and .safetensors"
     );
 }
 
@@ -65,7 +65,8 @@ fn directories_without_one_kind_of_data() {
         .unwrap()
         .trim_end_matches('/')
         .to_owned();
-    let known = ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet and .safetensors";
+    let known =
+        ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet, .arrow and .safetensors";
     assert_eq!(
         said_of(&folder, &directory),
         format!("\"DIR\" holds no data file; known are {known}; it is empty")

@@ -80,6 +80,14 @@ pub enum SourceError {
         /// A pattern that would do.
         example: String,
     },
+    /// A folder of Python's `datasets` that cannot be read.
+    #[error("{path:?} was saved by datasets, and cannot be read: {reason}")]
+    Saved {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
     /// A file whose name tells no known format.
     #[error("{path:?}: the name tells no known format; known are {known}", known = super::format::KNOWN)]
     UnknownFormat {

@@ -1,5 +1,7 @@
 //! From a spec (path, directory, pattern) to documents.
 
+mod arrow;
+mod arrow_frame;
 mod arrow_rows;
 mod bad;
 mod block;
@@ -8,12 +10,14 @@ mod cell;
 mod columns;
 mod error;
 mod format;
+mod guard;
 mod lines;
 mod memory;
 mod parquet;
 mod reader;
 mod record;
 mod remote;
+mod saved;
 mod scanner;
 mod spec;
 mod table;
@@ -62,8 +66,9 @@ impl Default for SourceOptions {
 ///
 /// # Formats
 /// By the file's name: `.jsonl`, `.ndjson`, `.json` (an array, or values one after the other, as C4's files have), `.txt`
-/// (**one file is one document**), each plain, `.gz` (one member or many) or `.zst` (one frame or many); `.parquet`;
-/// `.safetensors` (a [`TokenTable`](crate::TokenTable)). All but `.txt` and Parquet's row groups are streamed.
+/// (**one file is one document**), each plain, `.gz` (one member or many) or `.zst` (one frame or many); `.parquet`; `.arrow`
+/// (the IPC stream and the IPC file); `.safetensors` (a [`TokenTable`](crate::TokenTable)). All but `.txt`, Parquet's row groups
+/// and Arrow's record batches are streamed.
 pub struct TextSource {
     reader: Reader,
     block: Option<Block>,
@@ -76,8 +81,8 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside) or a
-    /// pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
+    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside; of a token
+    /// folder and of one that Python's `datasets` has saved, those that it lists) or a pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
     ///
     /// # Errors
     /// When there is no such file, when a directory holds no data files or data files of several formats, and when the

@@ -1,7 +1,6 @@
 //! Parquet: the one column that is read, a batch of rows at a time.
 
 use std::fs::File;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -13,6 +12,7 @@ use parquet::arrow::arrow_reader::{
 use super::arrow_rows::{ArrowRows, choose};
 use super::block::Block;
 use super::error::{ReadError, SourceError};
+use super::guard;
 use super::reader::{BlockReader, Context};
 use super::spec::{DataFile, data_file};
 use crate::{Location, Place};
@@ -132,17 +132,12 @@ pub(crate) fn parquet_footer(path: &Path, key: &str) -> Result<Footer, SourceErr
     })
 }
 
-/// Runs the library so that neither an error nor a panic on a hostile file gets past.
+/// As [`guard::guarded`], with an error that names the file.
 fn guarded<T, E: std::fmt::Display>(
     file: &DataFile,
     run: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, ReadError> {
-    let reason = match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(value)) => return Ok(value),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "the Parquet reader gave up on its structure".into(),
-    };
-    Err(ReadError::Corrupt {
+    guard::guarded(run).map_err(|reason| ReadError::Corrupt {
         file: file.name.to_string(),
         format: "Parquet",
         reason,

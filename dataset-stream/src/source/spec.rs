@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::error::{ReadError, SourceError};
 use super::format::{self, Compression, Format};
-use super::remote;
+use super::{remote, saved};
 use crate::table;
 
 /// One file of a data set.
@@ -47,6 +47,9 @@ pub(super) fn resolve(spec: &str) -> Result<Vec<DataFile>, SourceError> {
     if path.is_dir() {
         if let Some(shards) = table::shard_files(path).map_err(ReadError::from)? {
             return shards.iter().map(|shard| data_file(shard)).collect();
+        }
+        if let Some(files) = saved::files(path)? {
+            return files.iter().map(|file| data_file(file)).collect();
         }
         return directory(path);
     }
@@ -187,6 +190,7 @@ fn is_about_the_data(name: &str) -> bool {
         "config.json"
             | "sae_lens.json"
             | "state.json"
+            | "dataset_dict.json"
             | "manifest.json"
             | "tokenizer.json"
             | "tokenizer_config.json"
