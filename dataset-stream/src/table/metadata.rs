@@ -1,5 +1,7 @@
 //! What a table says about how it was made.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::manifest::sha256_of;
@@ -46,6 +48,14 @@ pub struct TableMetadata {
 }
 
 impl TableMetadata {
+    /// Whether a `tokenizer.json` is the one that the table was made with, by its hash; `None` if the table has none recorded or
+    /// the file cannot be read.
+    pub fn is_of_tokenizer(&self, path: impl AsRef<Path>) -> Option<bool> {
+        let recorded = self.tokenizer_sha256.as_ref()?;
+        let found = sha256_of(path.as_ref()).ok()?;
+        Some(found.eq_ignore_ascii_case(recorded))
+    }
+
     /// Describes what a [`TokenStream`](crate::TokenStream) of these options gives.
     pub fn new(options: &StreamOptions, tokenizer: &Tokenizer) -> Self {
         let id = |token: TokenRef| match token {
