@@ -38,8 +38,8 @@ fn specs_that_name_nothing() {
             "\"s3://bucket/a.jsonl\" is not an address that can be read; known are https://, http://, hf://datasets/ and file://",
         ),
         (
-            "https://example.org/a.parquet",
-            "https://example.org/a.parquet cannot be read as it comes: .parquet files have their index at the end; download them and \
+            "https://example.org/a.safetensors",
+            "https://example.org/a.safetensors cannot be read as it comes: .safetensors files are mapped; download them and \
              give their path",
         ),
         (

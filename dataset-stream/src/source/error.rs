@@ -38,7 +38,7 @@ pub enum SourceError {
     },
     /// A file of a format that is not read as a stream.
     #[error(
-        "{name} cannot be read as it comes: {format} files have their index at the end; download them and give their path"
+        "{name} cannot be read as it comes: {format} files are mapped; download them and give their path"
     )]
     NotStreamed {
         /// The file.

@@ -7,6 +7,7 @@ mod bad;
 mod block;
 mod bytes;
 mod cell;
+mod chunks;
 mod columns;
 mod error;
 mod format;

@@ -1,6 +1,6 @@
 //! Parquet: the one column that is read, a batch of rows at a time.
 
-use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,9 +8,11 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::arrow_rows::{ArrowRows, choose};
 use super::block::Block;
+use super::chunks::{Chunks, Remote};
 use super::error::{ReadError, SourceError};
 use super::guard;
 use super::reader::{BlockReader, Context};
@@ -19,7 +21,9 @@ use crate::{Location, Place};
 
 pub(super) struct Parquet {
     file: Arc<DataFile>,
-    builder: Option<ParquetRecordBatchReaderBuilder<File>>,
+    /// Of a file that is not here.
+    remote: Option<Arc<Remote>>,
+    builder: Option<ParquetRecordBatchReaderBuilder<Chunks>>,
     batches: Option<ParquetRecordBatchReader>,
     rows: Option<ArrowRows>,
     column: Arc<str>,
@@ -29,18 +33,23 @@ pub(super) struct Parquet {
 
 impl Parquet {
     pub(super) fn open(file: Arc<DataFile>) -> Result<Self, ReadError> {
-        let opened = File::open(&file.path).map_err(|source| ReadError::Io {
+        let chunks = Chunks::open(&file).map_err(|source| ReadError::Io {
             file: file.name.to_string(),
             source,
         })?;
+        let remote = match &chunks {
+            Chunks::Remote(remote) => Some(Arc::clone(remote)),
+            Chunks::Local(_) => None,
+        };
         // The Arrow schema that some writers embed would bring in dictionary and view types; the plain one has all we need.
         let options = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let builder = guarded(&file, || {
-            ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
+        let builder = guarded(&file, remote.as_deref(), || {
+            ParquetRecordBatchReaderBuilder::try_new_with_options(chunks, options)
         })?;
         let total_rows = builder.metadata().file_metadata().num_rows().max(0) as u64;
         Ok(Self {
             file,
+            remote,
             builder: Some(builder),
             batches: None,
             rows: None,
@@ -53,7 +62,7 @@ impl Parquet {
     /// Chooses the column and starts reading it.
     fn start(
         &mut self,
-        builder: ParquetRecordBatchReaderBuilder<File>,
+        builder: ParquetRecordBatchReaderBuilder<Chunks>,
         context: &mut Context<'_>,
     ) -> Result<ParquetRecordBatchReader, ReadError> {
         let location = Location {
@@ -65,7 +74,11 @@ impl Parquet {
         let per_row = bytes_per_row(&builder, &name);
         let batch = (context.target / per_row.max(1)).clamp(1, 8192);
         self.column = name;
-        guarded(&self.file, || {
+        let remote = self.remote.as_deref();
+        guarded(&self.file, remote, || {
+            if let Some(remote) = remote {
+                remote.want(parts_of(&builder, &self.column));
+            }
             builder.with_projection(mask).with_batch_size(batch).build()
         })
     }
@@ -94,7 +107,9 @@ impl BlockReader for Parquet {
             let Some(batches) = &mut self.batches else {
                 return Ok(None);
             };
-            let Some(batch) = guarded(&self.file, || batches.next().transpose())? else {
+            let remote = self.remote.as_deref();
+            let batch = guarded(&self.file, remote, || batches.next().transpose())?;
+            let Some(batch) = batch else {
                 return Ok(None);
             };
             let column = Arc::clone(&self.column);
@@ -132,36 +147,55 @@ pub(crate) fn parquet_footer(path: &Path, key: &str) -> Result<Footer, SourceErr
     })
 }
 
-/// As [`guard::guarded`], with an error that names the file.
+/// As [`guard::guarded`], with an error that names the file; what the network did is told as it was.
 fn guarded<T, E: std::fmt::Display>(
     file: &DataFile,
+    remote: Option<&Remote>,
     run: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, ReadError> {
-    guard::guarded(run).map_err(|reason| ReadError::Corrupt {
-        file: file.name.to_string(),
-        format: "Parquet",
-        reason,
+    guard::guarded(run).map_err(|reason| {
+        let file = file.name.to_string();
+        match remote.and_then(Remote::take_failure) {
+            Some(source) => ReadError::Io { file, source },
+            None => ReadError::Corrupt {
+                file,
+                format: "Parquet",
+                reason,
+            },
+        }
     })
 }
 
-/// The column's average uncompressed size, so that a batch has about the bytes of a block.
-fn bytes_per_row(builder: &ParquetRecordBatchReaderBuilder<File>, column: &str) -> usize {
-    let groups = builder.metadata().row_groups();
-    let bytes: i64 = groups
-        .iter()
-        .flat_map(parquet::file::metadata::RowGroupMetaData::columns)
-        .filter(|chunk| {
-            chunk
-                .column_path()
-                .parts()
-                .first()
-                .is_some_and(|root| root == column)
+/// Where the column lies in the file: a part for each row group.
+fn parts_of(builder: &ParquetRecordBatchReaderBuilder<Chunks>, column: &str) -> Vec<Range<u64>> {
+    let chunks = column_chunks(builder, column).map(|chunk| {
+        let (start, length) = chunk.byte_range();
+        start..start.saturating_add(length)
+    });
+    chunks.collect()
+}
+
+fn column_chunks<'a>(
+    builder: &'a ParquetRecordBatchReaderBuilder<Chunks>,
+    column: &'a str,
+) -> impl Iterator<Item = &'a ColumnChunkMetaData> {
+    let groups = builder.metadata().row_groups().iter();
+    groups
+        .flat_map(RowGroupMetaData::columns)
+        .filter(move |chunk| {
+            let root = chunk.column_path().parts().first();
+            root.is_some_and(|root| root == column)
         })
-        .map(parquet::file::metadata::ColumnChunkMetaData::uncompressed_size)
+}
+
+/// The column's average uncompressed size, so that a batch has about the bytes of a block.
+fn bytes_per_row(builder: &ParquetRecordBatchReaderBuilder<Chunks>, column: &str) -> usize {
+    let bytes = column_chunks(builder, column)
+        .map(ColumnChunkMetaData::uncompressed_size)
         .fold(0, i64::saturating_add);
+    let groups = builder.metadata().row_groups().iter();
     let rows: i64 = groups
-        .iter()
-        .map(parquet::file::metadata::RowGroupMetaData::num_rows)
+        .map(RowGroupMetaData::num_rows)
         .fold(0, i64::saturating_add);
     (bytes.max(0) / rows.max(1)) as usize
 }
