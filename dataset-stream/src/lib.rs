@@ -15,7 +15,8 @@
 //!   ([`Packing::SaeLens`]).
 //! * [`TokenStream`] is all three together: one thread reads, N tokenise, and blocks are put back into order before they
 //!   are packed. Rows depend on data and options alone, never on the number of threads; memory is bounded by bytes.
-//! * [`TokenTable`] keeps rows in a safetensors file that is written whole or not at all, and read by mapping it.
+//! * [`TokenTable`] keeps rows in a safetensors file, or in a folder of such files ([`TokenFolderWriter`]), that is written
+//!   whole or not at all, and read by mapping it.
 //!
 //! There are no tensors here, no async runtime, no global state, and nothing is printed: progress goes to an [`Observer`],
 //! which may also stop the work, diagnostics to `tracing`.
@@ -56,7 +57,9 @@ pub use stream::{
     Budget, Observer, Pretokenized, Progress, Shard, ShardError, Shuffle, StateError, StreamError,
     StreamOptions, StreamState, TokenStream,
 };
-pub use table::{TableError, TableMetadata, TokenTable, TokenTableWriter};
+pub use table::{
+    TableError, TableMetadata, TokenFolderWriter, TokenParquetWriter, TokenTable, TokenTableWriter,
+};
 pub use tokenizer::{
     DecodeError, EncodeError, SingleTokenError, SpecialText, SpecialTokens, Tokenizer,
     TokenizerError,

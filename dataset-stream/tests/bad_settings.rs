@@ -38,8 +38,8 @@ fn specs_that_name_nothing() {
             "\"s3://bucket/a.jsonl\" is not an address that can be read; known are https://, http://, hf://datasets/ and file://",
         ),
         (
-            "https://example.org/a.parquet",
-            "https://example.org/a.parquet cannot be read as it comes: .parquet files have their index at the end; download them and \
+            "https://example.org/a.safetensors",
+            "https://example.org/a.safetensors cannot be read as it comes: .safetensors files are mapped; download them and \
              give their path",
         ),
         (
@@ -52,7 +52,7 @@ fn specs_that_name_nothing() {
     assert_eq!(
         said_of(&folder, &folder.write("notes.md", "x")),
         "\"notes.md\": the name tells no known format; known are .jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), \
-         .parquet and .safetensors"
+         .parquet, .arrow and .safetensors"
     );
 }
 
@@ -65,7 +65,8 @@ fn directories_without_one_kind_of_data() {
         .unwrap()
         .trim_end_matches('/')
         .to_owned();
-    let known = ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet and .safetensors";
+    let known =
+        ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet, .arrow and .safetensors";
     assert_eq!(
         said_of(&folder, &directory),
         format!("\"DIR\" holds no data file; known are {known}; it is empty")

@@ -4,13 +4,17 @@
 
 mod support;
 
+use arrow_array::{ArrayRef, RecordBatch, StringArray};
+use arrow_ipc::writer::{FileWriter, StreamWriter};
 use dataset_stream::{
     BadRows, Budget, Packing, Pretokenized, Progress, SaeLensPacking, Shard, Shuffle,
     SourceOptions, StreamOptions, StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
 };
+use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use support::{Folder, bytes_tokenizer, gzip, zstd};
 
 struct Data {
@@ -142,6 +146,70 @@ proptest! {
     }
 }
 
+/// A table of texts, nulls among them, in batches or row groups of so many rows.
+fn table(kind: u8, seed: usize, n: usize, batch: usize) -> (&'static str, Vec<u8>) {
+    let rows = (0..n).map(|i| {
+        let length = (i * 37 + seed * 11) % 90;
+        (!(i + seed).is_multiple_of(7)).then(|| format!("{i} {}", "abc ".repeat(length)))
+    });
+    let column: ArrayRef = Arc::new(rows.collect::<StringArray>());
+    let all = RecordBatch::try_from_iter_with_nullable([("text", column, true)]).unwrap();
+    let batches = (0..n)
+        .step_by(batch)
+        .map(|at| all.slice(at, batch.min(n - at)));
+    let (schema, mut bytes) = (all.schema(), Vec::new());
+    let name = match kind {
+        0 => {
+            let mut writer = StreamWriter::try_new(&mut bytes, &schema).unwrap();
+            batches.for_each(|batch| writer.write(&batch).unwrap());
+            writer.finish().unwrap();
+            "arrow"
+        }
+        1 => {
+            let mut writer = FileWriter::try_new(&mut bytes, &schema).unwrap();
+            batches.for_each(|batch| writer.write(&batch).unwrap());
+            writer.finish().unwrap();
+            "arrow"
+        }
+        _ => {
+            let mut writer = ArrowWriter::try_new(&mut bytes, schema, None).unwrap();
+            batches.for_each(|batch| {
+                writer.write(&batch).unwrap();
+                writer.flush().unwrap();
+            });
+            writer.close().unwrap();
+            "parquet"
+        }
+    };
+    (name, bytes)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+    #[test]
+    fn any_parts_of_tables_make_the_whole(
+        sizes in prop::collection::vec((0_usize..50, 0_usize..80, 1_usize..30), 1..4),
+        kind in 0_u8..3,
+        parts in prop::collection::vec(0_usize..60, 0..5),
+    ) {
+        let files: Vec<_> = sizes
+            .iter()
+            .enumerate()
+            .map(|(i, &(seed, n, batch))| {
+                let (ending, bytes) = table(kind, seed, n, batch);
+                (format!("{i}.{ending}"), bytes)
+            })
+            .collect();
+        let files: Vec<_> = files.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())).collect();
+        let data = Data::new(&files);
+        let options = options(Packing::Notebook);
+        let (rows, progress) = data.all(&options);
+        let (found, found_progress) = data.in_parts(&options, &parts);
+        prop_assert_eq!(found, rows);
+        prop_assert_eq!(without_bytes(found_progress), without_bytes(progress));
+    }
+}
+
 /// Many blocks in a file, and a state in each of them.
 #[test]
 fn large_files_of_every_format_go_on_in_the_middle() {
@@ -156,6 +224,9 @@ fn large_files_of_every_format_go_on_in_the_middle() {
         ("a.jsonl", text.clone()),
         ("a.jsonl.zst", zstd(&text)),
         ("a.json", array),
+        ("a.arrow", table(0, 2, 6000, 900).1),
+        ("b.arrow", table(1, 2, 6000, 6000).1),
+        ("a.parquet", table(2, 2, 6000, 900).1),
     ] {
         let data = Data::new(&[(name, bytes)]);
         let options = options(Packing::Notebook);

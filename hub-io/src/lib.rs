@@ -10,6 +10,7 @@
 //! * [`data_files`] says which files make up a split, as Python's `datasets` would.
 //! * [`RemoteFile`] reads a file from any position on. A connection that breaks, stalls or is refused for the moment is made
 //!   anew at the exact byte; a file that changes meanwhile is an error.
+//! * [`RemoteRanges`] reads parts of a file, and asks for no other bytes.
 //! * [`Observer`] hears of retries, [`Clock`] makes the pauses.
 //!
 //! Everything is synchronous: there is no async runtime, and a stream may be read on any thread.
@@ -34,7 +35,7 @@ mod net;
 mod verify;
 
 pub use data_files::{DataFiles, DataFilesError, data_files};
-pub use file::RemoteFile;
+pub use file::{RemoteFile, RemoteRanges};
 pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo};
 pub use net::clock::{Clock, SystemClock};
 pub use net::error::FetchError;

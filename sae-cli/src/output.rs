@@ -155,6 +155,30 @@ pub(crate) fn check_file(option: &str, path: &Path) -> Result<()> {
         .with_context(|| unwritable(path))
 }
 
+/// Makes sure that a folder can be written there, as [`check_file`] does; the folder it is in must be there.
+pub(crate) fn check_folder(option: &str, path: &Path) -> Result<()> {
+    let real = follow(path);
+    let (folder, shown) = (folder(&real), path.display());
+    if real.is_symlink() {
+        bail!("{shown}: is a link that leads in a circle; give {option} another name")
+    }
+    if real.file_name().is_none() {
+        bail!("{shown}: is not a name that could be given to a folder; {option} makes one")
+    }
+    if real.exists() && !real.is_dir() {
+        bail!("{shown}: is not a folder; give {option} another name")
+    }
+    if !folder.is_dir() {
+        bail!(
+            "{shown}: there is no folder {}; make it first, or choose another place with {option}",
+            folder.display()
+        );
+    }
+    temporary_beside(&real)
+        .map(drop)
+        .with_context(|| unwritable(path))
+}
+
 /// As [`check_file`] for text, which may also go to stdout (`-`) or into a pipe.
 pub(crate) fn check_text_file(option: &str, path: &Path) -> Result<()> {
     if path == Path::new("-") || is_pipe(path) {

@@ -34,11 +34,23 @@ impl Targets {
                 continue;
             }
             let identity = identity(path);
-            if let Some(same) = targets.iter().find(|other| other.identity == identity) {
+            let same = |other: &&Target| other.identity == identity;
+            if let Some(same) = targets.iter().find(same) {
                 bail!(UsageError(format!(
                     "{} {} and {option} {} are the same file; give one of them another name",
                     same.option,
                     same.path.display(),
+                    path.display()
+                )));
+            }
+            let lies_in = |other: &&Target| {
+                identity.starts_with(&other.identity) || other.identity.starts_with(&identity)
+            };
+            if let Some(other) = targets.iter().find(lies_in) {
+                bail!(UsageError(format!(
+                    "{} {} and {option} {} lie in one another; the folder would take the file with it when it is replaced",
+                    other.option,
+                    other.path.display(),
                     path.display()
                 )));
             }
@@ -61,7 +73,11 @@ impl Targets {
             let Ok(read) = path.canonicalize() else {
                 continue;
             };
-            if let Some(target) = self.0.iter().find(|target| target.identity == read) {
+            let is_in = |target: &&Target| {
+                read.starts_with(&target.identity)
+                    || (read.is_dir() && target.identity.starts_with(&read))
+            };
+            if let Some(target) = self.0.iter().find(is_in) {
                 bail!(UsageError(format!(
                     "{} {}: is a file that this call reads ({}), and would be replaced; choose another name",
                     target.option,

@@ -5,11 +5,10 @@ use dataset_stream::{TokenTable, Tokenizer};
 use llama_hooked::Llama;
 use std::path::Path;
 
-/// Warns of a file of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
+/// Warns of a file or folder of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
 /// and still mean other words. A file that says nothing, or is none of tokens, passes.
 pub(crate) fn warn_of_another_tokenizer(path: Option<&Path>, found: &FoundModel, model: &Llama) {
-    let is_table = |path: &&Path| path.is_file();
-    let Some(path) = path.filter(is_table) else {
+    let Some(path) = path.filter(|path| path.is_file() || path.is_dir()) else {
         return;
     };
     let Ok(table) = TokenTable::open(path) else {
@@ -32,9 +31,12 @@ pub(crate) fn warn_of_another_tokenizer(path: Option<&Path>, found: &FoundModel,
             return;
         }
     }
-    if let Some(own) = own
-        && are_different(Path::new(name), own)
-    {
+    let Some(own) = own else { return };
+    let differs = match made.is_of_tokenizer(own) {
+        Some(same) => !same,
+        None => are_different(Path::new(name), own),
+    };
+    if differs {
         tracing::warn!(
             "{}: was made with the tokenizer {name}, which is another than the model's, {}: the ids may mean other words",
             path.display(),

@@ -92,7 +92,7 @@ fn missing_words() {
         ),
         ("activations --model $MODEL --out a", &["--tokens"]),
         ("encode --sae $RUN --out e", &["--input"]),
-        ("eval --sae $RUN", &["--dataset <SRC>|--tokens <FILE>"]),
+        ("eval --sae $RUN", &["--dataset <SRC>|--tokens <FILE|DIR>"]),
         ("prompt In --model $MODEL", &["--answer <STR>"]),
         (
             "prompt In --answer the",
@@ -118,7 +118,7 @@ fn words_that_exclude_each_other() {
         ),
         (
             "eval --sae $RUN --dataset a --tokens b",
-            "'--dataset <SRC>' cannot be used with '--tokens <FILE>'",
+            "'--dataset <SRC>' cannot be used with '--tokens <FILE|DIR>'",
         ),
         (
             "eval --sae $RUN --tokens b --context-size 4",
@@ -334,6 +334,8 @@ fn places_that_cannot_be_written_to() {
             &format!("{line} {option} file/x"),
             &["file/x: there is no folder file"],
         );
+    }
+    for (line, option) in &writers[1..] {
         scratch.fails(
             1,
             &format!("{line} {option} folder"),

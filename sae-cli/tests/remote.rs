@@ -110,6 +110,56 @@ fn addresses_with_a_range_are_read_in_order() {
 }
 
 #[test]
+fn parquet_is_read_in_parts() {
+    let scratch = Scratch::new();
+    scratch.ok(&format!("tokenize --dataset $TEXT {REST} here.parquet"));
+    scratch
+        .ok("tokenize --tokenizer $MODEL --context-size 64 --dataset here.parquet --out here.st");
+    let content = fs::read(scratch.path("here.parquet")).unwrap();
+    let server = Server::start(move |request: &Request| {
+        let path = request.path.as_str();
+        if path == "/api/datasets/org/set/revision/main" {
+            return Reply::body(format!("{{\"sha\": \"{SHA}\"}}"));
+        }
+        if path.starts_with(&format!("/api/datasets/org/set/tree/{SHA}")) {
+            let size = content.len();
+            return Reply::body(format!(
+                "[{{\"type\": \"file\", \"path\": \"data/train-00000-of-00001.parquet\", \"size\": {size}}}]"
+            ));
+        }
+        if !path.ends_with(".parquet") {
+            return Reply::new(404);
+        }
+        match request.number % 5 {
+            4 => Reply::new(503).with("Retry-After", "0"),
+            _ => Reply::file(request, &content, "\"tag\"").cut(200_000),
+        }
+    });
+    let outcome = online(
+        &scratch,
+        &server,
+        &format!("tokenize --dataset org/set {REST} there.st"),
+    );
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let read = |name: &str| support::tensors::read(&scratch.path(name))["tokens"].clone();
+    assert_eq!(read("there.st"), read("here.st"));
+    let outcome = online(
+        &scratch,
+        &server,
+        &format!(
+            "tokenize --dataset {} {REST} x.st",
+            server.url("/t.safetensors")
+        ),
+    );
+    assert_eq!(outcome.code, 1);
+    assert!(
+        outcome.stderr.contains("download them"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
 fn what_is_not_there_is_told() {
     let scratch = Scratch::new();
     let server = hub(1 << 20);

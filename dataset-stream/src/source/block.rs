@@ -271,6 +271,16 @@ impl Block {
         }
     }
 
+    /// What is wrong with a row of a table, if the reader has seen it.
+    pub(crate) fn error_at(&self, row: usize) -> Option<ReadError> {
+        let first = match &self.rows {
+            Rows::Ids { first_row, .. } => *first_row,
+            _ => 0,
+        };
+        let location = self.location(Place::Row(first + row as u64));
+        self.bad_at(row).map(|bad| bad.error(location, self.limit))
+    }
+
     /// What is wrong with a row, if the reader has seen it.
     fn bad_at(&self, row: usize) -> Option<&BadCell> {
         let found = self.bad.binary_search_by_key(&row, |(row, _)| *row);

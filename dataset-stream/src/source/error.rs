@@ -54,7 +54,7 @@ pub enum SourceError {
     },
     /// A file of a format that is not read as a stream.
     #[error(
-        "{name} cannot be read as it comes: {format} files have their index at the end; download them and give their path"
+        "{name} cannot be read as it comes: {format} files are mapped; download them and give their path"
     )]
     NotStreamed {
         /// The file.
@@ -95,6 +95,14 @@ pub enum SourceError {
         formats: String,
         /// A pattern that would do.
         example: String,
+    },
+    /// A folder of Python's `datasets` that cannot be read.
+    #[error("{path:?} was saved by datasets, and cannot be read: {reason}")]
+    Saved {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
     },
     /// A file whose name tells no known format.
     #[error("{path:?}: the name tells no known format; known are {known}", known = super::format::KNOWN)]
@@ -205,5 +213,14 @@ pub enum ReadError {
     },
     /// A token table that cannot be read.
     #[error(transparent)]
-    Table(#[from] TableError),
+    Table(TableError),
+}
+
+impl From<TableError> for ReadError {
+    fn from(error: TableError) -> Self {
+        match error {
+            TableError::Read(error) => *error,
+            other => Self::Table(other),
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 /// The endings that are read, for messages.
 pub(super) const KNOWN: &str =
-    ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet and .safetensors";
+    ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet, .arrow and .safetensors";
 
 /// How rows are laid out in a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -17,6 +17,8 @@ pub(crate) enum Format {
     Txt,
     /// A Parquet table.
     Parquet,
+    /// Arrow's IPC stream or file.
+    Arrow,
     /// A `[n, ctx]` table of ids.
     Safetensors,
 }
@@ -37,6 +39,7 @@ impl Format {
             Self::Json => ".json",
             Self::Txt => ".txt",
             Self::Parquet => ".parquet",
+            Self::Arrow => ".arrow",
             Self::Safetensors => ".safetensors",
         }
     }
@@ -60,6 +63,7 @@ pub(crate) fn of(path: &Path) -> Option<(Format, Compression)> {
         "json" => Format::Json,
         "txt" => Format::Txt,
         "parquet" if compression == Compression::None => Format::Parquet,
+        "arrow" if compression == Compression::None => Format::Arrow,
         "safetensors" if compression == Compression::None => Format::Safetensors,
         _ => return None,
     };
@@ -85,6 +89,7 @@ mod tests {
         assert_eq!(of("x.txt.zstd"), Some((Format::Txt, Compression::Zstd)));
         assert_eq!(of("x.parquet"), Some((Format::Parquet, Compression::None)));
         assert_eq!(of("x.parquet.gz"), None);
+        assert_eq!(of("x.arrow"), Some((Format::Arrow, Compression::None)));
         assert_eq!(of("README.md"), None);
         assert_eq!(of("x.gz"), None);
         assert_eq!(of("jsonl"), None);

@@ -1,19 +1,25 @@
 //! From a spec (path, directory, pattern) to documents.
 
 mod ahead;
+mod arrow;
+mod arrow_frame;
+mod arrow_rows;
 mod bad;
 mod block;
 mod bytes;
 mod cell;
+mod chunks;
 mod columns;
 mod error;
 mod format;
+mod guard;
 mod lines;
 mod memory;
 mod parquet;
 mod reader;
 mod record;
 mod remote;
+mod saved;
 mod scanner;
 mod spec;
 mod split;
@@ -24,11 +30,12 @@ mod values;
 pub use bad::{BadRow, BadRows};
 pub use error::{ReadError, SourceError};
 
-pub(crate) use block::{Block, Cursor, RowRef};
+pub(crate) use block::{Block, Cursor, RowRef, Rows};
+pub(crate) use parquet::parquet_footer;
 pub(crate) use reader::Reader;
 pub(crate) use record::Scratch;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use hub_io::{Hub, HubError};
 
@@ -71,8 +78,9 @@ impl Default for SourceOptions {
 ///
 /// # Formats
 /// By the file's name: `.jsonl`, `.ndjson`, `.json` (an array, or values one after the other, as C4's files have), `.txt`
-/// (**one file is one document**), each plain, `.gz` (one member or many) or `.zst` (one frame or many); `.parquet`;
-/// `.safetensors` (a [`TokenTable`](crate::TokenTable)). All but `.txt` and Parquet's row groups are streamed.
+/// (**one file is one document**), each plain, `.gz` (one member or many) or `.zst` (one frame or many); `.parquet`; `.arrow`
+/// (the IPC stream and the IPC file); `.safetensors` (a [`TokenTable`](crate::TokenTable)). All but `.txt`, Parquet's row groups
+/// and Arrow's record batches are streamed.
 pub struct TextSource {
     reader: Reader,
     block: Option<Block>,
@@ -85,8 +93,8 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside) or a
-    /// pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
+    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside; of a token
+    /// folder and of one that Python's `datasets` has saved, those that it lists) or a pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
     ///
     /// # Errors
     /// When there is no such file, when a directory holds no data files or data files of several formats, and when the
@@ -223,4 +231,10 @@ impl Iterator for TextSource {
         self.finished = !matches!(next, Some(Ok(_)));
         next
     }
+}
+
+/// The blocks of one local file.
+pub(crate) fn reader_of(path: &Path) -> Result<Reader, SourceError> {
+    let file = spec::data_file(path)?;
+    Ok(Reader::new(vec![file], &SourceOptions::default()))
 }

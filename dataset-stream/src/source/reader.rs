@@ -7,7 +7,7 @@ use super::error::ReadError;
 use super::format::Format;
 use super::record::Column;
 use super::spec::DataFile;
-use super::{BadRows, SourceOptions, columns, lines, parquet, table, txt, values};
+use super::{BadRows, SourceOptions, arrow, columns, lines, parquet, table, txt, values};
 use crate::Location;
 
 /// Blocks start small, so that the first rows come at once, and grow to what keeps threads busy.
@@ -203,6 +203,7 @@ fn open(file: DataFile) -> Result<Box<dyn BlockReader>, ReadError> {
         Format::Json => Box::new(values::Values::open(file)?),
         Format::Txt => Box::new(txt::Txt::open(file)?),
         Format::Parquet => Box::new(parquet::Parquet::open(file)?),
+        Format::Arrow => Box::new(arrow::Arrow::open(file)?),
         Format::Safetensors => Box::new(table::TableRows::open(&file)),
     })
 }

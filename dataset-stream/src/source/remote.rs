@@ -150,7 +150,7 @@ fn data_file(
         format::of(Path::new(path)).ok_or_else(|| SourceError::UnknownFormat {
             path: name.clone().into(),
         })?;
-    if matches!(format, Format::Parquet | Format::Safetensors) {
+    if format == Format::Safetensors {
         return Err(SourceError::NotStreamed {
             name,
             format: format.ending(),

@@ -6,9 +6,10 @@ use std::sync::Arc;
 
 use hub_io::{Hub, HubError};
 
-use super::error::SourceError;
+use super::error::{ReadError, SourceError};
 use super::format::{self, Compression, Format};
-use super::{SourceOptions, remote, split};
+use super::{SourceOptions, remote, saved, split};
+use crate::table;
 
 /// One file of a data set.
 #[derive(Debug, Clone)]
@@ -51,11 +52,16 @@ pub(super) fn resolve(
     let path = Path::new(local);
     let chooses = options.config.is_some() || options.split.is_some();
     if path.is_dir() {
-        return if chooses {
-            split::directory(path, options)
-        } else {
-            directory(path)
-        };
+        if chooses {
+            return split::directory(path, options);
+        }
+        if let Some(shards) = table::shard_files(path).map_err(ReadError::from)? {
+            return shards.iter().map(|shard| data_file(shard)).collect();
+        }
+        if let Some(files) = saved::files(path)? {
+            return files.iter().map(|file| data_file(file)).collect();
+        }
+        return directory(path);
     }
     if !path.exists()
         && let Some(files) = remote::resolve(local, options, hub)?
@@ -199,6 +205,8 @@ fn is_about_the_data(name: &str) -> bool {
         "config.json"
             | "sae_lens.json"
             | "state.json"
+            | "dataset_dict.json"
+            | "manifest.json"
             | "tokenizer.json"
             | "tokenizer_config.json"
             | "special_tokens_map.json"

@@ -103,4 +103,65 @@ pub enum TableError {
         /// What it should hold.
         rows: usize,
     },
+    /// A manifest that cannot be right.
+    #[error("{path:?} is not a readable manifest of a token folder: {reason}")]
+    Manifest {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A folder without a manifest.
+    #[error(
+        "{path:?} is a folder without a manifest.json of a token folder; name a file in it, or a folder that `sae tokenize` has written"
+    )]
+    NoManifest {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A folder whose writer was interrupted.
+    #[error(
+        "{path:?} is not complete: it was not written to its end; go on with it (--resume), or write it anew"
+    )]
+    Incomplete {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A shard that is not what the manifest says.
+    #[error("{path:?} {what}; restore the file, or write the folder anew")]
+    Shard {
+        /// The shard.
+        path: PathBuf,
+        /// What was found and what was expected.
+        what: String,
+    },
+    /// A folder that is not ours to replace.
+    #[error(
+        "{path:?} holds {name:?}, which is not of a token folder and would be lost; choose another name, or empty it"
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+        /// What is in it.
+        name: String,
+    },
+    /// An id that the column's type cannot hold.
+    #[error("row {row} holds the id {id}, and Parquet token files have signed ids of 32 bits")]
+    TooLargeForParquet {
+        /// The row.
+        row: usize,
+        /// The id.
+        id: u32,
+    },
+    /// A file of rows that are no table.
+    #[error("{path:?} is not a table of token ids: {reason}")]
+    NotATable {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file that cannot be read as a data set.
+    #[error(transparent)]
+    Read(Box<crate::ReadError>),
 }

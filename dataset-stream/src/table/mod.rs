@@ -1,16 +1,27 @@
-//! Rows of ids in a safetensors file.
+//! Rows of ids in a safetensors file, in a folder of them, or in a Parquet file.
 
 mod error;
+mod folder;
+mod folder_writer;
+mod manifest;
 mod mapped;
 mod metadata;
+mod parquet_table;
+mod parquet_writer;
 mod writer;
 
 use std::path::Path;
 
+use folder::Folder;
 use mapped::Mapped;
+use parquet_table::ParquetTable;
+
+pub(crate) use folder::shard_files;
 
 pub use error::TableError;
+pub use folder_writer::TokenFolderWriter;
 pub use metadata::TableMetadata;
+pub use parquet_writer::TokenParquetWriter;
 pub use writer::TokenTableWriter;
 
 /// The tensor that holds the rows.
@@ -18,11 +29,20 @@ const KEY: &str = "tokens";
 /// The header entry that holds [`TableMetadata`].
 const METADATA: &str = "sae_lens";
 
-/// A table of token ids, `[rows, context_size]`: in memory, or mapped from a safetensors file of any size.
+/// A table of token ids, `[rows, context_size]`: in memory, mapped from safetensors files of any size, or read from a Parquet
+/// file.
 ///
 /// # File
 /// Tensor `tokens`, `U32 [rows, context_size]`, and [`TableMetadata`] as JSON under `sae_lens` in `__metadata__`. Also read:
 /// the types `U16`, `I32` and `I64`, the name `input_ids`, and, if the file has one tensor only, any name.
+///
+/// # Folder
+/// Such files as shards, and `manifest.json`, which lists them with their rows, sizes and hashes; see
+/// [`TokenFolderWriter`]. The rows are those of all shards, in their order.
+///
+/// # Parquet
+/// A file whose name ends in `.parquet`, with a column of lists of integers, `tokens` or `input_ids`, all of one length; see
+/// [`TokenParquetWriter`]. Rows are read in batches: forward is fast, and going back begins with the first row again.
 #[derive(Debug)]
 pub struct TokenTable {
     storage: Storage,
@@ -35,6 +55,8 @@ pub struct TokenTable {
 enum Storage {
     Memory(Vec<u32>),
     Mapped(Box<Mapped>),
+    Folder(Box<Folder>),
+    Parquet(Box<ParquetTable>),
 }
 
 impl TokenTable {
@@ -58,14 +80,35 @@ impl TokenTable {
         })
     }
 
-    /// Maps a file. Its values are checked when they are read.
+    /// Maps a file, or all shards of a token folder, or opens a Parquet file. Values are checked when they are read.
     ///
-    /// The file must not be changed while it is open.
+    /// The files must not be changed while they are open.
     ///
     /// # Errors
-    /// When the file cannot be read, is not safetensors, or holds no table of ids.
+    /// When a file cannot be read, is not safetensors, or holds no table of ids; when a folder has no manifest, was not
+    /// written to its end, or has a shard of another size or with other rows than the manifest says.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, TableError> {
-        Mapped::open(path.as_ref(), None).map(Self::of)
+        let path = path.as_ref();
+        let ending = path.extension().unwrap_or_default();
+        if ending.eq_ignore_ascii_case("parquet") && !path.is_dir() {
+            let mut table = ParquetTable::open(path)?;
+            return Ok(Self {
+                rows: table.rows,
+                context_size: table.context_size,
+                metadata: table.metadata.take(),
+                storage: Storage::Parquet(Box::new(table)),
+            });
+        }
+        if !path.is_dir() {
+            return Mapped::open(path, None).map(Self::of);
+        }
+        let mut folder = Folder::open(path)?;
+        Ok(Self {
+            rows: folder.rows,
+            context_size: folder.context_size,
+            metadata: folder.metadata.take(),
+            storage: Storage::Folder(Box::new(folder)),
+        })
     }
 
     /// [`TokenTable::open`] for the tensor `key`.
@@ -110,6 +153,8 @@ impl TokenTable {
         match &self.storage {
             Storage::Memory(_) => 4,
             Storage::Mapped(mapped) => mapped.bytes_per_id(),
+            Storage::Folder(folder) => folder.bytes_per_id(),
+            Storage::Parquet(_) => 4,
         }
     }
 
@@ -141,6 +186,20 @@ impl TokenTable {
                 Ok(())
             }
             Storage::Mapped(mapped) => mapped.read_row(row, out),
+            Storage::Folder(folder) => folder.read_row(row, out),
+            Storage::Parquet(table) => table.read_row(row, out),
+        }
+    }
+
+    /// Compares the shards of a folder with their hashes in the manifest, which takes reading all of them; without effect for
+    /// other tables, which have no hash.
+    ///
+    /// # Errors
+    /// When one differs or cannot be read.
+    pub fn verify(&self) -> Result<(), TableError> {
+        match &self.storage {
+            Storage::Folder(folder) => folder.verify(),
+            Storage::Memory(_) | Storage::Mapped(_) | Storage::Parquet(_) => Ok(()),
         }
     }
 

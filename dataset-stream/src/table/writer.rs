@@ -53,7 +53,7 @@ impl TokenTableWriter {
     /// As [`create`](Self::create).
     pub fn partial(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
         let path = path.as_ref();
-        let partial = partial_path(path);
+        let partial = with_suffix(path, ".part");
         let file = File::create(&partial).map_err(|source| write_error(&partial, source))?;
         Self::start(path, metadata, file, Unfinished::Partial(partial))
     }
@@ -68,7 +68,7 @@ impl TokenTableWriter {
         rows: usize,
     ) -> Result<Self, TableError> {
         let path = path.as_ref();
-        let partial = partial_path(path);
+        let partial = with_suffix(path, ".part");
         let open = OpenOptions::new().read(true).write(true).open(&partial);
         let mut file = open.map_err(|source| write_error(&partial, source))?;
         let header_len = header_len(metadata);
@@ -212,10 +212,17 @@ fn write_error(path: &Path, source: std::io::Error) -> TableError {
     }
 }
 
-fn partial_path(path: &Path) -> PathBuf {
+/// The path with something added to its name.
+pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".part");
+    name.push(suffix);
     path.with_file_name(name)
+}
+
+/// The folder that a path lies in.
+pub(super) fn folder_of(path: &Path) -> PathBuf {
+    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    parent.unwrap_or(Path::new(".")).to_owned()
 }
 
 /// How many rows there will be is not known at first: the header gets the room that the largest number would need.
@@ -232,11 +239,7 @@ fn header(metadata: &TableMetadata, rows: usize, bytes: u64) -> String {
     .to_string()
 }
 
-fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let dir = path
-        .parent()
-        .filter(|dir| !dir.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+pub(super) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".tokens-").suffix(".part");
     #[cfg(unix)]
@@ -245,5 +248,5 @@ fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
         use std::os::unix::fs::PermissionsExt;
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    builder.tempfile_in(dir)
+    builder.tempfile_in(folder_of(path))
 }

@@ -38,7 +38,8 @@ impl RemoteFile {
     }
 
     fn ask(&self, from: Option<&Place>) -> Result<Answer, Failure> {
-        let range = format!("bytes={}-", self.at);
+        let last = self.until.map(|until| until.saturating_sub(1).to_string());
+        let range = format!("bytes={}-{}", self.at, last.unwrap_or_default());
         let mut extra = vec![("range", range.as_str())];
         if let Some(etag) = self.pin.as_ref().and_then(Pin::strong) {
             extra.push(("if-range", etag));
@@ -85,6 +86,11 @@ impl RemoteFile {
         let headers = answer.response.headers();
         let length = headers::content_length(headers);
         let pin = self.same_state(Pin::of(headers, answer.linked.as_deref(), length))?;
+        if self.until.is_some() {
+            let url = self.target.shown.clone();
+            let reason = "the server gives the file as a whole only";
+            return Err(FetchError::NoRanges { url, reason }.into());
+        }
         if let Some(len) = length.filter(|len| self.at > *len) {
             return Err(self.past_end(Some(len)).into());
         }

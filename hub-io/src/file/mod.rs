@@ -2,6 +2,7 @@
 
 mod connect;
 mod pin;
+mod ranges;
 
 use std::fmt;
 use std::io::{self, Read};
@@ -13,6 +14,8 @@ use crate::net::error::{Failure, FetchError};
 use crate::net::observer::Event;
 use crate::net::redirect::{Place, Target};
 use pin::Pin;
+
+pub use ranges::RemoteRanges;
 
 /// A step forward of at most this many bytes is read and thrown away rather than asked for anew.
 const NEAR: u64 = 256 << 10;
@@ -33,6 +36,8 @@ pub struct RemoteFile {
     pin: Option<Pin>,
     body: Option<Open>,
     at: u64,
+    /// The first byte that is not asked for; the file's end if there is none.
+    until: Option<u64>,
     at_end: bool,
     tries: Tries,
     warned: bool,
@@ -52,23 +57,33 @@ struct Open {
 impl RemoteFile {
     /// Connects, so that what is wrong with an address or a token is known at once.
     pub(crate) fn open(client: Client, target: Target) -> Result<Self, FetchError> {
-        let mut file = Self {
+        let mut file = Self::new(client, target);
+        file.start()?;
+        Ok(file)
+    }
+
+    fn new(client: Client, target: Target) -> Self {
+        Self {
             client,
             target,
             place: None,
             pin: None,
             body: None,
             at: 0,
+            until: None,
             at_end: false,
             tries: Tries::default(),
             warned: false,
-        };
-        while file.body.is_none() && !file.at_end {
-            if let Err(failure) = file.connect() {
-                file.again(failure)?;
+        }
+    }
+
+    fn start(&mut self) -> Result<(), FetchError> {
+        while self.body.is_none() && !self.at_end {
+            if let Err(failure) = self.connect() {
+                self.again(failure)?;
             }
         }
-        Ok(file)
+        Ok(())
     }
 
     /// The position of the next byte.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use crate::file::RemoteFile;
+use crate::file::{RemoteFile, RemoteRanges};
 use crate::net::address;
 use crate::net::client::Client;
 use crate::net::clock::Clock;
@@ -95,13 +95,30 @@ impl Hub {
     /// # Errors
     /// [`FetchError`]: not an address, not found, no access, or no connection.
     pub fn open_url(&self, url: &str) -> Result<RemoteFile, FetchError> {
+        self.open(self.url_target(url)?)
+    }
+
+    fn url_target(&self, url: &str) -> Result<Target, FetchError> {
         let parsed = address::parse(url).map_err(|reason| FetchError::Address {
             url: without_secrets(url),
             reason,
         })?;
         let token = self.options.token.clone();
         let token = token.filter(|_| address::same_origin(&parsed, &self.endpoint));
-        self.open(Target::new(parsed, token, None))
+        Ok(Target::new(parsed, token, None))
+    }
+
+    /// As [`Hub::open_url`], for reading parts of the file.
+    ///
+    /// # Errors
+    /// As [`Hub::open_url`], and [`FetchError::NoRanges`] if the server gives no parts.
+    pub fn open_url_ranges(&self, url: &str) -> Result<RemoteRanges, FetchError> {
+        self.ranges(self.url_target(url)?)
+    }
+
+    fn ranges(&self, target: Target) -> Result<RemoteRanges, FetchError> {
+        self.online(&target.shown)?;
+        RemoteRanges::open(self.client.clone(), target)
     }
 
     fn open(&self, target: Target) -> Result<RemoteFile, FetchError> {

@@ -6,7 +6,7 @@ use std::io::Read;
 use serde::Deserialize;
 
 use super::{Hub, HubError, listing};
-use crate::file::RemoteFile;
+use crate::file::{RemoteFile, RemoteRanges};
 use crate::net::address;
 use crate::net::error::FetchError;
 use crate::net::redirect::Target;
@@ -138,14 +138,25 @@ impl Repo {
     /// [`HubError::Name`] for a path that leads out of the repository, [`HubError::Fetch`] if there is no such file or it
     /// may not be read.
     pub fn open(&self, path: &str) -> Result<RemoteFile, HubError> {
+        Ok(self.hub.open(self.file(path)?)?)
+    }
+
+    /// As [`Repo::open`], for reading parts of the file.
+    ///
+    /// # Errors
+    /// As [`Repo::open`], and [`FetchError::NoRanges`] if the server gives no parts.
+    pub fn open_ranges(&self, path: &str) -> Result<RemoteRanges, HubError> {
+        Ok(self.hub.ranges(self.file(path)?)?)
+    }
+
+    fn file(&self, path: &str) -> Result<Target, HubError> {
         let encoded = address::path(path).map_err(|reason| HubError::Name {
             name: path.to_owned(),
             what: "file in a repository",
             reason,
         })?;
         let (prefix, id, sha) = (self.kind.prefix(), &self.id, &self.sha);
-        let target = self.target(&format!("{prefix}{id}/resolve/{sha}/{encoded}"))?;
-        Ok(self.hub.open(target)?)
+        self.target(&format!("{prefix}{id}/resolve/{sha}/{encoded}"))
     }
 
     /// The README, if there is one: its head says which files make up which split.

@@ -83,6 +83,14 @@ pub enum FetchError {
         /// What came.
         got: String,
     },
+    /// A part of the file is needed, and cannot be had.
+    #[error("{url}: a part of the file is needed, and {reason}; download it and give its path")]
+    NoRanges {
+        /// The address.
+        url: String,
+        /// What the server does instead.
+        reason: &'static str,
+    },
     /// There is no such byte.
     #[error("{url}: byte {at} was asked for, but the file ends at {}", len.map_or("an earlier one".to_owned(), |len| len.to_string()))]
     PastEnd {
@@ -151,6 +159,7 @@ impl From<FetchError> for io::Error {
             | FetchError::TooLarge { .. }
             | FetchError::Encoded { .. } => io::ErrorKind::InvalidData,
             FetchError::Certificate { .. }
+            | FetchError::NoRanges { .. }
             | FetchError::Offline { .. }
             | FetchError::Status { .. }
             | FetchError::Redirect { .. } => io::ErrorKind::Other,

@@ -26,14 +26,19 @@ impl Request {
         found.map(|(_, value)| value.as_str())
     }
 
-    /// The first byte of `Range: bytes=N-`.
+    /// The first byte of `Range: bytes=N-` or `bytes=N-M`.
     pub fn from(&self) -> Option<usize> {
-        let range = self.header("range")?;
-        range
-            .strip_prefix("bytes=")?
-            .strip_suffix('-')?
-            .parse()
-            .ok()
+        self.range()?.0.parse().ok()
+    }
+
+    /// The last byte, where one is named.
+    pub fn to(&self) -> Option<usize> {
+        self.range()?.1.parse().ok()
+    }
+
+    fn range(&self) -> Option<(&str, &str)> {
+        let range = self.header("range")?.strip_prefix("bytes=")?;
+        range.split_once('-')
     }
 }
 
@@ -93,14 +98,16 @@ impl Reply {
             Some(from) if from >= content.len() => {
                 Self::new(416).with("Content-Range", format!("bytes */{}", content.len()))
             }
-            Some(from) if request.header("if-range").is_none_or(|tag| tag == etag) => Self {
-                body: content[from..].to_vec(),
-                ..Self::new(206)
+            Some(from) if request.header("if-range").is_none_or(|tag| tag == etag) => {
+                let last = content.len() - 1;
+                let to = request.to().map_or(last, |to| to.min(last));
+                let range = format!("bytes {from}-{to}/{}", content.len());
+                Self {
+                    body: content[from..=to].to_vec(),
+                    ..Self::new(206)
+                }
+                .with("Content-Range", range)
             }
-            .with(
-                "Content-Range",
-                format!("bytes {from}-{}/{}", content.len() - 1, content.len()),
-            ),
             _ => Self::body(content),
         };
         reply.with("ETag", etag)

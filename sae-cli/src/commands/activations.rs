@@ -37,8 +37,8 @@ pub(crate) struct Args {
     /// The model: a folder or a Hub id
     #[arg(long, value_name = "DIR|ID")]
     model: String,
-    /// Rows of token ids, as `sae tokenize` writes them
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
+    #[arg(long, value_name = "FILE|DIR")]
     tokens: PathBuf,
     /// A hook point, by TransformerLens' name; may be given again
     #[arg(long, value_name = "NAME", num_args = 1..)]

@@ -45,11 +45,11 @@ pub(crate) struct Args {
     place: Place,
     #[command(flatten)]
     memory: MemoryArgs,
-    /// Text: a file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
+    /// Text: a file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet, .arrow
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
-    /// Rows of token ids, as `sae tokenize` writes them
-    #[arg(long, value_name = "FILE")]
+    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
+    #[arg(long, value_name = "FILE|DIR")]
     tokens: Option<PathBuf>,
     #[command(flatten)]
     text: TextArgs,

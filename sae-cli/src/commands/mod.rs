@@ -10,6 +10,7 @@ pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod info;
 pub(crate) mod prompt;
+mod token_output;
 pub(crate) mod tokenize;
 
 use crate::UsageError;

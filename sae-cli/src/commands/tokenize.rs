@@ -1,15 +1,16 @@
 //! `sae tokenize`
 
+use super::token_output::TokenOutput;
 use crate::UsageError;
 use crate::checkpoint::Checkpoint;
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
-use crate::output::check_file;
+use crate::plan::Bytes;
 use crate::progress::Bar;
-use crate::targets::{Targets, follow};
+use crate::targets::Targets;
 use crate::text_args::TextArgs;
 use anyhow::{Context, Result, bail};
-use dataset_stream::{Budget, StreamOptions, StreamState, TokenTableWriter};
+use dataset_stream::{Budget, StreamOptions, StreamState};
 use serde_json::json;
 use std::path::PathBuf;
 
@@ -20,13 +21,15 @@ use std::path::PathBuf;
       --context-size 256 --max-tokens 10000000 --out tokens.safetensors
   sae tokenize --tokenizer model/ --dataset text.txt --context-size 128 --no-bos \\
       --out tokens.safetensors
+  sae tokenize --tokenizer model/ --dataset org/name --context-size 1024 --resume --out tokens/
 
-The file holds tokens, u32 [rows, context size], and how they were made, in the words of SAELens' sae_lens.json.")]
+The file holds tokens, u32 [rows, context size], and how they were made, in the words of SAELens' sae_lens.json. A folder holds such \
+files as shards and a manifest.json; a name that ends in .parquet is written as Parquet, with a column input_ids.")]
 pub(crate) struct Args {
     /// A tokenizer.json, the folder that holds it, or a model's Hub id
     #[arg(long, value_name = "DIR|ID")]
     tokenizer: String,
-    /// A file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet
+    /// A file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet, .arrow
     #[arg(long, value_name = "SRC")]
     dataset: String,
     #[command(flatten)]
@@ -52,13 +55,16 @@ pub(crate) struct Args {
     /// With --resume, note the place after every so many rows
     #[arg(long, value_name = "N", default_value_t = 16_384, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
     checkpoint_every: u64,
-    /// The file to write
-    #[arg(long, value_name = "FILE.safetensors")]
+    /// With a folder as --out, the size of its files; 256 MiB by default
+    #[arg(long, value_name = "SIZE")]
+    shard_size: Option<Bytes>,
+    /// What to write: FILE.safetensors, FILE.parquet, or a folder of shards (no ending, or / at the end)
+    #[arg(long, value_name = "FILE|DIR")]
     out: PathBuf,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    check_file("--out", &args.out)?;
+    let out = TokenOutput::new(&args.out, args.shard_size, args.resume)?;
     let on_bad_row = args.text.on_bad_row();
     let own = std::iter::once(("--out", args.out.as_path())).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
@@ -75,14 +81,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             ..StreamOptions::new(args.context_size)
         },
     };
-    let out = follow(&args.out);
     if args.resume && on_bad_row.file().is_some() {
         bail!(UsageError(
             "--resume: rows set aside before an interruption would be lost; use --on-bad-row skip"
                 .to_owned()
         ));
     }
-    let checkpoint = args.resume.then(|| Checkpoint::beside(&out));
+    let checkpoint = args.resume.then(|| Checkpoint::beside(&out.path));
     let state = match &checkpoint {
         Some(checkpoint) => checkpoint.read()?,
         None => None,
@@ -94,11 +99,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         None => opened?,
     };
     let metadata = input.metadata(&tokenizer);
-    let mut writer = match rows {
-        0 if args.resume => TokenTableWriter::partial(&out, &metadata)?,
-        0 => TokenTableWriter::create(&out, &metadata)?,
-        rows => TokenTableWriter::resume(&out, &metadata, rows as usize)?,
-    };
+    let mut writer = out.writer(&metadata, args.resume, rows)?;
     let most = match budget {
         Budget::Sequences(n) => Some(n),
         Budget::Tokens(n) => Some(n / args.context_size as u64),
