@@ -9,6 +9,7 @@ mod feature;
 mod log;
 mod overview;
 pub mod page;
+pub mod weights;
 
 pub use collect::{
     CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, Summary, collect,
