@@ -27,18 +27,20 @@
 //! [`FetchError`] for bytes, [`HubError`] for repositories, [`DataFilesError`] for splits: each says what, where, what was
 //! expected and what to try.
 
+mod cache;
 mod data_files;
 mod file;
 mod hub;
 mod net;
 mod verify;
 
+pub use cache::{Cache, CacheError, Progress, Snapshot};
 pub use data_files::{DataFiles, DataFilesError, data_files};
 pub use file::RemoteFile;
-pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo};
+pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo, RepoKind, is_repo_name};
 pub use net::clock::{Clock, SystemClock};
 pub use net::error::FetchError;
-pub use net::observer::{Event, Observer};
+pub use net::observer::{Event, Observer, WarnOfRetries};
 pub use net::options::{Backoff, NetOptions};
 pub use verify::{Verified, VerifyError};
 

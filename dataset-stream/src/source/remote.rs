@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub_io::{Event, Hub, Repo, data_files};
+use hub_io::{Hub, Repo, WarnOfRetries, data_files};
 
 use super::error::SourceError;
 use super::format::{self, Format};
@@ -43,12 +43,7 @@ fn looks_like_hub_id(spec: &str) -> bool {
 
 fn hub(spec: &str) -> Result<Hub, SourceError> {
     let hub = Hub::from_env().map_err(|error| failed(spec, error))?;
-    let tell = |event: Event<'_>| {
-        if let Event::Retrying { after, reason, .. } = event {
-            tracing::warn!("{reason}; again in {:.1} s", after.as_secs_f64());
-        }
-    };
-    Ok(hub.with_observer(Arc::new(tell)))
+    Ok(hub.with_observer(Arc::new(WarnOfRetries)))
 }
 
 fn failed(spec: &str, error: impl std::error::Error + Send + Sync + 'static) -> SourceError {

@@ -10,6 +10,7 @@ use ureq::BodyReader;
 
 use crate::net::client::{Client, Tries, in_words};
 use crate::net::error::{Failure, FetchError};
+use crate::net::head::Head;
 use crate::net::observer::Event;
 use crate::net::redirect::{Place, Target};
 use pin::Pin;
@@ -52,23 +53,32 @@ struct Open {
 impl RemoteFile {
     /// Connects, so that what is wrong with an address or a token is known at once.
     pub(crate) fn open(client: Client, target: Target) -> Result<Self, FetchError> {
-        let mut file = Self {
-            client,
-            target,
-            place: None,
-            pin: None,
-            body: None,
-            at: 0,
-            at_end: false,
-            tries: Tries::default(),
-            warned: false,
-        };
+        let mut file = Self::new(client, target, None, 0);
         while file.body.is_none() && !file.at_end {
             if let Err(failure) = file.connect() {
                 file.again(failure)?;
             }
         }
         Ok(file)
+    }
+
+    /// The file that `head` describes, from a byte on. Connects when it is read.
+    pub(crate) fn described(client: Client, target: Target, head: &Head, at: u64) -> Self {
+        Self::new(client, target, Some(Pin::of_head(head)), at)
+    }
+
+    fn new(client: Client, target: Target, pin: Option<Pin>, at: u64) -> Self {
+        Self {
+            client,
+            target,
+            place: None,
+            pin,
+            body: None,
+            at,
+            at_end: false,
+            tries: Tries::default(),
+            warned: false,
+        }
     }
 
     /// The position of the next byte.
