@@ -70,9 +70,10 @@ fn saes() -> Repository {
 
 fn answer(request: &Request) -> Reply {
     // The repositories are small, and made anew for each request.
-    match request.path.contains("/org/tiny/") {
-        true => model().answer(request),
-        false => saes().answer(request),
+    if request.path.contains("/org/tiny/") {
+        model().answer(request)
+    } else {
+        saes().answer(request)
     }
 }
 
@@ -371,7 +372,7 @@ fn a_killed_download_goes_on_at_the_byte() {
     let arrived = || fs::metadata(&partial).map_or(0, |found| found.len() as usize);
     let start = Instant::now();
     while arrived() < half {
-        assert!(start.elapsed() < Duration::from_secs(60), "{}", arrived());
+        assert!(start.elapsed() < Duration::from_mins(1), "{}", arrived());
         thread::sleep(Duration::from_millis(10));
     }
     first.kill();
@@ -396,7 +397,7 @@ fn two_at_once_do_the_work_once() {
     });
     let line = "prompt a --answer b --sae org/saes:l3 --model org/tiny";
     let both = [(); 2].map(|()| Running::start(online(&scratch, &server, line)));
-    both.map(Running::succeeds);
+    both.into_iter().for_each(Running::succeeds);
     let requests = server.requests();
     let files = requests.iter().filter(|r| r.path.contains("/resolve/"));
     let (bodies, heads): (Vec<_>, Vec<_>) = files.partition(|r| r.method == "GET");
