@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use common::server::hub::Repository;
 use common::server::{Reply, Request, Server};
 use common::{client, content, options};
-use hub_io::{Cache, CacheError, FetchError, HubError, Progress};
+use hub_io::{Cache, CacheError, FetchError, HubError, Progress, RepoKind};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -149,6 +149,52 @@ fn other_bytes_than_the_hubs_get_no_name() {
         let snapshots = dir.path().join("models--org--net/snapshots");
         assert!(!snapshots.exists());
     }
+}
+
+#[test]
+fn one_failure_among_many_keeps_what_the_others_brought() {
+    let names: Vec<_> = (0..9).map(|i| format!("w{i}")).collect();
+    let all = |damaged: bool| {
+        let add = |repository: Repository, (i, name): (usize, &String)| {
+            let bytes = content(1000 + i);
+            let tag = sha256(&bytes);
+            let damage = damaged && i == 5;
+            repository.tagged(name, if damage { content(7) } else { bytes }, tag)
+        };
+        let repository = Repository::new("org/net", COMMIT);
+        names.iter().enumerate().fold(repository, add)
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let fetch = |repository: Repository, stop: bool| {
+        let server = Server::start(move |request| repository.answer(request));
+        let hub = client(options(&server.url(""), None)).hub;
+        let cache = Cache::new(dir.path());
+        let mut net = cache
+            .snapshot(&hub, RepoKind::Model, "org/net", "main")
+            .unwrap();
+        let paths: Vec<_> = names.iter().map(String::as_str).collect();
+        let mut observer = |_: Progress<'_>| {
+            if stop {
+                return ControlFlow::Break(());
+            }
+            ControlFlow::Continue(())
+        };
+        (net.fetch(&paths, &mut observer), ranges(&server).len())
+    };
+    let (stopped, _) = fetch(all(false), true);
+    assert!(matches!(stopped, Err(CacheError::Stopped { .. }) | Ok(())));
+    let (failed, _) = fetch(all(true), false);
+    assert!(matches!(failed, Err(CacheError::Hash { .. })), "{failed:?}");
+    let there = |name: &&String| {
+        let path = format!("models--org--net/snapshots/{COMMIT}/{name}");
+        dir.path().join(path).is_file()
+    };
+    let before = names.iter().filter(there).count();
+    assert!((1..9).contains(&before) && !there(&&names[5]), "{before}");
+    let (done, asked) = fetch(all(false), false);
+    done.unwrap();
+    assert!(asked <= 9 - before, "{asked} after {before}");
+    assert_eq!(names.iter().filter(there).count(), 9);
 }
 
 /// How a download ends whose bodies are served like this, while `HEAD` tells the truth.

@@ -5,10 +5,12 @@ use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Between looks at a lock that somebody else has.
 const PAUSE: Duration = Duration::from_millis(50);
+/// Who waits longer wants to know what for.
+const LONG: Duration = Duration::from_secs(5);
 
 /// Held until dropped; the system lets go of it when the process ends, however it ends.
 #[derive(Debug)]
@@ -26,7 +28,7 @@ impl Lock {
         if let Some(folder) = path.parent() {
             fs::create_dir_all(folder)?;
         }
-        let mut told = false;
+        let (start, mut told) = (Instant::now(), false);
         loop {
             let options = File::options()
                 .read(true)
@@ -39,8 +41,12 @@ impl Lock {
                 Ok(()) if is_gone(&file) => {}
                 Ok(()) => return Ok(Some(Self { _file: Some(file) })),
                 Err(TryLockError::WouldBlock) => {
-                    if !std::mem::replace(&mut told, true) {
-                        tracing::info!(lock = %path.display(), "another process downloads this file: waiting for it");
+                    if !told && start.elapsed() > LONG {
+                        told = true;
+                        tracing::warn!(
+                            "{} is locked: another process downloads this file; waiting for it",
+                            path.display()
+                        );
                     }
                     if waiting().is_break() {
                         return Ok(None);

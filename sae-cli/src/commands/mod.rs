@@ -81,12 +81,12 @@ impl Place {
     ///
     /// The names of the hooks are checked here, before anything large is loaded.
     pub(crate) fn open(&self, path: &Path, quiet: bool) -> Result<RunDir> {
+        if let Some(Err(error)) = self.hook.as_deref().map(str::parse::<HookPoint>) {
+            bail!("--hook: {error}");
+        }
         let mut run = afar::open_run(path, Part::All, quiet)?;
         let cfg = run.dir.join("cfg.json");
         if let Some(hook) = &self.hook {
-            if let Err(error) = hook.parse::<HookPoint>() {
-                bail!("--hook: {error}");
-            }
             run.cfg.metadata.hook_name = Some(hook.clone());
         }
         let metadata = &run.cfg.metadata;
