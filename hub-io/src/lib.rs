@@ -3,6 +3,7 @@
 //! ```text
 //! Hub ──▶ dataset(id, revision) ──▶ Repo at a commit ──▶ files() ──▶ data_files(…) ──▶ open(path) ──▶ RemoteFile: Read
 //!  └────▶ open_url(url) ────────────────────────────────────────────────────────────────────────────────▶ │
+//! Cache ─▶ snapshot(hub, kind, id, revision) ──▶ Snapshot ──▶ fetch(paths) ──▶ files on disk ◀────────────┘
 //! ```
 //!
 //! * [`Hub`] is a client, made from the environment or from [`HubOptions`]. There is no global state.
@@ -11,6 +12,8 @@
 //! * [`RemoteFile`] reads a file from any position on. A connection that breaks, stalls or is refused for the moment is made
 //!   anew at the exact byte; a file that changes meanwhile is an error.
 //! * [`RemoteRanges`] reads parts of a file, and asks for no other bytes.
+//! * [`Cache`] keeps whole files as Python's `huggingface_hub` does, and [`Snapshot`] is a repository in it at one commit:
+//!   downloads go on where they were broken off, are checked against the Hub's hash, and are there when the network is not.
 //! * [`Observer`] hears of retries, [`Clock`] makes the pauses.
 //!
 //! Everything is synchronous: there is no async runtime, and a stream may be read on any thread.
@@ -19,27 +22,29 @@
 //!
 //! A token goes to the endpoint's origin (scheme, host and port) and to no other, whatever a redirect says; addresses in
 //! messages have no query, because that of a signed address is a secret. Lists, pages and headers have largest sizes, paths
-//! that lead out of a repository are errors, and a short or wrong range is noticed: the bytes that were read are the file's,
+//! that lead out of a repository or out of the cache are errors, and a short or wrong range is noticed: the bytes that were read are the file's,
 //! or there is an error. What cannot be noticed is a lie that is consistent, such as a file that is served too short with a
 //! length that agrees: [`Verified`] compares what was read with the size and hash in the Hub's list of files.
 //!
 //! # Errors
 //!
-//! [`FetchError`] for bytes, [`HubError`] for repositories, [`DataFilesError`] for splits: each says what, where, what was
+//! [`FetchError`] for bytes, [`HubError`] for repositories, [`CacheError`] for whole files, [`DataFilesError`] for splits: each says what, where, what was
 //! expected and what to try.
 
+mod cache;
 mod data_files;
 mod file;
 mod hub;
 mod net;
 mod verify;
 
+pub use cache::{Cache, CacheError, Progress, Snapshot};
 pub use data_files::{DataFiles, DataFilesError, data_files};
 pub use file::{RemoteFile, RemoteRanges};
-pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo};
+pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo, RepoKind, is_repo_name};
 pub use net::clock::{Clock, SystemClock};
 pub use net::error::FetchError;
-pub use net::observer::{Event, Observer};
+pub use net::observer::{Event, Observer, WarnOfRetries};
 pub use net::options::{Backoff, NetOptions};
 pub use verify::{Verified, VerifyError};
 

@@ -1,11 +1,11 @@
 //! Whether the bytes are those that the Hub lists.
 
-use std::fmt::Write as _;
 use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
 
 use crate::HubFile;
+use crate::cache::hex;
 
 /// Bytes that are not those of the list of files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,11 +71,7 @@ impl<R: Read> Verified<R> {
         let Some(lfs) = &self.file.lfs else {
             return Ok(());
         };
-        let mut got = String::new();
-        for byte in self.hash.clone().finalize() {
-            // Writing to a string does not fail.
-            let _ = write!(got, "{byte:02x}");
-        }
+        let got = hex(&self.hash.clone().finalize());
         if got.eq_ignore_ascii_case(&lfs.oid) {
             return Ok(());
         }

@@ -7,106 +7,43 @@
 
 mod common;
 
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../hub-io/tests/server/mod.rs"]
+mod server;
+
 use burn::tensor::{Device, FloatDType};
 use common::{config, serialize, tensors};
 use llama_hooked::{HubOptions, Llama, LoadOptions, ModelFiles, ModelSource, SourceError};
-use serde_json::json;
+use server::hub::Repository;
+use server::{Reply, Server};
 use std::collections::BTreeMap;
-use std::io::{BufRead, BufReader, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
-/// A server that has one model.
-struct Server {
-    endpoint: String,
-    /// Request lines, each with its token.
-    requests: Arc<Mutex<Vec<String>>>,
+/// A server that has one model, and one that is private.
+fn serve(files: &BTreeMap<String, Vec<u8>>, commit: &str) -> Server {
+    let mut repository = Repository::new("org/tiny", commit);
+    for (path, bytes) in files {
+        repository = repository.file(path, bytes.clone());
+    }
+    Server::start(move |request| {
+        if request.path.starts_with("/api/models/org/private/") {
+            return Reply::new(401);
+        }
+        repository.answer(request)
+    })
 }
 
-impl Server {
-    fn new(files: BTreeMap<String, Vec<u8>>, commit: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let requests = Arc::new(Mutex::new(Vec::new()));
-        let (log, commit) = (Arc::clone(&requests), commit.to_owned());
-        std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                answer(&stream.unwrap(), &files, &commit, &log);
-            }
-        });
-        Self { endpoint, requests }
-    }
-
-    fn requests(&self) -> Vec<String> {
-        std::mem::take(&mut *self.requests.lock().unwrap())
-    }
-}
-
-fn answer(
-    mut stream: &TcpStream,
-    files: &BTreeMap<String, Vec<u8>>,
-    commit: &str,
-    log: &Mutex<Vec<String>>,
-) {
-    let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
-    let Some(request) = lines.next() else { return };
-    let headers: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
-    let header = |name: &str| {
-        headers.iter().find_map(|line| {
-            line.to_ascii_lowercase()
-                .strip_prefix(name)
-                .map(str::to_owned)
-        })
+/// Addresses that were asked for since so many requests, each with its token.
+fn requests(server: &Server, since: usize) -> Vec<String> {
+    let requests = server.requests().into_iter().skip(since);
+    let line = |request: server::Request| {
+        let token = request.header("authorization").unwrap_or_default();
+        format!("{} {token}", request.path).trim().to_owned()
     };
-    let path = request.split(' ').nth(1).unwrap();
-    let token = header("authorization: bearer ").unwrap_or_default();
-    log.lock()
-        .unwrap()
-        .push(format!("{path} {token}").trim().to_owned());
-
-    let file = path
-        .strip_prefix(&format!("/org/tiny/resolve/{commit}/"))
-        .and_then(|name| Some((name, files.get(name)?)));
-    let (head, body) = if path == "/api/models/org/tiny/revision/main" {
-        let siblings: Vec<_> = files
-            .keys()
-            .map(|name| json!({"rfilename": name}))
-            .collect();
-        (
-            "200 OK".to_owned(),
-            json!({"sha": commit, "siblings": siblings})
-                .to_string()
-                .into_bytes(),
-        )
-    } else if path.starts_with("/api/models/org/private/") {
-        ("401 Unauthorized".to_owned(), Vec::new())
-    } else if let Some((name, content)) = file {
-        let range = header("range: bytes=").unwrap();
-        let (start, end) = range.split_once('-').unwrap();
-        let (start, end) = (
-            start.parse().unwrap(),
-            end.parse()
-                .map_or(content.len(), |end: usize| (end + 1).min(content.len())),
-        );
-        let head = format!(
-            "206 Partial Content\r\nETag: \"etag-{name}\"\r\nX-Repo-Commit: {commit}\r\nContent-Range: bytes {start}-{}/{}",
-            end - 1,
-            content.len()
-        );
-        (head, content[start..end].to_vec())
-    } else {
-        ("404 Not Found".to_owned(), Vec::new())
-    };
-    let head = format!(
-        "HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n",
-        body.len()
-    );
-    stream
-        .write_all(&[head.into_bytes(), body].concat())
-        .unwrap();
+    requests.map(line).collect()
 }
 
 fn tiny() -> BTreeMap<String, Vec<u8>> {
@@ -136,8 +73,8 @@ fn resolve(source: &str, options: &HubOptions) -> Result<ModelFiles, SourceError
 
 #[test]
 fn a_model_is_downloaded_once_and_loads() {
-    let (server, cache) = (Server::new(tiny(), COMMIT), tempfile::tempdir().unwrap());
-    let mut options = options(&server.endpoint, cache.path());
+    let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
+    let mut options = options(&server.url(""), cache.path());
     options.token = Some("s3cret".to_owned());
     let mut seen = Vec::new();
     let source = ModelSource::parse("org/tiny").unwrap();
@@ -166,24 +103,25 @@ fn a_model_is_downloaded_once_and_loads() {
         seen.last(),
         Some(&("model.safetensors".to_owned(), size, size))
     );
-    let requests = server.requests();
+    let asked = requests(&server, 0);
     assert!(
-        requests.iter().all(|request| request.ends_with(" s3cret")),
-        "{requests:?}"
+        asked.iter().all(|line| line.ends_with(" Bearer s3cret")),
+        "{asked:?}"
     );
 
     assert_eq!(resolve("org/tiny", &options).unwrap(), files);
     assert_eq!(
-        server.requests(),
-        ["/api/models/org/tiny/revision/main s3cret"],
+        requests(&server, asked.len()),
+        ["/api/models/org/tiny/revision/main Bearer s3cret"],
         "nothing is downloaded twice"
     );
     assert_eq!(
         resolve(&format!("org/tiny@{COMMIT}"), &options).unwrap(),
         files
     );
-    assert!(
-        server.requests().is_empty(),
+    assert_eq!(
+        server.requests().len(),
+        asked.len() + 1,
         "a commit in the cache needs no server"
     );
 }
@@ -198,9 +136,66 @@ fn shards_are_those_of_the_index() {
         "model.safetensors.index.json".to_owned(),
         br#"{"weight_map": {"a": "only.safetensors"}}"#.to_vec(),
     );
-    let server = Server::new(files, COMMIT);
-    let found = resolve("org/tiny", &options(&server.endpoint, cache.path())).unwrap();
+    let server = serve(&files, COMMIT);
+    let found = resolve("org/tiny", &options(&server.url(""), cache.path())).unwrap();
     assert!(found.weights[0].ends_with("only.safetensors"));
+}
+
+#[test]
+fn shards_come_several_at_a_time() {
+    let cache = tempfile::tempdir().unwrap();
+    let mut files = tiny();
+    let weights = files.remove("model.safetensors").unwrap();
+    let names: Vec<_> = (0..7).map(|i| format!("s{i}.safetensors")).collect();
+    let map = names.iter().map(|name| format!("{name:?}: {name:?}"));
+    let index = format!(
+        r#"{{"weight_map": {{{}}}}}"#,
+        map.collect::<Vec<_>>().join(",")
+    );
+    files.insert(
+        "model.safetensors.index.json".to_owned(),
+        index.into_bytes(),
+    );
+    for name in &names {
+        files.insert(name.clone(), weights.clone());
+    }
+    let server = serve(&files, COMMIT);
+    let options = options(&server.url(""), cache.path());
+    let mut done = BTreeMap::new();
+    let found = ModelSource::parse("org/tiny")
+        .unwrap()
+        .resolve_with(&options, &mut |download| {
+            done.insert(download.file.to_owned(), (download.done, download.total));
+        })
+        .unwrap();
+    assert_eq!(found.weights.len(), 7);
+    for (path, name) in found.weights.iter().zip(&names) {
+        assert!(path.ends_with(name));
+        assert_eq!(std::fs::read(path).unwrap(), weights);
+        let size = weights.len() as u64;
+        assert_eq!(done[name], (size, size));
+    }
+    let bodies = server.requests().into_iter().filter(|r| r.method == "GET");
+    // The commit, config.json, the two files of the tokenizer, the index and the shards.
+    assert_eq!(bodies.count(), 5 + 7);
+}
+
+#[test]
+fn a_tokenizer_alone_needs_no_weights() {
+    let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
+    let options = options(&server.url(""), cache.path());
+    let source = ModelSource::parse("org/tiny").unwrap();
+    let found = source.resolve_tokenizer(&options, &mut |_| {}).unwrap();
+    let found = found.unwrap();
+    assert!(found.with_file_name("tokenizer_config.json").is_file());
+    assert!(found.with_file_name("config.json").is_file());
+    assert!(!found.with_file_name("model.safetensors").exists());
+    let offline = HubOptions {
+        offline: true,
+        ..options
+    };
+    let again = source.resolve_tokenizer(&offline, &mut |_| {}).unwrap();
+    assert_eq!(again, Some(found));
 }
 
 #[test]
@@ -212,8 +207,8 @@ fn an_index_cannot_leave_its_directory() {
         "model.safetensors.index.json".to_owned(),
         br#"{"weight_map": {"a": "../../x.safetensors"}}"#.to_vec(),
     );
-    let server = Server::new(files, COMMIT);
-    let message = resolve("org/tiny", &options(&server.endpoint, cache.path()))
+    let server = serve(&files, COMMIT);
+    let message = resolve("org/tiny", &options(&server.url(""), cache.path()))
         .unwrap_err()
         .to_string();
     let expected = "names the file \"../../x.safetensors\"; expected the name of a .safetensors file in the same directory";
@@ -222,8 +217,8 @@ fn an_index_cannot_leave_its_directory() {
 
 #[test]
 fn offline_only_the_cache_counts() {
-    let (server, cache) = (Server::new(tiny(), COMMIT), tempfile::tempdir().unwrap());
-    let online = options(&server.endpoint, cache.path());
+    let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
+    let online = options(&server.url(""), cache.path());
     let offline = HubOptions {
         offline: true,
         ..online.clone()
@@ -236,10 +231,11 @@ fn offline_only_the_cache_counts() {
             cache.path().display()
         )
     );
+    assert_eq!(server.requests().len(), 0);
     let files = resolve("org/tiny", &online).unwrap();
-    server.requests();
+    let asked = server.requests().len();
     assert_eq!(resolve("org/tiny", &offline).unwrap(), files);
-    assert!(server.requests().is_empty());
+    assert_eq!(server.requests().len(), asked);
 
     std::fs::remove_file(&files.weights[0]).unwrap();
     let message = resolve("org/tiny", &offline).unwrap_err().to_string();
@@ -255,8 +251,8 @@ fn offline_only_the_cache_counts() {
 
 #[test]
 fn without_a_connection_the_cache_steps_in() {
-    let (server, cache) = (Server::new(tiny(), COMMIT), tempfile::tempdir().unwrap());
-    let files = resolve("org/tiny", &options(&server.endpoint, cache.path())).unwrap();
+    let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
+    let files = resolve("org/tiny", &options(&server.url(""), cache.path())).unwrap();
     // A port that was just free: nobody answers.
     let closed = format!(
         "http://{}",
@@ -274,12 +270,12 @@ fn without_a_connection_the_cache_steps_in() {
         .to_string();
     assert!(
         message.starts_with(&format!(
-            "org/other@main: the list of files could not be had from {closed}: request error: "
+            "org/other@main: the list of files could not be had from {closed}: {closed}/api/models/org/other/revision/main: gave up"
         )),
         "{message}"
     );
     assert!(
-        message.ends_with("; check the connection and HF_ENDPOINT, or give a local directory"),
+        message.ends_with("; check HF_ENDPOINT, or give a local directory"),
         "{message}"
     );
 }
@@ -291,23 +287,32 @@ fn refusals_say_what_to_try() {
     files.remove("model.safetensors");
     files.remove("tokenizer.json");
     files.remove("tokenizer_config.json");
-    let server = Server::new(files, COMMIT);
-    let options = options(&server.endpoint, cache.path());
+    let server = serve(&files, COMMIT);
+    let options = options(&server.url(""), cache.path());
     let message = |source: &str, options: &HubOptions| {
         resolve(source, options)
             .unwrap_err()
             .to_string()
-            .replace(&server.endpoint, "SERVER")
+            .replace(&server.url(""), "SERVER")
+    };
+    let asked = |repo: &str| {
+        format!(
+            "{repo}@main: the list of files could not be had from SERVER: SERVER/api/models/{repo}/revision/main"
+        )
     };
     assert_eq!(
         message("org/none", &options),
-        "org/none@main: the list of files could not be had from SERVER: request error: http status: 404; there is no such repository \
-         or revision"
+        format!(
+            "{}: not found (status 404); check the name, the revision and the path; if it is private, set HF_TOKEN to a token that may read it",
+            asked("org/none")
+        )
     );
     assert_eq!(
         message("org/private", &options),
-        "org/private@main: the list of files could not be had from SERVER: request error: http status: 401; it does not exist or is \
-         not public; set HF_TOKEN to a token that may read it"
+        format!(
+            "{}: no access (status 401); it does not exist, or is private or gated; check the name, set HF_TOKEN to a token that may read it, and accept the terms, if there are any, on SERVER/org/private",
+            asked("org/private")
+        )
     );
     let with_token = HubOptions {
         token: Some("t".to_owned()),
@@ -315,8 +320,10 @@ fn refusals_say_what_to_try() {
     };
     assert_eq!(
         message("org/private", &with_token),
-        "org/private@main: the list of files could not be had from SERVER: request error: http status: 401; it does not exist, or \
-         HF_TOKEN has no access; gated models ask for a licence to be accepted on their page"
+        format!(
+            "{}: no access (status 401); the token is not valid: set HF_TOKEN to one from https://huggingface.co/settings/tokens; or check the name",
+            asked("org/private")
+        )
     );
     assert_eq!(
         message("org/tiny", &options),
@@ -329,14 +336,14 @@ fn refusals_say_what_to_try() {
 #[test]
 fn a_server_cannot_name_a_directory() {
     let (server, cache) = (
-        Server::new(tiny(), "../../../elsewhere"),
+        serve(&tiny(), "../../../elsewhere"),
         tempfile::tempdir().unwrap(),
     );
-    let message = resolve("org/tiny", &options(&server.endpoint, cache.path()))
+    let message = resolve("org/tiny", &options(&server.url(""), cache.path()))
         .unwrap_err()
         .to_string();
     assert!(
-        message.ends_with("the commit \"../../../elsewhere\" is not a hash"),
+        message.contains("the commit \"../../../elsewhere\" is not a hash"),
         "{message}"
     );
 }

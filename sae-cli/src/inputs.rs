@@ -1,6 +1,7 @@
 //! From arguments and `cfg.json` to a model, an SAE and rows of tokens.
 
 use crate::UsageError;
+use crate::afar;
 use crate::bad_rows::Log;
 use crate::device::Chosen;
 use crate::targets::Targets;
@@ -77,11 +78,10 @@ pub(crate) struct FoundModel {
 pub(crate) fn find_model(
     given: Option<&str>,
     metadata: Option<&SaeMetadata>,
+    quiet: bool,
 ) -> Result<FoundModel> {
     let (name, source) = model_source(given, metadata)?;
-    let files = source
-        .resolve()
-        .with_context(|| whence(&name, given.is_some()))?;
+    let files = afar::model(&source, quiet).with_context(|| whence(&name, given.is_some()))?;
     Ok(FoundModel { name, files })
 }
 
@@ -322,15 +322,13 @@ pub(crate) fn batch_size(given: Option<usize>, context_size: usize, width: usize
 }
 
 /// A tokenizer by file, by folder, or by a model's Hub id.
-pub(crate) fn tokenizer(spec: &str) -> Result<(PathBuf, Tokenizer)> {
+pub(crate) fn tokenizer(spec: &str, quiet: bool) -> Result<(PathBuf, Tokenizer)> {
     let path = PathBuf::from(spec);
     if path.exists() {
         return Ok((path.clone(), Tokenizer::from_file(path)?));
     }
-    let files = ModelSource::parse(spec).and_then(|source| source.resolve());
-    let files = files.with_context(|| format!("--tokenizer {spec}: is neither a file, a folder, nor a model that can be had from the Hub"))?;
-    let path = files
-        .tokenizer
-        .with_context(|| format!("{spec} has no tokenizer.json"))?;
+    let found = ModelSource::parse(spec).and_then(|source| afar::tokenizer(&source, quiet));
+    let found = found.with_context(|| format!("--tokenizer {spec}: is neither a file, a folder, nor a model that can be had from the Hub"))?;
+    let path = found.with_context(|| format!("{spec} has no tokenizer.json"))?;
     Ok((path.clone(), Tokenizer::from_file(path)?))
 }

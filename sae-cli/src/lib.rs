@@ -4,6 +4,7 @@
 //! SAE meet, as the traits of `sae_metrics`.
 
 pub mod adapters;
+mod afar;
 mod bad_rows;
 mod checkpoint;
 mod cli;

@@ -97,8 +97,8 @@ fn missing_words() {
         (
             "prompt In --answer the",
             &[
-                "<--sae <DIR>|--model <DIR|ID>>",
-                "Usage: sae prompt --answer <STR> <--sae <DIR>|--model <DIR|ID>> <TEXT>",
+                "<--sae <DIR|ID>|--model <DIR|ID>>",
+                "Usage: sae prompt --answer <STR> <--sae <DIR|ID>|--model <DIR|ID>> <TEXT>",
             ],
         ),
         ("analyze", &["--out <DIR>"]),

@@ -24,7 +24,7 @@ pub struct RunDir {
     pub dir: PathBuf,
     /// The configuration.
     pub cfg: SaeConfig,
-    /// The file of weights, which is known to exist.
+    /// The file of weights, which is known to exist if the run was [opened](Self::open).
     pub weights: PathBuf,
     /// `log10(firing frequency + 1e-10)` of every feature over the training data, `[d_sae]`, where the run recorded it.
     pub log_sparsity: Option<Vec<f32>>,
@@ -62,6 +62,18 @@ impl RunDir {
     /// # Errors
     /// If there is no run at `path`, or what there is cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
+        let run = Self::describe(path)?;
+        if !run.weights.is_file() {
+            return Err(RunDirError::NoWeights(run.weights));
+        }
+        Ok(run)
+    }
+
+    /// As [`open`](Self::open), but the weights need not be there: for one whose weights are not wanted, or not yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn describe(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
         let path = path.as_ref();
         match std::fs::metadata(path) {
             Err(_) => return Err(RunDirError::NotFound(path.to_owned())),
@@ -80,9 +92,6 @@ impl RunDir {
         }
         let cfg = SaeConfig::from_file(&dir.join(CFG))?;
         let weights = dir.join(WEIGHTS);
-        if !weights.is_file() {
-            return Err(RunDirError::NoWeights(weights));
-        }
         let log_sparsity = find_sparsity(&dir)
             .map(|file| read_sparsity(&file, &cfg))
             .transpose()

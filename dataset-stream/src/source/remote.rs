@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub_io::{Event, Hub, HubError, Repo, data_files};
+use hub_io::{Hub, HubError, Repo, WarnOfRetries, data_files};
 
 use super::SourceOptions;
 use super::error::SourceError;
@@ -52,12 +52,7 @@ fn looks_like_hub_id(spec: &str) -> bool {
 
 /// The Hub that the environment describes, with retries told as warnings.
 pub(super) fn hub_of_environment() -> Result<Hub, HubError> {
-    let tell = |event: Event<'_>| {
-        if let Event::Retrying { after, reason, .. } = event {
-            tracing::warn!("{reason}; again in {:.1} s", after.as_secs_f64());
-        }
-    };
-    Ok(Hub::from_env()?.with_observer(Arc::new(tell)))
+    Ok(Hub::from_env()?.with_observer(Arc::new(WarnOfRetries)))
 }
 
 fn failed(spec: &str, error: impl std::error::Error + Send + Sync + 'static) -> SourceError {

@@ -11,6 +11,7 @@ use ureq::BodyReader;
 
 use crate::net::client::{Client, Tries, in_words};
 use crate::net::error::{Failure, FetchError};
+use crate::net::head::Head;
 use crate::net::observer::Event;
 use crate::net::redirect::{Place, Target};
 use pin::Pin;
@@ -57,24 +58,9 @@ struct Open {
 impl RemoteFile {
     /// Connects, so that what is wrong with an address or a token is known at once.
     pub(crate) fn open(client: Client, target: Target) -> Result<Self, FetchError> {
-        let mut file = Self::new(client, target);
+        let mut file = Self::new(client, target, None, 0);
         file.start()?;
         Ok(file)
-    }
-
-    fn new(client: Client, target: Target) -> Self {
-        Self {
-            client,
-            target,
-            place: None,
-            pin: None,
-            body: None,
-            at: 0,
-            until: None,
-            at_end: false,
-            tries: Tries::default(),
-            warned: false,
-        }
     }
 
     fn start(&mut self) -> Result<(), FetchError> {
@@ -84,6 +70,26 @@ impl RemoteFile {
             }
         }
         Ok(())
+    }
+
+    /// The file that `head` describes, from a byte on. Connects when it is read.
+    pub(crate) fn described(client: Client, target: Target, head: &Head, at: u64) -> Self {
+        Self::new(client, target, Some(Pin::of_head(head)), at)
+    }
+
+    fn new(client: Client, target: Target, pin: Option<Pin>, at: u64) -> Self {
+        Self {
+            client,
+            target,
+            place: None,
+            pin,
+            body: None,
+            at,
+            until: None,
+            at_end: false,
+            tries: Tries::default(),
+            warned: false,
+        }
     }
 
     /// The position of the next byte.

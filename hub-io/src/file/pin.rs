@@ -2,6 +2,7 @@
 
 use ureq::http::HeaderMap;
 
+use crate::net::head::Head;
 use crate::net::headers;
 
 /// What a server says of the state of a file.
@@ -24,6 +25,15 @@ impl Pin {
             etag: text("etag").filter(|etag| !etag.is_empty()),
             last_modified: text("last-modified"),
             total,
+        }
+    }
+
+    pub(super) fn of_head(head: &Head) -> Self {
+        Self {
+            linked: head.linked.clone(),
+            etag: head.etag.clone(),
+            last_modified: None,
+            total: head.size,
         }
     }
 

@@ -23,7 +23,7 @@ pub struct RemoteRanges {
 impl RemoteRanges {
     /// Asks for the first byte, and learns the length and the state of the file.
     pub(crate) fn open(client: Client, target: Target) -> Result<Self, FetchError> {
-        let mut file = RemoteFile::new(client, target);
+        let mut file = RemoteFile::new(client, target, None, 0);
         file.until = Some(1);
         file.start()?;
         let url = || file.target.shown.clone();

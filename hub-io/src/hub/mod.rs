@@ -2,8 +2,8 @@
 
 mod error;
 mod listing;
-mod options;
-mod repo;
+pub(crate) mod options;
+pub(crate) mod repo;
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ use crate::net::redirect::Target;
 
 pub use error::HubError;
 pub use options::HubOptions;
-pub use repo::{HubFile, Lfs, Repo};
+pub use repo::{HubFile, Lfs, Repo, RepoKind, is_repo_name};
 
 /// A client of the Hub, or of a mirror of it, and of plain servers. Cheap to clone; clones share connections.
 #[derive(Clone)]
 pub struct Hub {
-    client: Client,
-    options: Arc<HubOptions>,
+    pub(crate) client: Client,
+    pub(crate) options: Arc<HubOptions>,
     endpoint: Url,
 }
 
@@ -79,7 +79,7 @@ impl Hub {
     /// # Errors
     /// [`HubError::Name`] for what cannot be a name, [`HubError::Fetch`] if there is no such data set or it may not be read.
     pub fn dataset(&self, id: &str, revision: &str) -> Result<Repo, HubError> {
-        Repo::look_up(self, repo::Kind::Dataset, id, revision)
+        Repo::look_up(self, RepoKind::Dataset, id, revision)
     }
 
     /// A model at the commit that `revision` (a branch, tag or commit) names now.
@@ -87,7 +87,7 @@ impl Hub {
     /// # Errors
     /// As [`Hub::dataset`].
     pub fn model(&self, id: &str, revision: &str) -> Result<Repo, HubError> {
-        Repo::look_up(self, repo::Kind::Model, id, revision)
+        Repo::look_up(self, RepoKind::Model, id, revision)
     }
 
     /// A file on any server. The token is sent only if that is the Hub itself.
@@ -126,7 +126,7 @@ impl Hub {
         RemoteFile::open(self.client.clone(), target)
     }
 
-    fn online(&self, what: &str) -> Result<(), FetchError> {
+    pub(crate) fn online(&self, what: &str) -> Result<(), FetchError> {
         if self.options.offline {
             let what = what.to_owned();
             return Err(FetchError::Offline { what });

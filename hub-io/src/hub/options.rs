@@ -46,19 +46,11 @@ impl HubOptions {
     /// | `HF_HOME` | `$XDG_CACHE_HOME/huggingface` or `~/.cache/huggingface` by default |
     /// | `HF_HUB_OFFLINE` | 1, true, yes or on: ask nobody |
     pub fn from_env() -> Self {
-        Self::from_vars(
-            |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
-            std::env::home_dir(),
-        )
+        Self::from_vars(variable, std::env::home_dir())
     }
 
     fn from_vars(var: impl Fn(&str) -> Option<String>, home_dir: Option<PathBuf>) -> Self {
-        let home = var("HF_HOME").map(PathBuf::from).or_else(|| {
-            let caches = var("XDG_CACHE_HOME")
-                .map(PathBuf::from)
-                .or_else(|| Some(home_dir?.join(".cache")));
-            Some(caches?.join("huggingface"))
-        });
+        let home = home(&var, home_dir);
         let token_path = var("HF_TOKEN_PATH")
             .map(PathBuf::from)
             .or_else(|| Some(home?.join("token")));
@@ -78,6 +70,24 @@ impl HubOptions {
             ..Self::default()
         }
     }
+}
+
+/// What `HF_HOME` is, or stands for.
+pub(crate) fn home(
+    var: &impl Fn(&str) -> Option<String>,
+    home_dir: Option<PathBuf>,
+) -> Option<PathBuf> {
+    var("HF_HOME").map(PathBuf::from).or_else(|| {
+        let caches = var("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| Some(home_dir?.join(".cache")));
+        Some(caches?.join("huggingface"))
+    })
+}
+
+/// A variable of the environment that says something.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 impl fmt::Debug for HubOptions {

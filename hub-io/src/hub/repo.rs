@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::sync::Arc;
 
 use serde::Deserialize;
 
@@ -17,13 +18,15 @@ const MAX_INFO: u64 = 256 << 20;
 const MAX_README: u64 = 16 << 20;
 
 /// What kind of repository.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RepoKind {
+    /// Text, tables and the like.
     Dataset,
+    /// Weights, those of sparse autoencoders included.
     Model,
 }
 
-impl Kind {
+impl RepoKind {
     fn api(self) -> &'static str {
         match self {
             Self::Dataset => "api/datasets/",
@@ -63,21 +66,28 @@ pub struct Lfs {
 /// A repository at one commit: all that is read of it belongs together, whatever is pushed meanwhile.
 #[derive(Clone)]
 pub struct Repo {
-    hub: Hub,
-    kind: Kind,
+    pub(crate) hub: Hub,
+    pub(crate) kind: RepoKind,
     id: String,
     sha: String,
+    names: Option<Arc<[String]>>,
 }
 
 #[derive(Deserialize)]
 struct Info {
     sha: String,
+    siblings: Option<Vec<Sibling>>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
 }
 
 impl Repo {
-    pub(super) fn look_up(
+    pub(crate) fn look_up(
         hub: &Hub,
-        kind: Kind,
+        kind: RepoKind,
         id: &str,
         revision: &str,
     ) -> Result<Self, HubError> {
@@ -89,6 +99,7 @@ impl Repo {
             kind,
             id: id.to_owned(),
             sha: String::new(),
+            names: None,
         };
         let revision = address::segment(revision);
         let target = repo.target(&format!("{}{id}/revision/{revision}", kind.api()))?;
@@ -96,14 +107,20 @@ impl Repo {
         let info: Info = serde_json::from_slice(&answer.body).map_err(|error| {
             bad_answer(&target, format!("not the description of a commit: {error}"))
         })?;
-        if !(40..=64).contains(&info.sha.len()) || !info.sha.bytes().all(|b| b.is_ascii_hexdigit())
-        {
+        if !is_commit(&info.sha) {
             return Err(bad_answer(
                 &target,
                 format!("the commit {:.80?} is not a hash", info.sha),
             ));
         }
         repo.sha = info.sha;
+        // A name that leads elsewhere is left out, as nobody can ask for it.
+        repo.names = info.siblings.map(|siblings| {
+            let names = siblings.into_iter().map(|sibling| sibling.rfilename);
+            names
+                .filter(|name| address::check_path(name).is_ok())
+                .collect()
+        });
         Ok(repo)
     }
 
@@ -132,13 +149,24 @@ impl Repo {
         listing::files(&self.hub, &self.id, self.target(&path)?)
     }
 
+    /// The names of all files, which the Hub gives along with the commit.
+    ///
+    /// # Errors
+    /// As [`Repo::files`], which is asked if it did not.
+    pub fn names(&self) -> Result<Arc<[String]>, HubError> {
+        match &self.names {
+            Some(names) => Ok(Arc::clone(names)),
+            None => Ok(self.files()?.into_iter().map(|file| file.path).collect()),
+        }
+    }
+
     /// The bytes of a file.
     ///
     /// # Errors
     /// [`HubError::Name`] for a path that leads out of the repository, [`HubError::Fetch`] if there is no such file or it
     /// may not be read.
     pub fn open(&self, path: &str) -> Result<RemoteFile, HubError> {
-        Ok(self.hub.open(self.file(path)?)?)
+        Ok(self.hub.open(self.file_target(path)?)?)
     }
 
     /// As [`Repo::open`], for reading parts of the file.
@@ -146,10 +174,11 @@ impl Repo {
     /// # Errors
     /// As [`Repo::open`], and [`FetchError::NoRanges`] if the server gives no parts.
     pub fn open_ranges(&self, path: &str) -> Result<RemoteRanges, HubError> {
-        Ok(self.hub.ranges(self.file(path)?)?)
+        Ok(self.hub.ranges(self.file_target(path)?)?)
     }
 
-    fn file(&self, path: &str) -> Result<Target, HubError> {
+    /// Where the bytes of a file are asked for.
+    pub(crate) fn file_target(&self, path: &str) -> Result<Target, HubError> {
         let encoded = address::path(path).map_err(|reason| HubError::Name {
             name: path.to_owned(),
             what: "file in a repository",
@@ -213,14 +242,20 @@ impl fmt::Debug for Repo {
     }
 }
 
-pub(super) fn bad_answer(target: &Target, reason: String) -> HubError {
+pub(crate) fn bad_answer(target: &Target, reason: String) -> HubError {
     HubError::Answer {
         url: target.shown.clone(),
         reason,
     }
 }
 
-fn check_id(id: &str) -> Result<(), HubError> {
+/// Whether this is the hash of a commit, and so a name of one state for ever.
+pub(crate) fn is_commit(revision: &str) -> bool {
+    (40..=64).contains(&revision.len()) && revision.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Whether this can be the name of a repository: `organisation/name`, or a name alone as very old ones have.
+pub fn is_repo_name(id: &str) -> bool {
     let part = |part: &str| {
         part.bytes().any(|b| b.is_ascii_alphanumeric())
             && !part.starts_with('.')
@@ -228,7 +263,11 @@ fn check_id(id: &str) -> Result<(), HubError> {
                 .bytes()
                 .all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
     };
-    if id.len() <= 96 && id.split('/').count() <= 2 && id.split('/').all(part) {
+    id.len() <= 96 && id.split('/').count() <= 2 && id.split('/').all(part)
+}
+
+pub(crate) fn check_id(id: &str) -> Result<(), HubError> {
+    if is_repo_name(id) {
         return Ok(());
     }
     Err(HubError::Name {
@@ -238,7 +277,7 @@ fn check_id(id: &str) -> Result<(), HubError> {
     })
 }
 
-fn check_revision(revision: &str) -> Result<(), HubError> {
+pub(crate) fn check_revision(revision: &str) -> Result<(), HubError> {
     let reason = match address::check_path(revision) {
         Ok(()) if revision.len() <= 255 => return Ok(()),
         Ok(()) => "it is longer than 255 bytes".to_owned(),

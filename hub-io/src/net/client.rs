@@ -3,7 +3,7 @@
 use std::io::{self, Read};
 use std::sync::Arc;
 
-use ureq::http::Response;
+use ureq::http::{Method, Response};
 use ureq::{Agent, Body};
 use url::Url;
 
@@ -56,6 +56,14 @@ impl Client {
         }
     }
 
+    /// The same client, which gives up after at most this many tries in a row.
+    pub(crate) fn with_attempts(&self, attempts: u32) -> Self {
+        let mut client = self.clone();
+        let backoff = &mut client.options.backoff;
+        backoff.attempts = backoff.attempts.min(attempts);
+        client
+    }
+
     pub(crate) fn tell(&self, event: Event<'_>) {
         if let Some(observer) = &self.observer {
             observer.event(event);
@@ -65,10 +73,15 @@ impl Client {
     /// One request, no redirects, no retries.
     pub(crate) fn request(
         &self,
+        method: &Method,
         url: &Url,
         headers: &[(&str, &str)],
     ) -> Result<Response<Body>, Failure> {
-        let mut request = self.agent.get(url.as_str());
+        let mut request = if *method == Method::HEAD {
+            self.agent.head(url.as_str())
+        } else {
+            self.agent.get(url.as_str())
+        };
         for (name, value) in headers {
             request = request.header(*name, *value);
         }

@@ -50,7 +50,12 @@ pub(crate) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// The length of the body in bytes, where the header is a number.
 pub(crate) fn content_length(headers: &HeaderMap) -> Option<u64> {
-    number(text(headers, "content-length")?.trim())
+    length(headers, "content-length")
+}
+
+/// A header that is a number of bytes.
+pub(crate) fn length(headers: &HeaderMap, name: &str) -> Option<u64> {
+    number(text(headers, name)?.trim())
 }
 
 /// The address of the page that follows, from `Link: <address>; rel="next"`.

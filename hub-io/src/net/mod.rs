@@ -5,6 +5,7 @@ pub(crate) mod backoff;
 pub(crate) mod client;
 pub(crate) mod clock;
 pub(crate) mod error;
+pub(crate) mod head;
 pub(crate) mod headers;
 pub(crate) mod observer;
 pub(crate) mod options;

@@ -41,6 +41,18 @@ pub trait Observer: Send + Sync {
     fn event(&self, event: Event<'_>);
 }
 
+/// Warns of retries in the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct WarnOfRetries;
+
+impl Observer for WarnOfRetries {
+    fn event(&self, event: Event<'_>) {
+        if let Event::Retrying { after, reason, .. } = event {
+            tracing::warn!("{reason}; again in {:.1} s", after.as_secs_f64());
+        }
+    }
+}
+
 impl<F: Fn(Event<'_>) + Send + Sync> Observer for F {
     fn event(&self, event: Event<'_>) {
         self(event);

@@ -1,7 +1,7 @@
 //! Redirects, followed by us, so that a token never leaves the server that it is for.
 
 use ureq::Body;
-use ureq::http::Response;
+use ureq::http::{Method, Response};
 use url::Url;
 
 use super::address;
@@ -75,8 +75,8 @@ pub(crate) fn follow(
         if let (Some(bearer), true) = (&bearer, at_home) {
             all.push(("authorization", bearer));
         }
-        let response = client.request(&url, &all)?;
-        if !matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) {
+        let response = client.request(&Method::GET, &url, &all)?;
+        if !is_redirect(&response) {
             return Ok(Answer {
                 response,
                 url,
@@ -84,28 +84,42 @@ pub(crate) fn follow(
                 linked,
             });
         }
-        let refused = |reason: String| FetchError::Redirect {
-            url: address::shown(&url),
-            reason,
-        };
-        let location = headers::text(response.headers(), "location")
-            .ok_or_else(|| refused("it says not where to".to_owned()))?;
-        let next = address::join(&url, location).map_err(refused)?;
-        seen.push(url.clone());
-        if seen.contains(&next) {
-            return Err(
-                refused("it leads back to where it came from, in a circle".to_owned()).into(),
-            );
-        }
-        if seen.len() > MAX_HOPS {
-            return Err(refused(format!("there are more than {MAX_HOPS} in a row")).into());
-        }
+        let next = next_hop(&response, &url, &mut seen)?;
         if at_home && let Some(etag) = headers::text(response.headers(), "x-linked-etag") {
             linked = Some(etag.trim().to_owned());
         }
         at_home &= address::same_origin(&next, &target.url);
         url = next;
     }
+}
+
+pub(super) fn is_redirect(response: &Response<Body>) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+/// Where a redirect from `url` leads, which is none of those `seen` before.
+pub(super) fn next_hop(
+    response: &Response<Body>,
+    url: &Url,
+    seen: &mut Vec<Url>,
+) -> Result<Url, FetchError> {
+    let refused = |reason: String| FetchError::Redirect {
+        url: address::shown(url),
+        reason,
+    };
+    let location = headers::text(response.headers(), "location")
+        .ok_or_else(|| refused("it says not where to".to_owned()))?;
+    let next = address::join(url, location).map_err(refused)?;
+    seen.push(url.clone());
+    if seen.contains(&next) {
+        return Err(refused(
+            "it leads back to where it came from, in a circle".to_owned(),
+        ));
+    }
+    if seen.len() > MAX_HOPS {
+        return Err(refused(format!("there are more than {MAX_HOPS} in a row")));
+    }
+    Ok(next)
 }
 
 /// What an answer without the bytes means.

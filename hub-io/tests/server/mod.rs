@@ -1,5 +1,7 @@
 //! A server on the loopback interface that fails as it is told to.
 
+pub mod hub;
+
 use std::io::{BufRead, BufReader, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,6 +12,8 @@ use std::time::Duration;
 /// What arrived.
 #[derive(Debug, Clone)]
 pub struct Request {
+    /// `GET` or `HEAD`.
+    pub method: String,
     /// With its query.
     pub path: String,
     headers: Vec<(String, String)>,
@@ -130,7 +134,8 @@ impl Reply {
     }
 
     /// Whether the connection can be used again.
-    fn send(&self, stream: &mut TcpStream) -> std::io::Result<bool> {
+    fn send(&self, stream: &mut TcpStream, head: bool) -> std::io::Result<bool> {
+        let only_head = head;
         if let Some(raw) = &self.raw {
             stream.write_all(raw)?;
             thread::sleep(self.stall);
@@ -149,6 +154,9 @@ impl Reply {
             )
         };
         stream.write_all(head.as_bytes())?;
+        if only_head {
+            return Ok(true);
+        }
         let end = self.cut.unwrap_or(self.body.len()).min(self.body.len());
         let mut sent = 0;
         if !self.stall.is_zero() {
@@ -222,10 +230,11 @@ fn serve(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply, log: &Mutex
         .set_read_timeout(Some(Duration::from_secs(20)))
         .unwrap();
     let mut reader = BufReader::new(stream.try_clone().unwrap());
-    while let Some((path, headers)) = read_request(&mut reader) {
+    while let Some((method, path, headers)) = read_request(&mut reader) {
         let request = {
             let mut log = log.lock().unwrap();
             let request = Request {
+                method,
                 path,
                 headers,
                 number: log.len(),
@@ -233,25 +242,33 @@ fn serve(mut stream: TcpStream, handler: &dyn Fn(&Request) -> Reply, log: &Mutex
             log.push(request.clone());
             request
         };
-        if !handler(&request).send(&mut stream).unwrap_or(false) {
+        if !handler(&request)
+            .send(&mut stream, request.method == "HEAD")
+            .unwrap_or(false)
+        {
             break;
         }
     }
     let _ = stream.shutdown(Shutdown::Both);
 }
 
-fn read_request(reader: &mut BufReader<TcpStream>) -> Option<(String, Vec<(String, String)>)> {
+/// Method, path and headers.
+type Head = (String, String, Vec<(String, String)>);
+
+fn read_request(reader: &mut BufReader<TcpStream>) -> Option<Head> {
     let mut line = || {
         let mut line = String::new();
         let read = reader.read_line(&mut line).ok()?;
         (read > 0).then(|| line.trim_end().to_owned())
     };
-    let path = line()?.split(' ').nth(1)?.to_owned();
+    let start = line()?;
+    let mut words = start.split(' ').map(str::to_owned);
+    let (method, path) = (words.next()?, words.next()?);
     let mut headers = Vec::new();
     loop {
         let header = line()?;
         let Some((name, value)) = header.split_once(':') else {
-            return Some((path, headers));
+            return Some((method, path, headers));
         };
         headers.push((name.to_owned(), value.trim().to_owned()));
     }

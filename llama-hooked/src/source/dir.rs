@@ -1,7 +1,7 @@
 //! A model in a directory.
 
 use super::{ModelFiles, SourceError, index};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 pub(super) const CONFIG: &str = "config.json";
 pub(super) const TOKENIZER: &str = "tokenizer.json";
@@ -35,8 +35,12 @@ pub(super) fn resolve(dir: &Path) -> Result<ModelFiles, SourceError> {
     Ok(ModelFiles {
         config,
         weights,
-        tokenizer: find(TOKENIZER),
+        tokenizer: tokenizer(dir),
     })
+}
+
+pub(super) fn tokenizer(dir: &Path) -> Option<PathBuf> {
+    Some(dir.join(TOKENIZER)).filter(|path| path.is_file())
 }
 
 fn other_weights(dir: &Path) -> &'static str {

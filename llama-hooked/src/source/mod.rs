@@ -1,12 +1,11 @@
 //! Where a model's files are.
 
 mod dir;
-mod download;
 mod error;
 mod hub;
 mod index;
+mod names;
 mod options;
-mod snapshot;
 
 pub use error::SourceError;
 pub use hub::Download;
@@ -54,7 +53,7 @@ impl ModelSource {
             return Err(SourceError::NotADirectory(path.to_owned()));
         }
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
-        snapshot::check_names(repo, revision).map_err(|reason| SourceError::NeitherDirNorRepo {
+        names::check(repo, revision).map_err(|reason| SourceError::NeitherDirNorRepo {
             text: text.to_owned(),
             reason,
         })?;
@@ -88,6 +87,23 @@ impl ModelSource {
         match self {
             Self::Dir(dir) => dir::resolve(dir),
             Self::Hub { repo, revision } => hub::resolve(repo, revision, options, observer),
+        }
+    }
+
+    /// Finds the tokenizer alone, if the model has one: of a model on the Hub no weights are downloaded.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve).
+    pub fn resolve_tokenizer(
+        &self,
+        options: &HubOptions,
+        observer: &mut dyn FnMut(Download<'_>),
+    ) -> Result<Option<PathBuf>, SourceError> {
+        match self {
+            Self::Dir(dir) => Ok(dir::tokenizer(dir)),
+            Self::Hub { repo, revision } => {
+                hub::resolve_tokenizer(repo, revision, options, observer)
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! How to reach the Hub, from the variables that `huggingface_hub` reads.
 
 use super::SourceError;
+use hub_io::Cache;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -32,43 +33,13 @@ impl HubOptions {
     /// # Errors
     /// If there is no directory to keep files in.
     pub fn from_env() -> Result<Self, SourceError> {
-        Self::from_vars(
-            |name| std::env::var(name).ok().filter(|value| !value.is_empty()),
-            std::env::home_dir(),
-        )
-    }
-
-    fn from_vars(
-        var: impl Fn(&str) -> Option<String>,
-        home_dir: Option<PathBuf>,
-    ) -> Result<Self, SourceError> {
-        let home = var("HF_HOME").map(PathBuf::from).or_else(|| {
-            let caches = var("XDG_CACHE_HOME")
-                .map(PathBuf::from)
-                .or_else(|| Some(home_dir?.join(".cache")));
-            Some(caches?.join("huggingface"))
-        });
-        let cache = var("HF_HUB_CACHE")
-            .map(PathBuf::from)
-            .or_else(|| Some(home.as_ref()?.join("hub")));
-        let token_path = var("HF_TOKEN_PATH")
-            .map(PathBuf::from)
-            .or_else(|| Some(home?.join("token")));
-        let token = var("HF_TOKEN").or_else(|| std::fs::read_to_string(token_path?).ok());
-        let offline = var("HF_HUB_OFFLINE").is_some_and(|value| {
-            matches!(
-                value.to_ascii_lowercase().as_str(),
-                "1" | "true" | "yes" | "on"
-            )
-        });
-        let endpoint = var("HF_ENDPOINT").unwrap_or_else(|| "https://huggingface.co".to_owned());
+        let hub = hub_io::HubOptions::from_env();
+        let cache = Cache::from_env().ok_or(SourceError::NoCache)?;
         Ok(Self {
-            endpoint: endpoint.trim_end_matches('/').to_owned(),
-            cache: cache.ok_or(SourceError::NoCache)?,
-            token: token
-                .map(|token| token.trim().to_owned())
-                .filter(|token| !token.is_empty()),
-            offline,
+            endpoint: hub.endpoint.trim_end_matches('/').to_owned(),
+            cache: cache.root().to_owned(),
+            token: hub.token,
+            offline: hub.offline,
         })
     }
 }
@@ -88,66 +59,15 @@ impl fmt::Debug for HubOptions {
 #[cfg(test)]
 mod tests {
     use super::HubOptions;
-    use std::path::{Path, PathBuf};
 
-    fn options(vars: &[(&str, &str)]) -> HubOptions {
-        let var = |name: &str| {
-            vars.iter()
-                .find(|(key, _)| *key == name)
-                .map(|(_, value)| (*value).to_owned())
+    #[test]
+    fn the_token_is_never_shown() {
+        let options = HubOptions {
+            endpoint: "https://huggingface.co".to_owned(),
+            cache: "/c".into(),
+            token: Some("secret".to_owned()),
+            offline: false,
         };
-        HubOptions::from_vars(var, Some(PathBuf::from("/home/ada"))).unwrap()
-    }
-
-    #[test]
-    fn defaults_are_those_of_huggingface_hub() {
-        let found = options(&[]);
-        assert_eq!(found.endpoint, "https://huggingface.co");
-        assert_eq!(found.cache, Path::new("/home/ada/.cache/huggingface/hub"));
-        assert_eq!((found.token, found.offline), (None, false));
-    }
-
-    #[test]
-    fn the_more_specific_variable_wins() {
-        assert_eq!(
-            options(&[("XDG_CACHE_HOME", "/x")]).cache,
-            Path::new("/x/huggingface/hub")
-        );
-        assert_eq!(
-            options(&[("XDG_CACHE_HOME", "/x"), ("HF_HOME", "/h")]).cache,
-            Path::new("/h/hub")
-        );
-        assert_eq!(
-            options(&[("HF_HOME", "/h"), ("HF_HUB_CACHE", "/c")]).cache,
-            Path::new("/c")
-        );
-        assert_eq!(
-            options(&[("HF_ENDPOINT", "http://mirror/")]).endpoint,
-            "http://mirror"
-        );
-        assert!(options(&[("HF_HUB_OFFLINE", "ON")]).offline);
-        assert!(!options(&[("HF_HUB_OFFLINE", "0")]).offline);
-    }
-
-    #[test]
-    fn the_token_comes_from_the_variable_or_the_file_and_is_never_shown() {
-        let home = tempfile::tempdir().unwrap();
-        std::fs::write(home.path().join("token"), "from-file\n").unwrap();
-        let home = home.path().to_str().unwrap();
-        assert_eq!(options(&[("HF_HOME", home)]).token.unwrap(), "from-file");
-        let found = options(&[("HF_HOME", home), ("HF_TOKEN", "secret")]);
-        assert_eq!(found.token.as_deref(), Some("secret"));
-        assert!(!format!("{found:?}").contains("secret"));
-    }
-
-    #[test]
-    fn without_a_home_there_is_no_cache() {
-        let message = HubOptions::from_vars(|_| None, None)
-            .unwrap_err()
-            .to_string();
-        assert_eq!(
-            message,
-            "there is no home directory to keep downloads in; set HF_HOME or HF_HUB_CACHE"
-        );
+        assert!(!format!("{options:?}").contains("secret"));
     }
 }

@@ -119,7 +119,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     {
         bail!("--positions {text:?} selects nothing of rows of {context} tokens");
     }
-    let found = inputs::find_model(Some(&args.model), None)?;
+    let found = inputs::find_model(Some(&args.model), None, global.quiet)?;
     targets.spare(found.paths())?;
     let config = found.config()?;
     for point in &points {

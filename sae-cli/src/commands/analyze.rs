@@ -36,7 +36,7 @@ use std::time::Instant;
 Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
 SAE's full forward pass replaces the activation. The folder gets report.json and report.html.")]
 pub(crate) struct Args {
-    /// The SAE's run; the bundled demo if left out
+    /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; the bundled demo if left out
     run: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -94,7 +94,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = Targets::new(global, own.into_iter().chain(on_bad_row.file()))?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
-    let job = Job::new(args, demo.as_ref())?;
+    let job = Job::new(args, demo.as_ref(), global.quiet)?;
     let Some(report) = measure(&job, args, global, &on, &targets)? else {
         return Ok(());
     };
@@ -163,7 +163,7 @@ struct Job {
 }
 
 impl Job {
-    fn new(args: &Args, demo: Option<&Demo>) -> Result<Self> {
+    fn new(args: &Args, demo: Option<&Demo>, quiet: bool) -> Result<Self> {
         let path = match (&args.run, demo) {
             (Some(path), _) => path.clone(),
             (None, Some(demo)) => demo.run(),
@@ -175,7 +175,7 @@ impl Job {
             None => (PROMPT.0.to_owned(), PROMPT.1.to_owned()),
         });
         Ok(Self {
-            run: args.place.open(&path)?,
+            run: args.place.open(&path, quiet)?,
             model: args.place.model.clone().or_else(|| Some(demo?.model())),
             dataset: args.dataset.clone().or_else(|| Some(demo?.dataset())),
             prompt,
@@ -198,7 +198,7 @@ fn measure(
     let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
     let context_size = inputs::context_size(args.context_size, metadata)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
-    let found = inputs::find_model(job.model.as_deref(), Some(metadata))?;
+    let found = inputs::find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
     targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;

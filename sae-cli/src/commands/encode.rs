@@ -1,5 +1,6 @@
 //! `sae encode`
 
+use crate::afar::{Part, open_run};
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
@@ -10,7 +11,7 @@ use crate::tensor_file::TensorFile;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Tensor, TensorData};
 use memmap2::Mmap;
-use sae_core::{Architecture, ReshapeActivations, RunDir, SaeConfig};
+use sae_core::{Architecture, ReshapeActivations, SaeConfig};
 use safetensors::tensor::{Dtype, SafeTensors};
 use serde_json::json;
 use std::fs::File;
@@ -25,8 +26,8 @@ use std::path::PathBuf;
 The output holds feature_acts [.., d_sae] (dense), decoded = decode(encode(x)) and forward = the full forward pass, with a \
 transcoder's skip connection and a temporal SAE's prediction; all but the last axis are those of the input.")]
 pub(crate) struct Args {
-    /// The SAE's run
-    #[arg(long, value_name = "DIR")]
+    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
+    #[arg(long, value_name = "DIR|ID")]
     sae: PathBuf,
     /// Activations: [.., d_in], or [.., heads, d_head] for an SAE on hook_z
     #[arg(long, value_name = "FILE.safetensors")]
@@ -44,7 +45,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = Targets::new(global, [("--out", args.out.as_path())])?;
     targets.spare([&args.input])?;
     let on = Chosen::new(global)?;
-    let run = RunDir::open(&args.sae)?;
+    let run = open_run(&args.sae, Part::All, global.quiet)?;
     targets.spare(inputs::run_files(&run))?;
     let (path, cfg) = (args.input.display(), &run.cfg);
     // Asked before it is opened: opening a pipe waits for somebody who writes into it.

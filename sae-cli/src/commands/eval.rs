@@ -38,8 +38,8 @@ use std::time::Instant;
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]
 pub(crate) struct Args {
-    /// The SAE's run
-    #[arg(long, value_name = "DIR")]
+    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
+    #[arg(long, value_name = "DIR|ID")]
     sae: PathBuf,
     #[command(flatten)]
     place: Place,
@@ -90,12 +90,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let targets = targets(args, csv_to_stdout, global)?;
     let on = Chosen::new(global)?;
-    let run = args.place.open(&args.sae)?;
+    let place = &args.place;
+    let run = place.open(&args.sae, global.quiet)?;
     let budget = match inputs::budget(args.sequences, args.max_tokens) {
         Budget::Everything if args.dataset.is_some() => Budget::Sequences(128),
         budget => budget,
     };
-    let found = inputs::find_model(args.place.model.as_deref(), Some(&run.cfg.metadata))?;
+    let found = place.find_model(Some(&run.cfg.metadata), global.quiet)?;
     targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
     let mut resumption = Resumption::open(args.resume.as_deref(), args.checkpoint_every)?;
     let opened = rows(args, &run, &found, budget, &resumption, global, &targets);

@@ -1,5 +1,6 @@
 //! `sae info`
 
+use crate::afar::{Part, open_run};
 use crate::cli::Global;
 use crate::inputs::{describe_run, run_files};
 use crate::targets::Targets;
@@ -10,15 +11,15 @@ use std::path::PathBuf;
 /// Show what a training run left behind: configuration and recorded sparsity, no weights loaded
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  sae info runs/20251213_174540_llama3_8b\n  sae info RUN/final_sae --json"
+    after_help = "Examples:\n  sae info runs/20251213_174540_llama3_8b\n  sae info RUN/final_sae --json\n  sae info organisation/saes:layers.15"
 )]
 pub(crate) struct Args {
-    /// The run's folder, or its final_sae
+    /// The run's folder, its final_sae, or on the Hub organisation/name[@revision][:folder]
     run: PathBuf,
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let run = RunDir::open(&args.run)?;
+    let run = open_run(&args.run, Part::Description, global.quiet)?;
     Targets::new(global, None)?.spare(run_files(&run))?;
     global.output().emit(&summary(&run), &describe_run(&run))
 }

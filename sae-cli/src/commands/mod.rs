@@ -15,12 +15,14 @@ pub(crate) mod tokenize;
 
 use crate::UsageError;
 use crate::adapters::SplitLlama;
+use crate::afar::{self, Part};
 use crate::cli::{Cli, Command, Global};
+use crate::inputs::{self, FoundModel};
 use crate::output::{self, Output};
 use anyhow::{Context, Result, bail};
 use clap::Args;
 use llama_hooked::{HookPoint, Llama};
-use sae_core::RunDir;
+use sae_core::{RunDir, SaeMetadata};
 use std::num::NonZeroUsize;
 use std::path::Path;
 
@@ -79,13 +81,13 @@ impl Place {
     /// Opens a run and puts what was given in place of what its configuration says.
     ///
     /// The names of the hooks are checked here, before anything large is loaded.
-    pub(crate) fn open(&self, path: &Path) -> Result<RunDir> {
-        let mut run = RunDir::open(path)?;
+    pub(crate) fn open(&self, path: &Path, quiet: bool) -> Result<RunDir> {
+        if let Some(Err(error)) = self.hook.as_deref().map(str::parse::<HookPoint>) {
+            bail!("--hook: {error}");
+        }
+        let mut run = afar::open_run(path, Part::All, quiet)?;
         let cfg = run.dir.join("cfg.json");
         if let Some(hook) = &self.hook {
-            if let Err(error) = hook.parse::<HookPoint>() {
-                bail!("--hook: {error}");
-            }
             run.cfg.metadata.hook_name = Some(hook.clone());
         }
         let metadata = &run.cfg.metadata;
@@ -105,6 +107,15 @@ impl Place {
             }
         }
         Ok(run)
+    }
+
+    /// Finds the model that was given, or that the SAE's configuration names.
+    pub(crate) fn find_model(
+        &self,
+        metadata: Option<&SaeMetadata>,
+        quiet: bool,
+    ) -> Result<FoundModel> {
+        inputs::find_model(self.model.as_deref(), metadata, quiet)
     }
 }
 

@@ -30,8 +30,8 @@ pub(crate) struct Args {
     /// What should come next
     #[arg(long, value_name = "STR", allow_hyphen_values = true)]
     answer: String,
-    /// The SAE's run
-    #[arg(long, value_name = "DIR")]
+    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
+    #[arg(long, value_name = "DIR|ID")]
     sae: Option<PathBuf>,
     #[command(flatten)]
     place: Place,
@@ -47,10 +47,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let run = args
         .sae
         .as_deref()
-        .map(|path| args.place.open(path))
+        .map(|path| args.place.open(path, global.quiet))
         .transpose()?;
     let metadata = run.as_ref().map(|run| &run.cfg.metadata);
-    let found = inputs::find_model(args.place.model.as_deref(), metadata)?;
+    let found = args.place.find_model(metadata, global.quiet)?;
     let targets = Targets::new(global, None)?;
     targets.spare(run.iter().flat_map(inputs::run_files).chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;

@@ -68,7 +68,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let on_bad_row = args.text.on_bad_row();
     let own = std::iter::once(("--out", args.out.as_path())).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
-    let (_, tokenizer) = inputs::tokenizer(&args.tokenizer)?;
+    let (_, tokenizer) = inputs::tokenizer(&args.tokenizer, global.quiet)?;
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
         dataset: args.dataset.clone(),
