@@ -5,6 +5,7 @@
 
 pub(crate) mod activations;
 pub(crate) mod analyze;
+pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod eval;
@@ -51,6 +52,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Eval(args) => eval::run(&args, &global),
         Command::Prompt(args) => prompt::run(&args, &global),
         Command::Analyze(args) => analyze::run(&args, &global),
+        Command::Dashboard(args) => dashboard::run(&args, &global),
     }
 }
 

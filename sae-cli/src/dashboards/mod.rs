@@ -1,5 +1,8 @@
 //! What `sae dashboard` and `sae serve` share: the activation log, the features built from it, and where they go.
 
+pub(crate) mod build;
 pub(crate) mod choice;
 pub(crate) mod logging;
+pub(crate) mod rows;
 pub(crate) mod tokens;
+pub(crate) mod weights;
