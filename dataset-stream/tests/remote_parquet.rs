@@ -130,7 +130,7 @@ fn what_cannot_be_read_from_afar_is_told() {
     });
     let source = TextSource::open(&server.url("/a.parquet"), &SourceOptions::default());
     let error = match source {
-        Ok(source) => source.filter_map(Result::err).next().unwrap().to_string(),
+        Ok(mut source) => source.find_map(Result::err).unwrap().to_string(),
         Err(error) => error.to_string(),
     };
     assert!(error.contains("changed on the server"), "{error}");

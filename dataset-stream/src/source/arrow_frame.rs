@@ -13,6 +13,8 @@ use super::spec::DataFile;
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// Before the length of a message, since Arrow 0.15.
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// Of what follows the messages, at a time.
+const CHUNK: usize = 64 << 10;
 /// The largest boundary that a message is put on.
 const MOST_PADDING: u64 = 128;
 /// A schema of a hundred thousand columns has less.
@@ -67,7 +69,7 @@ impl Frames {
             if is_file {
                 let rest = self.word(what)?;
                 if rest[..2] != MAGIC[4..] {
-                    return Err(self.foreign(&word));
+                    return Err(self.foreign(word));
                 }
                 // Zeros fill it up to where the writer likes its first message to begin.
                 word = self.word(what)?;
@@ -75,7 +77,7 @@ impl Frames {
                     word = self.word(what)?;
                 }
             } else if word != CONTINUATION {
-                return Err(self.foreign(&word));
+                return Err(self.foreign(word));
             }
         }
         if word == CONTINUATION {
@@ -142,7 +144,6 @@ impl Frames {
         if self.is_file != Some(true) {
             return Ok(());
         }
-        const CHUNK: usize = 64 << 10;
         let mut tail = Vec::new();
         loop {
             let mut chunk = Vec::new();
@@ -163,7 +164,7 @@ impl Frames {
         Ok(())
     }
 
-    fn foreign(&self, head: &[u8; 4]) -> ReadError {
+    fn foreign(&self, head: [u8; 4]) -> ReadError {
         ReadError::Corrupt {
             file: self.file.name.to_string(),
             format: "Arrow",
