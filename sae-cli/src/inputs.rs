@@ -284,8 +284,8 @@ pub(crate) enum Rows {
 }
 
 impl Rows {
-    /// The first rows of a table, as many as the budget allows.
-    pub(crate) fn table(path: &Path, budget: Budget) -> Result<Self> {
+    /// The first rows of a table, as many as the budget allows, and the ids in each.
+    pub(crate) fn table(path: &Path, budget: Budget) -> Result<(Self, usize)> {
         let table = TokenTable::open(path)?;
         let most = match budget {
             Budget::Everything => u64::MAX,
@@ -299,7 +299,8 @@ impl Rows {
             path.display(),
             table.len()
         );
-        Ok(Self::Table(table, 0..rows))
+        let context_size = table.context_size();
+        Ok((Self::Table(table, 0..rows), context_size))
     }
 
     /// How many there will be, where that is known.

@@ -213,11 +213,7 @@ fn rows(
     targets: &Targets,
 ) -> Result<(Rows, usize, Log)> {
     if let Some(path) = &args.tokens {
-        let rows = Rows::table(path, budget)?;
-        let context_size = match &rows {
-            Rows::Table(table, _) => table.context_size(),
-            Rows::Stream(_) => unreachable!("a table was opened"),
-        };
+        let (rows, context_size) = Rows::table(path, budget)?;
         return Ok((rows, context_size, Log::default()));
     }
     let metadata = &run.cfg.metadata;
