@@ -147,6 +147,8 @@ fn killed_again_and_again_it_writes_the_same_pages() {
 fn what_does_not_go_together_is_refused() {
     let scratch = scratch();
     let tokens = format!("{CALL} --tokens t.st");
+    fs::create_dir(scratch.path("full")).unwrap();
+    scratch.write("full/of", "something");
     for (code, line, said) in [
         (2, CALL.to_owned(), vec!["--dataset"]),
         (2, tokens.clone(), vec!["--out"]),
@@ -171,7 +173,8 @@ fn what_does_not_go_together_is_refused() {
             format!("{tokens} --features 99999999, --out o"),
             vec!["no feature 99999999"],
         ),
-        (1, format!("{tokens} --out ."), vec!["is there already"]),
+        (2, format!("{tokens} --out ."), vec!["choose another name"]),
+        (1, format!("{tokens} --out full"), vec!["is there already"]),
         (
             1,
             format!("{tokens} --merge nowhere --out o"),

@@ -3,10 +3,11 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::cli::Global;
+use crate::clock::Clock;
 use crate::dashboards::build::{Collected, Sink};
 use crate::dashboards::choice::Choice;
 use crate::dashboards::logging::Logging;
-use crate::dashboards::rows::{tokenised, within};
+use crate::dashboards::rows::{WorkFolder, tokenised, within};
 use crate::dashboards::tokens::Spelling;
 use crate::dashboards::weights::Weights;
 use crate::device::Chosen;
@@ -16,15 +17,15 @@ use crate::plan::{Bytes, MemoryArgs, Work};
 use crate::targets::Targets;
 use crate::text_args::TextArgs;
 use crate::token_origin::warn_of_another_tokenizer;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions, TokenTable};
 use sae_core::RunDir;
 use sae_dashboard::page::{PageForm, PageWriter};
 use sae_dashboard::{ActivationLog, Feature, Settings, Source, Summary};
+use sae_metrics::Masking;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
 
 /// Pages that show what each feature responds to, from one pass over the text
 #[derive(Debug, clap::Args)]
@@ -111,20 +112,10 @@ pub(crate) struct Args {
     out: Option<PathBuf>,
 }
 
-/// Contexts between two checkpoints of the log.
-const CHECKPOINT_EVERY: u64 = 1024;
 /// Rows of text, if nobody says: half a million tokens at a context size of 256.
 const SEQUENCES: u64 = 2048;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    if args.tokens.is_some() {
-        args.text.none_but_shard()?;
-    } else if args.text.shard.is_some() {
-        bail!(UsageError(
-            "--shard: give the rows by --tokens, so that all workers speak of the same ones"
-                .to_owned()
-        ));
-    }
     let targets = targets(args, global)?;
     let on = Chosen::new(global)?;
     let run = args.place.open(&args.sae, global.quiet)?;
@@ -135,84 +126,60 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     )?;
     targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
-    let scratch = match &args.work {
-        Some(dir) => {
-            std::fs::create_dir_all(dir).with_context(|| format!("--work {}", dir.display()))?;
-            None
-        }
-        None => Some(tempfile::tempdir().context("no folder for temporary files")?),
-    };
-    let work_dir = args.work.as_deref();
-    let work_dir = work_dir.or(scratch.as_ref().map(tempfile::TempDir::path));
-    let work_dir = work_dir.expect("one of the two is there");
+    let work = WorkFolder::new(args.work.as_deref())?;
 
-    let start = Instant::now();
-    let table = match &args.tokens {
-        Some(path) => TokenTable::open(path)?,
-        None => {
-            let input = text(args, &run, global)?;
-            tokenised(&input, &tokenizer, work_dir, &targets, global.quiet)?
-        }
+    let mut clock = Clock::new();
+    let table = if let Some(path) = &args.tokens {
+        TokenTable::open(path)?
+    } else {
+        let input = text(args, &run, global)?;
+        tokenised(&input, &tokenizer, work.path(), &targets, global.quiet)?
     };
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let n_rows = within(budget, &table)?;
-    let context_size = table.context_size();
-    let tokenize_s = start.elapsed().as_secs_f64();
+    let tokenize_s = clock.lap();
 
-    let work = Work {
+    let planned = Work {
         rows: Some(n_rows as u64),
         batch_size: args.batch_size.map(|n| n as usize),
-        ..Work::new(&found.config()?, &on, context_size)
+        ..Work::new(&found.config()?, &on, table.context_size())
     };
-    let Some(plan) = work.with_sae(&run)?.settle(&args.memory, &on, global)? else {
+    let Some(plan) = planned.with_sae(&run)?.settle(&args.memory, &on, global)? else {
         return Ok(());
     };
     let model = found.load(&on, plan.placement)?;
-    inputs::warn_if_too_long(context_size, &model);
+    inputs::warn_if_too_long(table.context_size(), &model);
     warn_of_another_tokenizer(args.tokens.as_deref(), &found, &model);
     let split = split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&run, &on)?;
     let masking = args.masking.masking(&found, model.config())?;
-    let load_s = start.elapsed().as_secs_f64() - tokenize_s;
+    let load_s = clock.lap();
 
-    let logs = if args.merge.is_empty() {
-        let log = work_dir.join("log");
-        let logging = Logging {
-            split: &split,
-            sae: &sae,
-            table: &table,
-            masking: &masking,
-            batch_size: plan.batch_size,
-            shard: args.text.shard,
-            n_rows,
-            checkpoint_every: CHECKPOINT_EVERY,
-        };
+    let logging = Logging {
+        split: &split,
+        sae: &sae,
+        table: &table,
+        masking: &masking,
+        batch_size: plan.batch_size,
+        shard: args.text.shard,
+        n_rows,
+    };
+    let log = if args.merge.is_empty() {
         let made_from = json!({
             "sae_cfg": serde_json::from_str::<Value>(&run.cfg.to_json())?,
             "model": found.describe(&model, &on),
             "convention": masking.to_string(),
             "rows": n_rows,
         });
-        logging.run(&log, made_from, global.quiet)?;
-        vec![log]
+        logging.run(&work.log(), made_from, global.quiet)?;
+        ActivationLog::open(&[work.log()])?
     } else {
-        args.merge.iter().map(|dir| dir.join("log")).collect()
+        let logs: Vec<_> = args.merge.iter().map(|dir| dir.join("log")).collect();
+        ActivationLog::open(&logs)?
     };
-    let log = ActivationLog::open(&logs)?;
-    let encode_s = start.elapsed().as_secs_f64() - tokenize_s - load_s;
+    let encode_s = clock.lap();
     let Some(out) = args.out.as_deref().filter(|_| !args.log_only) else {
-        let result = json!({
-            "n_contexts": log.n_contexts(),
-            "n_activations": log.n_entries(),
-            "work": work_dir,
-        });
-        let text = format!(
-            "{} contexts, {} activations in {}\n",
-            log.n_contexts(),
-            log.n_entries(),
-            work_dir.display()
-        );
-        return global.output().emit(&text, &result);
+        return logged(&log, work.path(), global);
     };
 
     let summary = Summary::of(&log)?;
@@ -224,31 +191,20 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         summary: &summary,
         features: &features,
     };
-    let source = source(args, &run, &found, context_size, &masking.to_string());
+    let source = source(args, &run, &found, table.context_size(), &masking);
     let overview = collected.overview(source, &weights);
-    let settings = Settings {
-        before: args.before,
-        after: args.after,
-        seed: args.seed,
-        memory: args.gather.0,
-        ..Settings::default()
-    };
     let spelling = Spelling(&tokenizer);
-    let form = form(out);
-    let writer = PageWriter::create(out, form, &overview, &spelling)?;
-    let mut sinks: Vec<Box<dyn Sink>> = vec![Box::new(Page(writer))];
-    collected.run(&settings, weights, &mut sinks, global.quiet)?;
-    for sink in sinks {
-        sink.finish()?;
-    }
-    let collect_s = start.elapsed().as_secs_f64() - tokenize_s - load_s - encode_s;
+    let writer = PageWriter::create(out, form(out), &overview, &spelling)?;
+    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Page(writer))];
+    collected.run(&settings(args), weights, sinks, global.quiet)?;
+    let collect_s = clock.lap();
 
-    let dead = summary.n_fired.iter().filter(|&&n| n == 0).count();
+    let n_dead = summary.n_fired.iter().filter(|&&n| n == 0).count();
     let result = json!({
         "sae": args.sae,
         "model": found.describe(&model, &on),
         "n_features": features.len(),
-        "n_dead": dead,
+        "n_dead": n_dead,
         "n_contexts": log.n_contexts(),
         "n_tokens": summary.n_tokens,
         "n_activations": log.n_entries(),
@@ -257,17 +213,42 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "timings": { "tokenize_s": tokenize_s, "load_s": load_s, "encode_s": encode_s, "collect_s": collect_s },
         "out": out,
     });
-    let opened = match form {
-        PageForm::File => out.to_owned(),
-        PageForm::Folder => out.join("index.html"),
-    };
     let text = format!(
-        "{} features from {} tokens ({dead} of {} never fire)\nopen {}\n",
+        "{} features from {} tokens ({n_dead} of {} never fire)\nopen {}\n",
         features.len(),
         summary.n_tokens,
         summary.n_fired.len(),
-        opened.display()
+        to_open(out).display()
     );
+    global.output().emit(&text, &result)
+}
+
+/// What a browser is to be given.
+fn to_open(out: &Path) -> PathBuf {
+    match form(out) {
+        PageForm::File => out.to_owned(),
+        PageForm::Folder => out.join("index.html"),
+    }
+}
+
+fn settings(args: &Args) -> Settings {
+    Settings {
+        before: args.before,
+        after: args.after,
+        seed: args.seed,
+        memory: args.gather.0,
+        ..Settings::default()
+    }
+}
+
+/// Says what `--log-only` has made.
+fn logged(log: &ActivationLog, work: &Path, global: &Global) -> Result<()> {
+    let (n_contexts, n_activations) = (log.n_contexts(), log.n_entries());
+    let text = format!(
+        "{n_contexts} contexts, {n_activations} activations in {}\n",
+        work.display()
+    );
+    let result = json!({ "n_contexts": n_contexts, "n_activations": n_activations, "work": work });
     global.output().emit(&text, &result)
 }
 
@@ -284,8 +265,16 @@ impl Sink for Page<'_> {
     }
 }
 
-/// What is written, which must not be among what is read.
+/// What is written, which must not be among what is read; and what options contradict each other.
 fn targets(args: &Args, global: &Global) -> Result<Targets> {
+    if args.tokens.is_some() {
+        args.text.none_but_shard()?;
+    } else if args.text.shard.is_some() {
+        bail!(UsageError(
+            "--shard: give the rows by --tokens, so that all workers speak of the same ones"
+                .to_owned()
+        ));
+    }
     let on_bad_row = args.text.on_bad_row();
     let out = args.out.as_deref().map(|path| ("--out", path));
     let work = args.work.as_deref().map(|path| ("--work", path));
@@ -346,7 +335,7 @@ fn source(
     run: &RunDir,
     found: &FoundModel,
     context_size: usize,
-    convention: &str,
+    masking: &Masking,
 ) -> Source {
     let metadata = &run.cfg.metadata;
     let tokens = args
@@ -360,6 +349,6 @@ fn source(
         hook_name: metadata.hook_name.clone().unwrap_or_default(),
         dataset: args.dataset.clone().or(tokens).unwrap_or_default(),
         context_size: context_size as u32,
-        convention: convention.to_owned(),
+        convention: masking.to_string(),
     }
 }

@@ -62,12 +62,12 @@ impl Collected<'_> {
         }
     }
 
-    /// Hands every feature that is shown to all of the sinks.
+    /// Hands every feature that is shown to all of the sinks, which then finish.
     pub(crate) fn run(
         &self,
         settings: &Settings,
         mut weights: Weights,
-        sinks: &mut [Box<dyn Sink + '_>],
+        mut sinks: Vec<Box<dyn Sink + '_>>,
         quiet: bool,
     ) -> Result<()> {
         let bar = bar(quiet, self.features.len());
@@ -86,13 +86,16 @@ impl Collected<'_> {
             |part| {
                 let feature = weights.join(place, part);
                 place += 1;
-                for sink in &mut *sinks {
+                for sink in &mut sinks {
                     sink.push(&feature)?;
                 }
                 Ok(())
             },
         )?;
         bar.finish_and_clear();
+        for sink in sinks {
+            sink.finish()?;
+        }
         Ok(())
     }
 }

@@ -3,9 +3,44 @@
 use crate::inputs::TextInput;
 use crate::progress::Bar;
 use crate::targets::Targets;
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use dataset_stream::{Budget, TokenTable, TokenTableWriter, Tokenizer};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Where tokens and activations are kept: a folder that stays, or one that goes with the work.
+pub(crate) struct WorkFolder {
+    path: PathBuf,
+    _scratch: Option<TempDir>,
+}
+
+impl WorkFolder {
+    /// The folder that was given, or a temporary one.
+    pub(crate) fn new(given: Option<&Path>) -> Result<Self> {
+        let Some(path) = given else {
+            let scratch = tempfile::tempdir().context("there is no folder for temporary files")?;
+            return Ok(Self {
+                path: scratch.path().to_owned(),
+                _scratch: Some(scratch),
+            });
+        };
+        let path = path.to_owned();
+        std::fs::create_dir_all(&path).with_context(|| format!("--work {}", path.display()))?;
+        Ok(Self {
+            path,
+            _scratch: None,
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the activation log is.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+}
 
 /// Tokenises text into the work folder, unless an earlier run has.
 pub(crate) fn tokenised(
