@@ -32,7 +32,8 @@ snapshots!(
     encode,
     eval,
     prompt,
-    analyze
+    analyze,
+    dashboard
 );
 
 #[test]
@@ -51,6 +52,7 @@ fn every_verb_has_examples_and_a_short_form() {
         "eval",
         "prompt",
         "analyze",
+        "dashboard",
     ] {
         let long = help(&format!("{verb} --help"));
         assert!(long.contains("\nExamples:\n  sae "), "{verb}");
