@@ -3,6 +3,7 @@
 pub(crate) mod build;
 pub(crate) mod choice;
 pub(crate) mod logging;
+pub(crate) mod prepare;
 pub(crate) mod rows;
 pub(crate) mod tokens;
 pub(crate) mod weights;
