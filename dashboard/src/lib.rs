@@ -13,6 +13,7 @@ pub mod weights;
 
 pub use collect::{
     CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, Summary, collect,
+    shares_below,
 };
 pub use feature::{
     Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,

@@ -80,6 +80,7 @@ pub(crate) enum Command {
     Prompt(commands::prompt::Args),
     Analyze(commands::analyze::Args),
     Dashboard(Box<commands::dashboard::Args>),
+    Serve(Box<commands::serve::Args>),
 }
 
 #[cfg(test)]

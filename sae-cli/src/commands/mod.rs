@@ -11,6 +11,7 @@ pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod info;
 pub(crate) mod prompt;
+pub(crate) mod serve;
 mod token_output;
 pub(crate) mod tokenize;
 
@@ -53,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Prompt(args) => prompt::run(&args, &global),
         Command::Analyze(args) => analyze::run(&args, &global),
         Command::Dashboard(args) => dashboard::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
     }
 }
 

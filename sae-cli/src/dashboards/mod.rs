@@ -2,7 +2,9 @@
 
 pub(crate) mod build;
 pub(crate) mod choice;
+pub(crate) mod live;
 pub(crate) mod logging;
+pub(crate) mod own_text;
 pub(crate) mod prepare;
 pub(crate) mod rows;
 pub(crate) mod tokens;

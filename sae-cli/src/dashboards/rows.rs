@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Where tokens and activations are kept: a folder that stays, or one that goes with the work.
 pub(crate) struct WorkFolder {
     path: PathBuf,
-    _scratch: Option<TempDir>,
+    scratch: Option<TempDir>,
 }
 
 impl WorkFolder {
@@ -21,15 +21,20 @@ impl WorkFolder {
             let scratch = tempfile::tempdir().context("there is no folder for temporary files")?;
             return Ok(Self {
                 path: scratch.path().to_owned(),
-                _scratch: Some(scratch),
+                scratch: Some(scratch),
             });
         };
         let path = path.to_owned();
         std::fs::create_dir_all(&path).with_context(|| format!("--work {}", path.display()))?;
         Ok(Self {
             path,
-            _scratch: None,
+            scratch: None,
         })
+    }
+
+    /// What removes the folder when it is dropped, if it is temporary: for who keeps this for ever.
+    pub(crate) fn take_scratch(&mut self) -> Option<TempDir> {
+        self.scratch.take()
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -47,6 +47,19 @@ impl Weights {
         features: &[u32],
         raw_lens: bool,
     ) -> Self {
+        let norms = decoder_norms(&sae.w_dec());
+        Self::with_norms(model, split, sae, features, raw_lens, norms)
+    }
+
+    /// As [`of`](Self::of), for who has the norms already.
+    pub(crate) fn with_norms(
+        model: &Llama,
+        split: &SplitLlama<'_>,
+        sae: &Sae,
+        features: &[u32],
+        raw_lens: bool,
+        norms: Vec<f32>,
+    ) -> Self {
         let w_dec = sae.w_dec();
         let gamma = (!raw_lens).then(|| model.ln_final_weight());
         let mut lenses = Vec::with_capacity(features.len());
@@ -63,10 +76,10 @@ impl Weights {
             }
         }
         Self {
-            norms: decoder_norms(&w_dec),
             lenses,
-            neighbours: decoder_neighbours(&w_dec, features, N_NEIGHBOURS),
+            neighbours: decoder_neighbours(&w_dec, &norms, features, N_NEIGHBOURS),
             alignment: alignment(&w_dec, features, N_NEURONS),
+            norms,
         }
     }
 
