@@ -28,7 +28,7 @@ impl Default for ServeOptions {
         Self {
             max_text_bytes: 64 << 10,
             queue: 16,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             client_timeout: Duration::from_secs(15),
             grace: Duration::from_secs(10),
             max_connections: 256,
