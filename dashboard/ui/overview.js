@@ -1,8 +1,8 @@
 // @ts-check
 // The SAE as a whole.
 
-/** @param {Overview} overview @param {HTMLElement | null} promptPanel */
-function overviewView(overview, promptPanel) {
+/** @param {Overview} overview @param {HTMLElement[]} panels what a model can be asked */
+function overviewView(overview, panels) {
   const { source, density } = overview;
   const alive = [...density].filter((d) => d > 0).sort((a, b) => a - b);
   const { dead, dense } = rowModel(overview);
@@ -38,7 +38,7 @@ function overviewView(overview, promptPanel) {
     el('section', { class: `panel ${className}` }, el('h2', {}, title, el('small', {}, note)), body);
   const element = el('div', { class: 'overview' },
     el('header', {}, el('h1', {}, source.sae || 'Sparse autoencoder'), facts),
-    promptPanel,
+    ...panels,
     figures,
     alive.length
       ? el('div', { class: 'plots' },
