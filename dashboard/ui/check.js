@@ -15,8 +15,10 @@ function checkPanel(ask) {
   };
   const { form, status } = askForm([prompt, answer], [], missing, async (signal) => {
     const result = checkedCheck(await ask(prompt.value, answer.value, signal));
+    const { baseline, with_sae } = result;
+    const most = Math.max(likeliest(baseline), with_sae ? likeliest(with_sae) : 0);
     output.replaceChildren(answerTable(result), el('div', { class: 'tops' },
-      topTokens('As it is', result.baseline), result.with_sae ? topTokens('With the SAE', result.with_sae) : null));
+      topTokens('As it is', baseline, most), with_sae ? topTokens('With the SAE', with_sae, most) : null));
     return '';
   });
   const title = el('h2', {}, 'Prompt check', el('small', {}, 'the answer’s rank and probability, plain and with the SAE in place'));
@@ -57,9 +59,11 @@ function answerTable({ baseline, with_sae }) {
   return el('table', {}, el('thead', {}, el('tr', {}, ...head)), body);
 }
 
-/** What the model holds likeliest after the prompt. @param {string} name @param {CheckAnswer} answer */
-function topTokens(name, { tokens: [first] }) {
-  const most = Math.max(...first.top.map(({ prob }) => prob ?? 0));
+/** @param {CheckAnswer} answer */
+const likeliest = ({ tokens: [first] }) => Math.max(0, ...first.top.map(({ prob }) => prob ?? 0));
+
+/** What the model holds likeliest after the prompt. @param {string} name @param {CheckAnswer} answer @param {number} most what a full bar means */
+function topTokens(name, { tokens: [first] }, most) {
   const list = el('ol', {}, ...first.top.map(({ token, prob }, rank) => {
     const item = el('li', { class: rank === first.rank ? 'right' : null }, textElement(token), el('span', { class: 'v' }, probability(prob)));
     item.style.setProperty('--share', `${most > 0 ? (100 * (prob ?? 0)) / most : 0}%`);
