@@ -41,6 +41,19 @@ fn ranks_and_probabilities_plain_and_with_the_sae() {
     write(&mut tab, "#check-prompt", "undefined");
     tab.click(".check .primary");
     tab.wait("document.querySelectorAll('.check tbody td')[2].textContent === 'undefined'");
+    write(&mut tab, "#check-prompt", "plain");
+    write(&mut tab, "#check-answer", "Mary Ann");
+    tab.click(".check .primary");
+    tab.wait("document.querySelectorAll('.check tbody tr').length === 3");
+    assert_eq!(
+        tab.texts(".check tbody th"),
+        [" Mary", " Ann", "the whole answer"]
+    );
+    assert_eq!(
+        tab.texts(".check tbody td"),
+        ["0", "75.0 %", "0", "75.0 %", "", "56.3 %"]
+    );
+    assert_eq!(tab.texts(".tops h3"), ["As it is"]);
     assert_own(&mut tab, &server);
     write(&mut tab, "#check-prompt", "invalid");
     tab.click(".check .primary");

@@ -27,9 +27,12 @@ fn long_texts_are_refused_whatever_their_spelling() {
         prompt(&"x".repeat(1001)),
         prompt(&"é".repeat(501)),
         post("/api/check", &format!("{{\"prompt\": \"{}\", \"answer\": \"{}\"}}", "x".repeat(600), "y".repeat(401))),
-        // Bodies that are not read to their end.
+        // Far too long, but heard to the end by clients that send before they listen.
+        prompt(&"x".repeat(5 << 20)),
+        // Bodies of which the rest is not waited for.
         "POST /api/prompt HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 99999999999\r\n\r\n".to_owned(),
-        format!("POST /api/prompt HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2000\r\n{}", " ".repeat(0x2000)),
+        "POST /api/prompt HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nExpect: 100-continue\r\nContent-Length: 99999\r\n\r\n".to_owned(),
+        format!("POST /api/prompt HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n2000\r\n{}\r\n0\r\n\r\n", " ".repeat(0x2000)),
     ] {
         let reply = ask(server.address, &request);
         assert_eq!(reply.status, 413, "{}", &request[..60]);
@@ -142,4 +145,27 @@ fn a_client_that_does_not_read_is_left() {
     assert!(taken.len() < 64 << 20);
     // One that reads gets all of it.
     assert_eq!(get(server.address, "/api/overview").body.len(), 64 << 20);
+}
+
+#[test]
+fn no_limit_is_too_high_or_too_low() {
+    let most = ServeOptions {
+        max_text_bytes: usize::MAX,
+        queue: usize::MAX,
+        timeout: Duration::MAX,
+        client_timeout: Duration::MAX,
+        grace: Duration::MAX,
+        max_connections: usize::MAX,
+        ..ServeOptions::default()
+    };
+    let least = ServeOptions {
+        queue: 0,
+        max_connections: 0,
+        ..ServeOptions::default()
+    };
+    for options in [most, least] {
+        let server = Running::new(Fake::default(), options);
+        assert_eq!(ask(server.address, prompt("a")).status, 200);
+        assert_eq!(get(server.address, "/api/health").status, 200);
+    }
 }

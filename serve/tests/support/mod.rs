@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Texts that begin with `hold` wait until [`release`](Self::release) or for as long as somebody wants the answer; `invalid`, `fail`,
-/// `panic` and `nan` end as they say. Others have a token per word, and the feature of a word is its length.
+/// `panic` and `nan` end as they say. Others have a token per word, and the feature of a word is its length. Of checks, `plain` has no SAE and
+/// `undefined` no rank with it.
 #[derive(Default)]
 pub(crate) struct Fake {
     pub(crate) overview: Vec<u8>,
@@ -142,25 +143,36 @@ impl Backend for Fake {
     }
 
     fn check(&self, request: CheckRequest, stop: &Stop) -> Result<Value, PromptError> {
+        let words: Vec<String> = request
+            .answer
+            .split_whitespace()
+            .map(|word| format!(" {word}"))
+            .collect();
         let answer = |rank: Value, prob: f64| {
             let top = json!([
                 {"token": " Mary", "logit": 12.25, "prob": prob},
                 {"token": " <b>", "logit": 3.5, "prob": 0.0625},
             ]);
-            let token = json!({"token": request.answer, "rank": rank, "logit": 12.25, "prob": prob, "top": top});
-            let mut all = token.clone();
-            all["answer_prob"] = prob.into();
-            all["tokens"] = json!([token]);
+            let tokens = words.iter().map(|word| json!({"token": word, "rank": rank, "logit": 12.25, "prob": prob, "top": top}));
+            let tokens: Vec<Value> = tokens.collect();
+            let mut all = tokens[0].clone();
+            all["answer_prob"] = prob.powi(tokens.len() as i32).into();
+            all["tokens"] = tokens.into();
             all
         };
         self.run(&request.prompt, stop, || {
+            let with_sae = match request.prompt.as_str() {
+                "plain" => Value::Null,
+                "undefined" => answer(Value::Null, 0.125),
+                _ => answer(json!(3), 0.125),
+            };
             json!({
                 "prompt": request.prompt,
                 "answer": request.answer,
                 "prompt_tokens": request.prompt.split_inclusive(' ').collect::<Vec<_>>(),
-                "answer_tokens": [request.answer],
+                "answer_tokens": words,
                 "baseline": answer(json!(0), 0.75),
-                "with_sae": answer(if request.prompt == "undefined" { Value::Null } else { json!(3) }, 0.125),
+                "with_sae": with_sae,
             })
         })
     }
