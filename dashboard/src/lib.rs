@@ -9,6 +9,7 @@ mod feature;
 mod log;
 mod overview;
 pub mod page;
+#[cfg(any(feature = "cpu", feature = "cuda"))]
 pub mod weights;
 
 pub use collect::{

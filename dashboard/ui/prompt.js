@@ -4,56 +4,19 @@
 /** @param {Overview} overview @param {NonNullable<DataSource['prompt']>} ask */
 function promptPanel(overview, ask) {
   const box = el('textarea', { id: 'prompt', rows: 2, 'aria-label': 'Text', placeholder: 'Your own text: which features fire on it?', maxlength: 100000 });
-  const run = el('button', { type: 'submit', class: 'primary' }, 'Run');
-  const stop = el('button', { type: 'button', class: 'quiet', hidden: true }, 'Stop');
-  const status = el('p', { class: 'prompt-status', role: 'status' });
+  const effects = el('input', { type: 'checkbox', id: 'effects' });
+  const option = el('label', { title: 'What removing each feature does to the loss: more passes of the model' }, effects, 'effects');
   const output = el('div', { class: 'prompt-output' });
-  const form = el('form', {}, box, el('div', { class: 'buttons' }, run, stop));
-  /** @type {AbortController | null} */
-  let running = null;
-
-  const busy = (/** @type {boolean} */ is) => {
-    form.setAttribute('aria-busy', String(is));
-    run.disabled = is;
-    stop.hidden = !is;
-  };
-  const say = (/** @type {string} */ text, failed = false) => {
-    status.textContent = text;
-    status.classList.toggle('error', failed);
-    status.setAttribute('role', failed ? 'alert' : 'status');
-  };
-  const submit = async () => {
-    if (running) return;
-    if (!box.value.trim()) {
-      say('Write some text first.', true);
-      box.focus();
-      return;
-    }
-    running = new AbortController();
-    busy(true);
-    say('The model runs…');
-    try {
-      const result = checkedResult(await ask(box.value, running.signal));
-      output.replaceChildren(...promptOutput(overview, result));
-      say(`${count(result.tokens.length)} tokens. Choose one to see its features.`);
-    } catch (error) {
-      const stopped = error instanceof Error && error.name === 'AbortError';
-      say(stopped ? 'Stopped.' : error instanceof Error ? error.message : String(error), !stopped);
-    } finally {
-      running = null;
-      busy(false);
-    }
-  };
-  form.addEventListener('submit', (event) => {
-    event.preventDefault();
-    submit();
+  const { form, status, submit } = askForm([box], [option], () => (box.value.trim() ? null : ['Write some text first.', box]), async (signal) => {
+    const result = checkedResult(await ask(box.value, effects.checked, signal));
+    output.replaceChildren(...promptOutput(overview, result));
+    return `${count(result.tokens.length)} tokens. Choose one to see its features.`;
   });
   box.addEventListener('keydown', (event) => {
     if (event.key !== 'Enter' || !(event.ctrlKey || event.metaKey)) return;
     event.preventDefault();
     submit();
   });
-  stop.addEventListener('click', () => running?.abort());
   return el('section', { class: 'panel prompt' }, el('h2', {}, 'Your text', el('small', {}, 'Ctrl+Enter runs it')), form, status, output);
 }
 

@@ -71,6 +71,7 @@ fn every_option_is_described() {
         "prompt",
         "analyze",
         "dashboard",
+        "serve",
     ] {
         let help = scratch.ok(&format!("{verb} --help")).stdout;
         let section = section(&text, verb);

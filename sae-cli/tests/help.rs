@@ -33,7 +33,8 @@ snapshots!(
     eval,
     prompt,
     analyze,
-    dashboard
+    dashboard,
+    serve
 );
 
 #[test]
@@ -53,6 +54,7 @@ fn every_verb_has_examples_and_a_short_form() {
         "prompt",
         "analyze",
         "dashboard",
+        "serve",
     ] {
         let long = help(&format!("{verb} --help"));
         assert!(long.contains("\nExamples:\n  sae "), "{verb}");

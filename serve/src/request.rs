@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE, EXPECT};
 use axum::http::request::Parts;
 use axum::response::Response;
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
 use crate::backend::{CheckRequest, PromptRequest};
@@ -17,6 +17,8 @@ use crate::reply;
 const FRAME_BYTES: usize = 1 << 10;
 /// A byte of text is at most so many of JSON: `\u0000`.
 const ESCAPED_BYTES: usize = 6;
+/// Of a body that is too large, so much more is read before the answer.
+const DRAINED_BYTES: usize = 8 << 20;
 
 /// A request with text in it.
 pub(crate) trait Text: DeserializeOwned {
@@ -64,18 +66,19 @@ pub(crate) async fn read<T: Text>(
     let limit = max_text_bytes
         .saturating_mul(ESCAPED_BYTES)
         .saturating_add(FRAME_BYTES);
-    let announced = parts
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|n| n.to_str().ok()?.parse().ok());
-    if announced.is_some_and(|n: usize| n > limit) {
+    let announced = parts.headers.get(CONTENT_LENGTH);
+    let announced: usize = announced
+        .and_then(|n| n.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
+    // Who asks first whether to send it, or would be sending for long, is told at once.
+    let patient = parts.headers.contains_key(EXPECT);
+    if announced > limit && (patient || announced - limit > DRAINED_BYTES) {
         return Err(too_large());
     }
-    let collected = tokio::time::timeout(timeout, Limited::new(body, limit).collect()).await;
-    let bytes = match collected {
-        Ok(Ok(collected)) => collected.to_bytes(),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => return Err(too_large()),
-        Ok(Err(_)) => {
+    let bytes = match tokio::time::timeout(timeout, collect(body, limit)).await {
+        Ok(Ok(bytes)) => bytes,
+        Ok(Err(BodyError::TooLarge)) => return Err(too_large()),
+        Ok(Err(BodyError::Broken)) => {
             let message = "the body of the request is broken off or malformed";
             return Err(reply::error(StatusCode::BAD_REQUEST, message));
         }
@@ -92,6 +95,36 @@ pub(crate) async fn read<T: Text>(
         return Err(too_large());
     }
     Ok(request)
+}
+
+enum BodyError {
+    TooLarge,
+    Broken,
+}
+
+/// What is too large is taken for a while, though not kept: many clients hear an answer only once they have sent everything.
+async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
+    let mut bytes = Vec::new();
+    let mut taken = 0;
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| BodyError::Broken)?;
+        let Some(data) = frame.data_ref() else {
+            continue;
+        };
+        taken += data.len();
+        if taken <= limit {
+            bytes.extend_from_slice(data);
+            continue;
+        }
+        bytes = Vec::new();
+        if taken - limit > DRAINED_BYTES {
+            break;
+        }
+    }
+    if taken > limit {
+        return Err(BodyError::TooLarge);
+    }
+    Ok(bytes)
 }
 
 fn show_bytes(n: usize) -> String {

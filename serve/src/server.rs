@@ -67,11 +67,15 @@ impl Server {
     ///
     /// # Errors
     /// When the address cannot be had.
+    ///
+    /// # Panics
+    /// Within an async runtime: a server has its own.
     pub fn bind(
         address: SocketAddr,
         backend: Arc<dyn Backend>,
         options: ServeOptions,
     ) -> Result<Self, ServeError> {
+        let options = options.bounded();
         // One thread for connections: the others belong to the model.
         let runtime = Builder::new_current_thread()
             .enable_all()

@@ -48,6 +48,11 @@ fn answer(mut stream: TcpStream, fixture: &Fixture) -> Option<()> {
             "text/html; charset=utf-8",
             live_page().into_bytes(),
         ),
+        ("GET", "/api/health") => (
+            "200 OK",
+            "application/json",
+            br#"{"status":"ok","offers":{"prompt":true,"check":false}}"#.to_vec(),
+        ),
         ("GET", "/api/overview") => (
             "200 OK",
             "application/octet-stream",

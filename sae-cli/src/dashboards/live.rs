@@ -137,7 +137,8 @@ impl Backend for Live {
             )));
         }
         let check = question.ask(tokenizer, &self.split, Some(sae));
-        let check = check.and_then(|check| Ok(serde_json::to_value(check)?));
+        // Through text, as the command's own: a value would show the digits that an f32 gains as an f64.
+        let check = check.and_then(|c| Ok(serde_json::from_str(&serde_json::to_string(&c)?)?));
         check.map_err(|e| match e.downcast_ref::<UsageError>() {
             Some(_) => PromptError::Invalid(in_full(&e)),
             None => PromptError::Failed(in_full(&e)),
