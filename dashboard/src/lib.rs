@@ -22,3 +22,8 @@ pub use feature::{
 };
 pub use log::{ActivationLog, Entry, LogError, LogInfo, LogWriter};
 pub use overview::{Overview, Source};
+
+/// The README's example is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

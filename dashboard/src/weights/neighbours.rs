@@ -48,7 +48,8 @@ pub fn decoder_neighbours(
                             continue;
                         }
                         let length = norms[feature as usize] * norms[index as usize];
-                        let value = if length > 0.0 { product / length } else { 0.0 };
+                        // Only what has no direction is set to zero: what is not a number stays so, and is left out.
+                        let value = if length == 0.0 { 0.0 } else { product / length };
                         if !value.is_nan() {
                             let neighbour = Neighbour { index, value };
                             found.push(neighbour, |a, b| b.value.total_cmp(&a.value));
