@@ -1,6 +1,10 @@
 //! Everything that activations say of a feature, against definitions written down apart from the crate, and however the log came to be.
 
-#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "test code, which asks for equal bits")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    reason = "test code, which asks for equal bits"
+)]
 
 mod logs;
 mod naive;
