@@ -91,7 +91,7 @@ async function liveSource() {
     if (answer.ok) return answer;
     throw new Error(reasonOf(await answer.text()) || `The server answers ${answer.status} ${answer.statusText}.`);
   };
-  /** @param {string} path @param {object} question @param {AbortSignal} signal */
+  /** @param {string} path @param {object} question @param {AbortSignal} [signal] */
   const post = async (path, question, signal) => {
     const headers = { 'Content-Type': 'application/json' };
     return (await ask(path, { method: 'POST', headers, body: JSON.stringify(question), signal })).json();
@@ -108,7 +108,7 @@ async function liveSource() {
       if (!feature) throw new Error(`The server sent another feature than ${index}.`);
       return feature;
     },
-    prompt: offers?.prompt ? (text, effects, signal) => post('api/prompt', { text, effects }, signal) : undefined,
+    prompt: offers?.prompt ? (text, effects, exact, signal) => post('api/prompt', { text, effects, exact }, signal) : undefined,
     check: offers?.check ? (prompt, answer, signal) => post('api/check', { prompt, answer }, signal) : undefined,
   };
 }

@@ -52,12 +52,12 @@ interface Overview {
 interface DataSource {
   overview(): Promise<Overview>;
   feature(index: number): Promise<Feature>;
-  /** Missing where there is no model to run; `effects` are more of its passes. */
-  prompt?: (text: string, effects: boolean, signal: AbortSignal) => Promise<PromptResult>;
+  /** Missing where there is no model to run; `effects` are more of its passes, and so are those of the token at the place `exact`. */
+  prompt?: (text: string, effects: boolean, exact: number | null, signal?: AbortSignal) => Promise<PromptResult>;
   check?: (prompt: string, answer: string, signal: AbortSignal) => Promise<CheckResult>;
 }
 
-interface PromptFeature { index: number; value: number; quantile: number; effect: number | null }
+interface PromptFeature { index: number; value: number; quantile: number; effect: number | null; exact: number | null }
 interface PromptResult { tokens: { id: number; text: string }[]; features: PromptFeature[][]; answer?: string }
 
 interface TopToken { token: string; prob: number | null }

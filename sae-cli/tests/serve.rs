@@ -120,48 +120,6 @@ fn texts_and_checks_are_answered() {
             .all(|f| f["effect"].is_null())
     );
 
-    // The direct effect, from its definition.
-    let device = Device::flex();
-    let files = ModelSource::Dir(demo("model")).resolve().unwrap();
-    let model = Llama::load(
-        &files,
-        &llama_hooked::LoadOptions::new(&device, FloatDType::F32),
-    )
-    .unwrap();
-    let sae = Sae::load(demo("run"), &sae_core::LoadOptions::new(&device)).unwrap();
-    let ids: Vec<i32> = tokens
-        .iter()
-        .map(|t| t["id"].as_i64().unwrap() as i32)
-        .collect();
-    let input = Tensor::<1, Int>::from_ints(ids.as_slice(), &device).unsqueeze::<2>();
-    let n_layers = model.config().n_layers;
-    let resid = model.blocks(model.embed(input, &mut NoHooks), 0..n_layers, &mut NoHooks);
-    let [_, p, d] = resid.dims();
-    let logits = |row: Tensor<3>| -> Vec<f32> {
-        let normed = model.ln_final(row, &mut NoHooks).reshape([1, d]);
-        model.unembed(normed).into_data().iter::<f32>().collect()
-    };
-    let mut compared = 0;
-    for position in 0..p - 1 {
-        let target = ids[position + 1] as usize;
-        let row = resid.clone().narrow(1, position, 1);
-        let plain = loss(&logits(row.clone()), target);
-        for feature in features[position].as_array().unwrap().iter().take(3) {
-            let index = feature["index"].as_u64().unwrap() as usize;
-            let value = feature["value"].as_f64().unwrap() as f32;
-            let write = sae.w_dec().narrow(0, index, 1).mul_scalar(value);
-            let without = loss(&logits(row.clone() - write.unsqueeze()), target);
-            let effect = feature["effect"].as_f64().unwrap();
-            assert!(
-                (effect - (without - plain)).abs() < 1e-4,
-                "{effect} {}",
-                without - plain
-            );
-            compared += 1;
-        }
-    }
-    assert!(compared > 5);
-
     let check = json!({ "prompt": "In the beginning God created the", "answer": "heaven" });
     let (status, found) = served.post("/api/check", &check);
     assert_eq!(status, 200, "{found}");
@@ -177,6 +135,110 @@ fn texts_and_checks_are_answered() {
         assert!((400..500).contains(&status), "{path} {status} {found}");
         assert!(found["error"].as_str().unwrap().len() > 10);
     }
+}
+
+/// The model and the SAE of the demo, and texts run through them by definition.
+struct Peer {
+    model: Llama,
+    sae: Sae,
+    ids: Vec<i32>,
+}
+
+impl Peer {
+    fn new(tokens: &Value) -> Self {
+        let device = Device::flex();
+        let files = ModelSource::Dir(demo("model")).resolve().unwrap();
+        let options = llama_hooked::LoadOptions::new(&device, FloatDType::F32);
+        let id = |token: &Value| token["id"].as_i64().unwrap() as i32;
+        Self {
+            model: Llama::load(&files, &options).unwrap(),
+            sae: Sae::load(demo("run"), &sae_core::LoadOptions::new(&device)).unwrap(),
+            ids: tokens.as_array().unwrap().iter().map(id).collect(),
+        }
+    }
+
+    /// `[1, p, d_model]`, what enters a block.
+    fn resid_pre(&self, layer: usize) -> Tensor<3> {
+        let ids = Tensor::<1, Int>::from_ints(self.ids.as_slice(), &Device::flex());
+        let embedded = self.model.embed(ids.unsqueeze::<2>(), &mut NoHooks);
+        self.model.blocks(embedded, 0..layer, &mut NoHooks)
+    }
+
+    /// The residual less what a feature writes at a position.
+    fn without(&self, resid: &Tensor<3>, position: usize, feature: &Value) -> Tensor<3> {
+        let index = feature["index"].as_u64().unwrap() as usize;
+        let value = feature["value"].as_f64().unwrap() as f32;
+        let [_, _, d] = resid.dims();
+        let write = self.sae.w_dec().narrow(0, index, 1).mul_scalar(value);
+        let row = resid.clone().narrow(1, position, 1) - write.unsqueeze();
+        resid
+            .clone()
+            .slice_assign([0..1, position..position + 1, 0..d], row)
+    }
+
+    /// Of the token after a position, of what leaves the last block.
+    fn loss_after(&self, resid: Tensor<3>, position: usize) -> f64 {
+        let [_, _, d] = resid.dims();
+        let row = resid.narrow(1, position, 1);
+        let normed = self.model.ln_final(row, &mut NoHooks).reshape([1, d]);
+        let logits: Vec<f32> = self.model.unembed(normed).into_data().iter().collect();
+        loss(&logits, self.ids[position + 1] as usize)
+    }
+}
+
+#[test]
+fn effects_are_those_of_their_definitions() {
+    const HOOK: usize = 2;
+    let scratch = Scratch::new();
+    let served = Served::start(&scratch);
+    let text = "In the beginning God created";
+    let place = 3;
+    let question = json!({ "text": text, "effects": true, "exact": place });
+    let (status, found) = served.post("/api/prompt", &question);
+    assert_eq!(status, 200, "{found}");
+    let peer = Peer::new(&found["tokens"]);
+    let n_layers = peer.model.config().n_layers;
+    let (at_hook, last) = (peer.resid_pre(HOOK), peer.resid_pre(n_layers));
+    let n = peer.ids.len();
+    let (mut n_direct, mut n_exact) = (0, 0);
+    for position in 0..n {
+        for feature in found["features"][position].as_array().unwrap() {
+            if position + 1 == n {
+                assert!(feature["effect"].is_null() && feature["exact"].is_null());
+                continue;
+            }
+            let plain = peer.loss_after(last.clone(), position);
+            let without = peer.without(&last, position, feature);
+            let direct = peer.loss_after(without, position) - plain;
+            let effect = feature["effect"].as_f64().unwrap();
+            assert!((effect - direct).abs() < 1e-4, "{effect} {direct}");
+            n_direct += 1;
+            if position != place {
+                assert!(feature["exact"].is_null());
+                continue;
+            }
+            let without = peer.without(&at_hook, position, feature);
+            let without = peer.model.blocks(without, HOOK..n_layers, &mut NoHooks);
+            let exact = peer.loss_after(without, position) - plain;
+            let effect = feature["exact"].as_f64().unwrap();
+            assert!((effect - exact).abs() < 1e-4, "{effect} {exact}");
+            assert!((exact - direct).abs() > 1e-6, "the layers above do nothing");
+            n_exact += 1;
+        }
+    }
+    assert!(n_direct > 10 && n_exact > 2, "{n_direct} {n_exact}");
+
+    let last = json!({ "text": text, "exact": n - 1 });
+    let (status, found) = served.post("/api/prompt", &last);
+    assert_eq!(status, 200, "{found}");
+    let (status, found) = served.post("/api/prompt", &json!({ "text": text, "exact": n }));
+    assert_eq!(status, 422, "{found}");
+    assert!(
+        found["error"]
+            .as_str()
+            .unwrap()
+            .contains("the place of a token, 0 to")
+    );
 }
 
 #[cfg(unix)]

@@ -89,9 +89,12 @@ impl Stop {
 pub struct PromptRequest {
     /// The text to run.
     pub text: String,
-    /// Whether to measure what removing each feature does to the loss: more passes of the model.
+    /// Whether to measure what removing each feature does to the loss by itself: passes of the unembedding.
     #[serde(default)]
     pub effects: bool,
+    /// The place of a token, from 0, whose features are each removed in a forward pass of their own.
+    #[serde(default)]
+    pub exact: Option<usize>,
 }
 
 /// The answer to `POST api/prompt`.
@@ -124,8 +127,10 @@ pub struct PromptFeature {
     pub value: f32,
     /// The share of its collected activations that are no larger, in `[0, 1]`.
     pub quantile: f32,
-    /// What removing it adds to the loss of the next token, nats; none where that was not measured.
+    /// What taking its own write away from the final residual adds to the loss of the next token, nats; none where that was not measured.
     pub effect: Option<f32>,
+    /// The same with the layers above run again without it; none where that was not asked for.
+    pub exact: Option<f32>,
 }
 
 /// The body of `POST api/check`.

@@ -208,6 +208,7 @@ fn consistent(response: &PromptResponse) -> Result<(), PromptError> {
                 feature.value,
                 feature.quantile,
                 feature.effect.unwrap_or(0.0),
+                feature.exact.unwrap_or(0.0),
             ];
             if !numbers.into_iter().all(f32::is_finite) {
                 let message = format!(

@@ -112,7 +112,7 @@ impl Backend for Live {
             log: &self.log,
             summary: &self.summary,
         };
-        let found = own.features(&request.text, request.effects, &|| stop.is_set());
+        let found = own.features(&request, &|| stop.is_set());
         // What can be wrong is the text: it is too long, or has tokens that the model does not know.
         let found = found.map_err(|e| PromptError::Invalid(in_full(&e)))?;
         found.ok_or(PromptError::Stopped)

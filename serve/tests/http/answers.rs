@@ -42,8 +42,7 @@ fn ones_own_text() {
     let server = running();
     let answer = ask(server.address, prompt("In the"));
     assert_eq!(answer.status, 200);
-    let list =
-        |index: u32| json!([{"index": index, "value": 2.5, "quantile": 0.875, "effect": null}]);
+    let list = |index: u32| json!([{"index": index, "value": 2.5, "quantile": 0.875, "effect": null, "exact": null}]);
     let expected = json!({
         "tokens": [{"id": 7, "text": "In "}, {"id": 8, "text": "the"}],
         "features": [list(2), list(3)],
@@ -53,6 +52,17 @@ fn ones_own_text() {
     let body = r#"{"text": "a", "effects": true}"#;
     let answer = ask(server.address, post("/api/prompt", body)).json();
     assert_eq!(answer["features"][0][0]["effect"], json!(-0.0125));
+    assert_eq!(answer["features"][0][0]["exact"], json!(null));
+    let body = r#"{"text": "a b", "exact": 1}"#;
+    let answer = ask(server.address, post("/api/prompt", body)).json();
+    assert_eq!(answer["features"][0][0]["exact"], json!(null));
+    assert_eq!(answer["features"][1][0]["exact"], json!(-0.025));
+    for wrong in [
+        r#"{"text": "a", "exact": -1}"#,
+        r#"{"text": "a", "exact": true}"#,
+    ] {
+        assert_eq!(ask(server.address, post("/api/prompt", wrong)).status, 400);
+    }
     let body = r#"{"prompt": "gave the bag to", "answer": " Mary"}"#;
     let answer = ask(server.address, post("/api/check", body)).json();
     assert_eq!(answer["baseline"]["rank"], 0);

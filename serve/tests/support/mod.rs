@@ -122,11 +122,12 @@ impl Backend for Fake {
     fn prompt(&self, request: PromptRequest, stop: &Stop) -> Result<PromptResponse, PromptError> {
         self.run(&request.text, stop, || {
             let words: Vec<&str> = request.text.split_inclusive(' ').collect();
-            let feature = |word: &str| PromptFeature {
+            let feature = |(place, word): (usize, &&str)| PromptFeature {
                 index: word.trim_end().len() as u32,
-                value: if word == "nan" { f32::NAN } else { 2.5 },
+                value: if *word == "nan" { f32::NAN } else { 2.5 },
                 quantile: 0.875,
                 effect: request.effects.then_some(-0.0125),
+                exact: (request.exact == Some(place)).then_some(-0.025),
             };
             PromptResponse {
                 tokens: (7..)
@@ -136,7 +137,11 @@ impl Backend for Fake {
                         text: (*word).to_owned(),
                     })
                     .collect(),
-                features: words.iter().map(|word| vec![feature(word)]).collect(),
+                features: words
+                    .iter()
+                    .enumerate()
+                    .map(|at| vec![feature(at)])
+                    .collect(),
                 answer: Some(" and <i>so</i> on".into()),
             }
         })
