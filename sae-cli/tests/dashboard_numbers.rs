@@ -152,7 +152,7 @@ fn example(truth: &Truth, feature: u32, example: &Example) -> f64 {
     );
     let shown = example.tokens.iter().zip(&example.values);
     for (place, (&token, &value)) in (first + example.start as usize..).zip(shown) {
-        assert_eq!(truth.tokens.values[place], f64::from(token));
+        assert_eq!(truth.tokens.values[place] as u32, token);
         // The page has four significant digits.
         close(
             value.into(),
