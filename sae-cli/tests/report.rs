@@ -167,7 +167,7 @@ fn plots_become_pictures_where_there_are_fonts() {
     for (name, height) in [
         ("l0", 240),
         ("density", 240),
-        ("losses", 190),
+        ("losses", 184),
         ("explained_variance", 160),
     ] {
         let png = std::fs::read(scratch.path(&format!("o/plots/{name}.png"))).unwrap();

@@ -13,9 +13,9 @@ const SHOWN: usize = 1200;
 pub(super) fn section(page: &mut String, features: &Features, links: &Links) -> Result<()> {
     page.push_str("<section id=\"features\"><h2>Features to look at<small>by how often and how evenly they fire on this text</small></h2>\n");
     let criterion = format!(
-        "Peaked and flat ones are chosen among features of moderate density (on at least {FEWEST} tokens, and on no more than 1 % of them) by their largest \
-         activation over the mean where they fire: the greatest ratios, of features that mean something in particular, and the smallest, of those \
-         that fire alike wherever they do. Ultra-dense ones fire on more than 10 % of the tokens."
+        "Peaked and flat ones are of moderate density (on at least {FEWEST} tokens, and on no more than 1 % of them), ordered by their largest activation over \
+         the mean where they fire. Peaked ones fire strongly on a few of their tokens, which are the ones to read; flat ones fire about alike wherever \
+         they do. Ultra-dense ones fire on more than 10 % of the tokens and say little about any."
     );
     writeln!(
         page,

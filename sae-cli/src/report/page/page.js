@@ -51,11 +51,14 @@ for (const plot of document.querySelectorAll('svg.plot')) {
     if (!bar) tooltip.hidden = true;
   };
   for (const bar of bars) bar.addEventListener('pointermove', (event) => show(bar, event.clientX, event.clientY));
-  plot.addEventListener('pointerleave', () => { tooltip.hidden = true; });
+  plot.addEventListener('pointerleave', () => choose(null));
   plot.addEventListener('blur', () => { on = -1; choose(null); });
   plot.addEventListener('keydown', (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    if (!step || !bars.length) return;
+    if (!step || !bars.length) {
+      choose(null);
+      return;
+    }
     event.preventDefault();
     on = on < 0 ? (step > 0 ? 0 : bars.length - 1) : (on + step + bars.length) % bars.length;
     choose(bars[on]);
@@ -64,4 +67,3 @@ for (const plot of document.querySelectorAll('svg.plot')) {
     byId('announce').textContent = pairsOf(bars[on]).map((pair) => pair.join(' ')).join(', ');
   });
 }
-addEventListener('scroll', () => { tooltip.hidden = true; }, { passive: true });

@@ -63,7 +63,7 @@ pub(super) fn losses(loss: &Loss) -> Plot {
     let mut plot = Plot::new(
         "losses",
         "Next-token loss: original, with the reconstruction, with zero ablation",
-        190.0,
+        184.0,
     );
     let values = [loss.original, loss.reconstruction, loss.zero_ablation];
     let finite = values.into_iter().filter(|loss| loss.is_finite());
@@ -86,23 +86,26 @@ pub(super) fn losses(loss: &Loss) -> Plot {
         .collect();
     let bottom = rows(&mut plot, &drawn, x, range);
     if loss.recovered.is_finite() && loss.zero_ablation > loss.original {
-        let (original, ablated) = (x.at(loss.original), x.at(loss.zero_ablation));
+        let [original, reached, ablated] = values.map(|value| x.at(value));
+        let y = bottom + 36.0;
         for at in [original, ablated] {
-            plot.line_before("mark dashed", (at, 6.0), (at, bottom + 36.0));
+            plot.line_before("step dashed", (at, 6.0), (at, y));
         }
-        let y = bottom + 34.0;
-        plot.line_before("mark", (original, y), (ablated, y));
+        // From the one end to the other is what zero ablation costs; the thick part is what the SAE gives back.
+        plot.line_before("step", (original, y), (ablated, y));
+        plot.line_before("mark thick", (reached, y), (ablated, y));
         let said = format!("{} of the loss recovered", percent(loss.recovered, 4));
-        let (middle, anchor) = match f64::midpoint(original, ablated) {
-            middle if ablated - original > 150.0 => (middle, "middle"),
-            _ => (ablated, "end"),
+        let (middle, anchor) = if ablated - original > 150.0 {
+            (f64::midpoint(original, ablated), "middle")
+        } else {
+            (ablated, "end")
         };
-        plot.text("mark-label", anchor, (middle, bottom + 30.0), &said);
+        plot.text("mark-label", anchor, (middle, y - 6.0), &said);
     }
     plot.text(
         "tick",
         "middle",
-        (f64::midpoint(LEFT, RIGHT), 184.0),
+        (f64::midpoint(LEFT, RIGHT), 178.0),
         "nats per token",
     );
     plot
@@ -121,8 +124,8 @@ pub(super) fn variances(quality: Option<&ReconstructionQualityFigures>) -> Plot 
     };
     let named = [
         ("centred", q.explained_variance, "fill"),
-        ("legacy", q.explained_variance_legacy, "fill second"),
-        ("uncentred", q.explained_variance_uncentered, "fill third"),
+        ("legacy", q.explained_variance_legacy, "fill"),
+        ("uncentred", q.explained_variance_uncentered, "fill"),
     ];
     let lowest = named
         .iter()

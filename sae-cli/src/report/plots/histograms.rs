@@ -217,7 +217,8 @@ mod tests {
     use sae_metrics::{FeatureDensity, FeatureStrength, Histogram};
 
     fn told(svg: &str, what: &str) -> u64 {
-        let values = svg.split(&format!("{what}|")).skip(1);
+        let mark = format!("{what}|");
+        let values = svg.split(&mark).skip(1);
         values
             .map(|s| {
                 s.split(['&', '"'])

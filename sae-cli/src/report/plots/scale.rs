@@ -107,11 +107,10 @@ pub(crate) fn number(x: f64, digits: usize) -> String {
     if x.is_infinite() {
         return if x > 0.0 { "infinite" } else { "−infinite" }.to_owned();
     }
-    let magnitude = if x == 0.0 {
-        0
-    } else {
-        x.abs().log10().floor() as i32
-    };
+    if x == 0.0 {
+        return "0".to_owned();
+    }
+    let magnitude = x.abs().log10().floor() as i32;
     let text = if (-4..7).contains(&magnitude) {
         let decimals = (digits as i32 - 1 - magnitude).max(0) as usize;
         format!("{x:.decimals$}")
@@ -208,7 +207,7 @@ mod tests {
             number(0.0, 3),
             number(1e-9, 2),
         ];
-        assert_eq!(written, ["0.123", "−12.3", "0.00", "1.0e−9"]);
+        assert_eq!(written, ["0.123", "−12.3", "0", "1.0e−9"]);
         assert_eq!(number(f64::NAN, 3), "not a number");
         assert_eq!(percent(0.01234, 3), "1.23 %");
         assert_eq!(
