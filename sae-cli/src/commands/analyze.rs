@@ -198,18 +198,7 @@ fn measure(
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
     // What can be wrong quickly comes before what takes long.
-    let (table, dataset, context_size) = match &args.tokens {
-        Some(path) => {
-            let (table, context_size) =
-                Rows::table(path, args.text.shard, Budget::Sequences(args.sequences))?;
-            (Some(table), path.display().to_string(), context_size)
-        }
-        None => (
-            None,
-            inputs::dataset(job.dataset.as_deref(), metadata)?,
-            inputs::context_size(args.context_size, metadata)?,
-        ),
-    };
+    let (table, dataset, context_size) = text(job, args)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
     let found = inputs::find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
     targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
@@ -240,10 +229,8 @@ fn measure(
     question.warn_if_too_long(&model);
     warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
-    let rows_with_bos = rows
-        .iter()
-        .filter(|row| row.first().copied() == tokenizer.bos())
-        .count() as u64;
+    let starts_with_bos = |row: &&Vec<u32>| row.first().copied() == tokenizer.bos();
+    let rows_with_bos = rows.iter().filter(starts_with_bos).count() as u64;
     let split = split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&job.run, on)?;
     let load_sae_s = clock.lap();
@@ -254,12 +241,8 @@ fn measure(
         logit_bytes: LOGITS as usize,
         ..ProtocolOptions::default()
     };
-    let bar = Bar::new(
-        global.quiet,
-        "evaluating",
-        Some(rows.len() as u64),
-        context_size,
-    );
+    let n_rows = Some(rows.len() as u64);
+    let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::Forward);
     let rows = rows.into_iter().map(Ok::<_, RowError>);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
@@ -313,6 +296,22 @@ fn measure(
     report.warnings.extend(of_place(cfg));
     report.warnings.extend(warnings(&report.checks));
     Ok(Some(report))
+}
+
+/// Rows that are ids already, what they or the text are called, and how many tokens each has.
+fn text(job: &Job, args: &Args) -> Result<(Option<Rows>, String, usize)> {
+    let metadata = &job.run.cfg.metadata;
+    if let Some(path) = &args.tokens {
+        let budget = Budget::Sequences(args.sequences);
+        let (table, context_size) = Rows::table(path, args.text.shard, budget)?;
+        return Ok((Some(table), path.display().to_string(), context_size));
+    }
+    let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
+    Ok((
+        None,
+        dataset,
+        inputs::context_size(args.context_size, metadata)?,
+    ))
 }
 
 /// All rows, of the table if there is one, and how many of the data set's were left out.

@@ -304,9 +304,9 @@ fn place(hook: &str, n_layers: usize) -> String {
                 block + 1
             )
         }
-        Some("hook_resid_post") => format!(
-            "What the last block hands on, before the final norm: not among transformers' hidden_states."
-        ),
+        Some("hook_resid_post") => {
+            "What the last block hands on, before the final norm: not among transformers' hidden_states.".to_owned()
+        }
         _ => format!("Inside block {block}, counted from 0 to {last}."),
     }
 }

@@ -186,6 +186,7 @@ mod tests {
     }
 
     #[test]
+    #[allow(clippy::float_cmp, reason = "whole numbers, which are exact")]
     fn values_stay_in_the_plot() {
         let scale = Scale::new((0.0, 10.0), (100.0, 200.0));
         let places = [-5.0, 0.0, 5.0, 1e9, f64::NAN].map(|value| scale.at(value));
