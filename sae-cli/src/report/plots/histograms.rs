@@ -55,10 +55,15 @@ fn bars(plot: &mut Plot, bins: &Bins, x: Scale, y: Scale, said: impl Fn(&[f64], 
     }
 }
 
+/// Whether there is more room on the right.
+fn label_is_right_of(at: f64) -> bool {
+    at < f64::midpoint(LEFT, RIGHT)
+}
+
 /// A mark across the plot, its label on the side where there is room.
 fn mark(plot: &mut Plot, class: &str, at: f64, y: f64, label: &str) {
     plot.line_before(&format!("{class} dashed"), (at, y + 3.0), (at, BOTTOM));
-    let (anchor, x) = if at < f64::midpoint(LEFT, RIGHT) {
+    let (anchor, x) = if label_is_right_of(at) {
         ("start", at + 4.0)
     } else {
         ("end", at - 4.0)
@@ -110,23 +115,23 @@ pub(super) fn l0(l0: &L0) -> Plot {
             &tick_label(tick),
         );
     }
+    let mut marks = Vec::new();
     if l0.mean.is_finite() {
-        mark(
-            &mut plot,
-            "mark",
-            x.at(l0.mean),
-            0.0,
-            &format!("mean {}", number(l0.mean, 3)),
-        );
+        let label = format!("mean {}", number(l0.mean, 3));
+        marks.push(("mark", x.at(l0.mean), label));
     }
     if let (Some(value), Some(nominal)) = (shown, &l0.nominal) {
-        mark(
-            &mut plot,
-            "step",
-            x.at(value),
-            14.0,
-            &format!("{} {}", nominal.source.short(), number(value, 3)),
-        );
+        let label = format!("{} {}", nominal.source.short(), number(value, 3));
+        marks.push(("step", x.at(value), label));
+    }
+    // A line begins below its label: the one that a label would reach into comes second.
+    let from_the_left = marks.iter().any(|mark| label_is_right_of(mark.1));
+    marks.sort_by(|a, b| a.1.total_cmp(&b.1));
+    if !from_the_left {
+        marks.reverse();
+    }
+    for ((class, at, label), y) in marks.into_iter().zip([0.0, 14.0]) {
+        mark(&mut plot, class, at, y, &label);
     }
     plot
 }

@@ -110,12 +110,15 @@ pub(crate) fn number(x: f64, digits: usize) -> String {
     if x == 0.0 {
         return "0".to_owned();
     }
-    let magnitude = x.abs().log10().floor() as i32;
+    // Of the rounded number: 0.99999 has as many decimals as the 1 that it becomes.
+    let scientific = format!("{x:.*e}", digits.saturating_sub(1));
+    let exponent = scientific.split_once('e').map(|(_, exponent)| exponent);
+    let magnitude: i32 = exponent.and_then(|e| e.parse().ok()).unwrap_or(0);
     let text = if (-4..7).contains(&magnitude) {
         let decimals = (digits as i32 - 1 - magnitude).max(0) as usize;
         format!("{x:.decimals$}")
     } else {
-        format!("{x:.*e}", digits.saturating_sub(1))
+        scientific
     };
     text.replace('-', "−")
 }
@@ -207,8 +210,9 @@ mod tests {
             number(-12.345, 3),
             number(0.0, 3),
             number(1e-9, 2),
+            number(0.999_99, 3),
         ];
-        assert_eq!(written, ["0.123", "−12.3", "0", "1.0e−9"]);
+        assert_eq!(written, ["0.123", "−12.3", "0", "1.0e−9", "1.00"]);
         assert_eq!(number(f64::NAN, 3), "not a number");
         assert_eq!(percent(0.01234, 3), "1.23 %");
         assert_eq!(
