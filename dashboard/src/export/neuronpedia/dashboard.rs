@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::text::text;
 use crate::page::Vocabulary;
-use crate::{Feature, GroupKind, Histogram, Lens, Overview, TokenLogit};
+use crate::{Feature, GroupKind, Histogram, Lens, NeuronWeight, Overview, TokenLogit};
 
 /// Rows of SAEDashboard's table of neurons.
 const N_NEURONS: usize = 3;
@@ -56,6 +56,12 @@ pub(super) struct Activation<'v> {
     pub(super) values: Vec<f64>,
     /// Which of the tokens the example is about.
     pub(super) qualifying_token_index: u32,
+    /// Attribution of SAEs on heads, and what SAEDashboard writes where there is none.
+    dfa_values: [f64; 0],
+    #[serde(rename = "dfa_maxValue")]
+    dfa_max_value: u32,
+    #[serde(rename = "dfa_targetIndex")]
+    dfa_target_index: i32,
     /// Where it comes from; only rows of an export say so.
     #[serde(skip)]
     pub(super) place: (u64, u32),
@@ -97,22 +103,16 @@ impl Totals {
     ) -> Dashboard<'v> {
         let norm = f64::from(feature.decoder_norm);
         let norm = if norm.is_normal() { norm } else { 1.0 };
-        let aligned: Vec<_> = feature
-            .alignment
-            .iter()
-            // These are the largest by magnitude: those above zero among them are the largest of all.
-            .filter(|neuron| neuron.value > 0.0)
-            .take(N_NEURONS)
-            .collect();
+        let neurons = neurons(feature, vector);
         let (pos, neg) = feature.lens.as_ref().map_or((&[][..], &[][..]), |lens| {
             (lens.top.as_slice(), lens.bottom.as_slice())
         });
         let logits = feature.lens.as_ref().map(|lens: &Lens| &lens.histogram);
         Dashboard {
             feature_index: feature.index,
-            neuron_alignment_indices: aligned.iter().map(|neuron| neuron.neuron).collect(),
-            neuron_alignment_values: rounded(aligned.iter().map(|n| f64::from(n.value) / norm)),
-            neuron_alignment_l1: rounded(aligned.iter().map(|n| f64::from(n.l1_share))),
+            neuron_alignment_indices: neurons.iter().map(|n| n.neuron).collect(),
+            neuron_alignment_values: rounded(neurons.iter().map(|n| f64::from(n.value) / norm)),
+            neuron_alignment_l1: rounded(neurons.iter().map(|n| f64::from(n.l1_share))),
             correlated_neurons_indices: [],
             correlated_neurons_l1: [],
             correlated_neurons_pearson: [],
@@ -168,12 +168,45 @@ impl Totals {
                         .collect(),
                     values: example.values.iter().map(|&x| scaled(x)).collect(),
                     qualifying_token_index: example.position - example.start,
+                    dfa_values: [],
+                    dfa_max_value: 0,
+                    dfa_target_index: -1,
                     place: (example.context, example.position),
                 }
             }));
         }
         activations
     }
+}
+
+/// The largest entries of the decoder direction, signed. Without the direction those above zero of its largest by magnitude, which are the
+/// largest too, but may be fewer.
+fn neurons(feature: &Feature, vector: &[f32]) -> Vec<NeuronWeight> {
+    if vector.is_empty() {
+        let positive = feature.alignment.iter().filter(|n| n.value > 0.0);
+        return positive.take(N_NEURONS).copied().collect();
+    }
+    let l1: f64 = vector.iter().map(|&x| f64::from(x).abs()).sum();
+    let mut order: Vec<u32> = (0..vector.len() as u32).collect();
+    let descending = |a: &u32, b: &u32| {
+        let [x, y] = [a, b].map(|&i| vector[i as usize]);
+        y.total_cmp(&x).then(a.cmp(b))
+    };
+    if order.len() > N_NEURONS {
+        order.select_nth_unstable_by(N_NEURONS, descending);
+        order.truncate(N_NEURONS);
+    }
+    order.sort_unstable_by(descending);
+    let weight = |neuron: u32| {
+        let value = vector[neuron as usize];
+        let share = f64::from(value).abs() / l1;
+        NeuronWeight {
+            neuron,
+            value,
+            l1_share: if l1 > 0.0 { share as f32 } else { 0.0 },
+        }
+    };
+    order.into_iter().map(weight).collect()
 }
 
 fn texts<'v>(
