@@ -11,10 +11,12 @@ mod log;
 mod overview;
 pub mod page;
 mod place;
+#[cfg(any(feature = "cpu", feature = "cuda"))]
 pub mod weights;
 
 pub use collect::{
     CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, Summary, collect,
+    shares_below,
 };
 pub use feature::{
     Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
@@ -22,3 +24,8 @@ pub use feature::{
 };
 pub use log::{ActivationLog, Entry, LogError, LogInfo, LogWriter};
 pub use overview::{Overview, Source};
+
+/// The README's example is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -14,12 +14,14 @@ async function start() {
     notice('This browser is too old to read the page: it needs Chrome 80, Firefox 113 or Safari 16.4.');
     return;
   }
-  const source = dataSource();
+  const source = await dataSource();
   const overview = await source.overview();
   const main = byId('main');
   const list = featureList(overview);
-  const panel = source.prompt ? promptPanel(overview, source.prompt) : null;
-  const whole = overviewView(overview, list.model, panel);
+  const panels = [];
+  if (source.prompt) panels.push(promptPanel(overview, source.prompt));
+  if (source.check) panels.push(checkPanel(source.check));
+  const whole = overviewView(overview, list.model, panels);
   /** @type {{ index: number, draw: () => void } | null} */
   let open = null;
 

@@ -1,8 +1,8 @@
 // @ts-check
 // The SAE as a whole.
 
-/** @param {Overview} overview @param {{ dead: number, dense: number }} counts @param {HTMLElement | null} promptPanel */
-function overviewView(overview, { dead, dense }, promptPanel) {
+/** @param {Overview} overview @param {{ dead: number, dense: number }} counts @param {HTMLElement[]} panels what a model can be asked */
+function overviewView(overview, { dead, dense }, panels) {
   const { source, density } = overview;
   const alive = [...density].filter((d) => d > 0).sort((a, b) => a - b);
   const share = (/** @type {number} */ n) => (overview.d_sae ? percent(n / overview.d_sae) : '—');
@@ -37,7 +37,7 @@ function overviewView(overview, { dead, dense }, promptPanel) {
     el('section', { class: `panel ${className}` }, el('h2', {}, title, el('small', {}, note)), body);
   const element = el('div', { class: 'overview' },
     el('header', {}, el('h1', {}, source.sae || 'Sparse autoencoder'), facts),
-    promptPanel,
+    ...panels,
     figures,
     alive.length
       ? el('div', { class: 'plots' },

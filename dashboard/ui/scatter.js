@@ -32,7 +32,10 @@ function scatter({ x, y, label, details, fromZero }) {
   });
   left = Math.floor(left * 2) / 2 - 0.1;
   right = Math.min(0.05, Math.ceil(right * 2) / 2 + 0.1);
-  const room = (high - low || Math.abs(high) || 1) * 0.06;
+  // Values that are all but equal lie on one line, not spread out to their last digit.
+  const least = Math.abs(high) * 0.02;
+  if (!fromZero && high - low < least) [low, high] = [low - least / 2, high + least / 2];
+  const room = (high - low || 1) * 0.06;
   high += room;
   if (!fromZero) low -= room;
   const pad = { left: 40, right: 22, top: 8, bottom: 22 };

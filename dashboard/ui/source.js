@@ -69,8 +69,19 @@ function folderSource() {
   }));
 }
 
-/** The server that the page came from. @returns {DataSource} */
-function liveSource() {
+/** What the server says went wrong: its JSON says so under `error`; what may stand before it sends plain text. @param {string} body */
+function reasonOf(body) {
+  try {
+    const { error } = JSON.parse(body);
+    if (typeof error === 'string') return error.trim();
+  } catch {
+    // Plain text.
+  }
+  return body.slice(0, 500).trim();
+}
+
+/** The server that the page came from. @returns {Promise<DataSource>} */
+async function liveSource() {
   /** @param {string} path @param {RequestInit} [options] */
   const ask = async (path, options) => {
     const answer = await fetch(path, options).catch((error) => {
@@ -78,28 +89,32 @@ function liveSource() {
       throw new Error('The server does not answer: is it still running?');
     });
     if (answer.ok) return answer;
-    const reason = (await answer.text()).slice(0, 500).trim();
-    throw new Error(reason || `The server answers ${answer.status} ${answer.statusText}.`);
+    throw new Error(reasonOf(await answer.text()) || `The server answers ${answer.status} ${answer.statusText}.`);
   };
-  const overview = ask('api/overview').then(async (answer) => readOverview(new Uint8Array(await answer.arrayBuffer())));
+  /** @param {string} path @param {object} question @param {AbortSignal} [signal] */
+  const post = async (path, question, signal) => {
+    const headers = { 'Content-Type': 'application/json' };
+    return (await ask(path, { method: 'POST', headers, body: JSON.stringify(question), signal })).json();
+  };
+  const [overview, { offers }] = await Promise.all([
+    ask('api/overview').then(async (answer) => readOverview(new Uint8Array(await answer.arrayBuffer()))),
+    ask('api/health').then((answer) => answer.json()),
+  ]);
   return {
-    overview: () => overview,
+    overview: () => Promise.resolve(overview),
     async feature(index) {
       const features = readShard(new Uint8Array(await (await ask(`api/features/${index}`)).arrayBuffer()));
       const feature = features.get(index);
       if (!feature) throw new Error(`The server sent another feature than ${index}.`);
       return feature;
     },
-    async prompt(text, signal) {
-      const body = JSON.stringify({ text });
-      const headers = { 'Content-Type': 'application/json' };
-      return (await ask('api/prompt', { method: 'POST', headers, body, signal })).json();
-    },
+    prompt: offers?.prompt ? (text, effects, exact, signal) => post('api/prompt', { text, effects, exact }, signal) : undefined,
+    check: offers?.check ? (prompt, answer, signal) => post('api/check', { prompt, answer }, signal) : undefined,
   };
 }
 
-/** @returns {DataSource} */
-function dataSource() {
+/** @returns {Promise<DataSource>} */
+async function dataSource() {
   const name = document.body.dataset.source;
   if (name === 'live') return liveSource();
   return name === 'folder' ? folderSource() : embeddedSource();

@@ -52,12 +52,20 @@ interface Overview {
 interface DataSource {
   overview(): Promise<Overview>;
   feature(index: number): Promise<Feature>;
-  /** Missing where there is no model to run. */
-  prompt?: (text: string, signal: AbortSignal) => Promise<PromptResult>;
+  /** Missing where there is no model to run; `effects` are more of its passes, and so are those of the token at the place `exact`. */
+  prompt?: (text: string, effects: boolean, exact: number | null, signal?: AbortSignal) => Promise<PromptResult>;
+  check?: (prompt: string, answer: string, signal: AbortSignal) => Promise<CheckResult>;
 }
 
-interface PromptFeature { index: number; value: number; quantile: number; effect: number | null }
+interface PromptFeature { index: number; value: number; quantile: number; effect: number | null; exact: number | null }
 interface PromptResult { tokens: { id: number; text: string }[]; features: PromptFeature[][]; answer?: string }
+
+interface TopToken { token: string; prob: number | null }
+/** A token of the answer: its place among the predictions; null where the logits are not numbers. */
+interface AnswerToken { token: string; rank: number | null; prob: number | null; top: TopToken[] }
+/** `answer_prob` is that of all its tokens together. */
+interface CheckAnswer { answer_prob: number | null; tokens: AnswerToken[] }
+interface CheckResult { baseline: CheckAnswer; with_sae: CheckAnswer | null }
 
 type SortKey = 'index' | 'density' | 'max' | 'decoder_norm';
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! * [`TextSource`] turns a path, directory or pattern into [`Document`]s: JSON Lines, JSON, plain text, each also gzip or
-//!   zstd, Parquet, safetensors. The column is found by its name and type, or named.
+//!   zstd, Parquet, Arrow, safetensors. The column is found by its name and type, or named.
 //! * [`Tokenizer`] is a Hugging Face `tokenizer.json`, with the same ids as the Python library, a great deal faster. It
 //!   also gives the exact bytes of each token, for display.
 //! * [`Packer`] joins documents into rows, as the notebook does it ([`Packing::Notebook`]) or as SAELens does

@@ -223,12 +223,12 @@ fn lengths_that_cannot_be_are_told_with_their_batch() {
     let message = with(second, 0x7fff_ffff);
     assert_eq!(
         message,
-        "a.arrow is not a readable Arrow file: record batch 1: its header is said to have 2147483647 bytes"
+        "a.arrow is not a readable Arrow file: record batch 1: its header is said to have 2147483647 bytes, and 268435456 is the most that is read"
     );
     let message = with(second, 0x00ff_ffff);
     assert!(
         message.starts_with(
-            "a.arrow is truncated: record batch 1 needs 16777215 bytes more, and there are "
+            "a.arrow is truncated: record batch 1 goes on for 16777215 bytes, and there are "
         ),
         "{message}"
     );

@@ -20,7 +20,7 @@ use dataset_stream::{
     TokenStream, Tokenizer,
 };
 use fault::{Fault, fault};
-use hub_io::{FetchError, HubError};
+use hub_io::{Cache, CacheError, FetchError, HubError};
 use proptest::prelude::*;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use support::{Folder, bytes_tokenizer, gzip, zstd};
@@ -137,6 +137,7 @@ fn is_of_the_network(error: &(dyn Error + 'static)) -> bool {
     let inner = io.and_then(|e| e.get_ref());
     error.is::<FetchError>()
         || error.is::<HubError>()
+        || error.is::<CacheError>()
         || inner.is_some_and(|e| is_of_the_network(e))
         || error.source().is_some_and(is_of_the_network)
 }
@@ -144,13 +145,18 @@ fn is_of_the_network(error: &(dyn Error + 'static)) -> bool {
 fn check(
     data: &Data,
     expected: &Rows,
-    shuffled: bool,
+    (shuffled, kept): (bool, bool),
     of_hub: &[u16],
     of_storage: &[Fault],
 ) -> Result<bool, TestCaseError> {
     let (hub, storage) = data.serve(of_hub, of_storage);
     let client = client(options(&hub.url(""), Some("hf_secret")));
-    let source = TextSource::open_with("org/set", &SourceOptions::default(), &client.hub);
+    let cache = Folder::new();
+    let options = SourceOptions {
+        cache: kept.then(|| Cache::new(cache.path("cache"))),
+        ..SourceOptions::default()
+    };
+    let source = TextSource::open_with("org/set", &options, &client.hub);
     let (rows, error) = match source {
         Ok(source) => data.rows(source, shuffled),
         Err(SourceError::Read(error)) => (Rows::new(), Some(error.into())),
@@ -209,10 +215,10 @@ fn rows_are_those_of_the_files_or_there_is_an_error() {
     );
     let whole = std::cell::Cell::new(0);
     let run = runner.run(
-        &(any::<bool>(), of_hub, of_storage),
-        |(shuffled, of_hub, of_storage)| {
-            let expected = &expected[usize::from(shuffled)];
-            let all = check(&data, expected, shuffled, &of_hub, &of_storage)?;
+        &(any::<(bool, bool)>(), of_hub, of_storage),
+        |(way, of_hub, of_storage)| {
+            let expected = &expected[usize::from(way.0)];
+            let all = check(&data, expected, way, &of_hub, &of_storage)?;
             whole.set(whole.get() + usize::from(all));
             Ok(())
         },

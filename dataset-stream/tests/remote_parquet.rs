@@ -1,4 +1,4 @@
-//! Parquet at an address: only what is needed of it is fetched, and faults of the network do not change the rows.
+//! Tables at an address: only what is needed of Parquet is fetched, and faults of the network do not change the rows.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
@@ -10,6 +10,7 @@ mod server;
 use std::sync::Arc;
 
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, StringArray};
+use arrow_ipc::writer::StreamWriter;
 use dataset_stream::{Content, SourceOptions, TextSource};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
@@ -113,6 +114,25 @@ fn faults_do_not_change_the_rows() {
 }
 
 #[test]
+fn arrow_is_read_as_it_comes() {
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..ROWS).map(text)));
+    let batch = RecordBatch::try_from_iter([("text", texts)]).unwrap();
+    let mut bytes = Vec::new();
+    let mut writer = StreamWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    for at in (0..ROWS).step_by(300) {
+        writer.write(&batch.slice(at, 300)).unwrap();
+    }
+    writer.finish().unwrap();
+    let len = bytes.len();
+    let server = Server::start(move |request| Reply::file(request, &bytes, TAG).cut(len / 2 + 1));
+    assert!(
+        rows(&server.url("/a.arrow"))
+            .into_iter()
+            .eq((0..ROWS).map(text))
+    );
+}
+
+#[test]
 fn what_cannot_be_read_from_afar_is_told() {
     let bytes = table();
     let whole = bytes.clone();
@@ -130,7 +150,7 @@ fn what_cannot_be_read_from_afar_is_told() {
     });
     let source = TextSource::open(&server.url("/a.parquet"), &SourceOptions::default());
     let error = match source {
-        Ok(source) => source.filter_map(Result::err).next().unwrap().to_string(),
+        Ok(mut source) => source.find_map(Result::err).unwrap().to_string(),
         Err(error) => error.to_string(),
     };
     assert!(error.contains("changed on the server"), "{error}");

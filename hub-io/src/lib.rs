@@ -38,7 +38,7 @@ mod hub;
 mod net;
 mod verify;
 
-pub use cache::{Cache, CacheError, Progress, Snapshot};
+pub use cache::{Cache, CacheError, KeptFile, Progress, Snapshot};
 pub use data_files::{DataFiles, DataFilesError, data_files};
 pub use file::{RemoteFile, RemoteRanges};
 pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo, RepoKind, is_repo_name};

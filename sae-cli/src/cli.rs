@@ -79,6 +79,8 @@ pub(crate) enum Command {
     Eval(Box<commands::eval::Args>),
     Prompt(commands::prompt::Args),
     Analyze(commands::analyze::Args),
+    Dashboard(Box<commands::dashboard::Args>),
+    Serve(Box<commands::serve::Args>),
 }
 
 #[cfg(test)]

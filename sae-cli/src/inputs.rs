@@ -229,7 +229,7 @@ impl TextInput {
         tokenizer: &Tokenizer,
         targets: &Targets,
     ) -> Result<(TokenStream, Log)> {
-        let source = TextSource::open(&self.dataset, &self.text.source()).map_err(in_flags)?;
+        let source = TextSource::open(&self.dataset, &self.text.source()?).map_err(in_flags)?;
         targets.spare(source.files())?;
         targets.spare(tokenizer_files(tokenizer.path()))?;
         let log = self.text.on_bad_row().log()?;
@@ -250,7 +250,7 @@ impl TextInput {
     pub(crate) fn metadata(&self, tokenizer: &Tokenizer) -> TableMetadata {
         TableMetadata {
             original_dataset: Some(self.dataset.clone()),
-            original_column_name: self.text.source().column,
+            original_column_name: self.text.column().map(str::to_owned),
             ..TableMetadata::new(&self.options(), tokenizer)
         }
     }

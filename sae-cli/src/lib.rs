@@ -8,6 +8,7 @@ mod afar;
 mod bad_rows;
 mod checkpoint;
 mod cli;
+mod clock;
 mod commands;
 mod dashboards;
 mod demo;

@@ -8,6 +8,7 @@ use sae_metrics::Masking;
 
 /// Positions that are left out, by their tokens.
 #[derive(Debug, Clone, clap::Args)]
+#[allow(clippy::struct_field_names)] // they are the options' names
 pub(crate) struct MaskingArgs {
     /// Leave out the positions of these tokens
     #[arg(long, value_name = "ID,..", value_delimiter = ',', conflicts_with_all = ["exclude_special_tokens", "keep_all_tokens"])]

@@ -35,8 +35,12 @@ pub(crate) enum RowPlace {
 }
 
 impl Rows {
-    /// The first rows of a table, or of a worker's part of it, as many as the budget allows.
-    pub(crate) fn table(path: &Path, shard: Option<Shard>, budget: Budget) -> Result<Self> {
+    /// The first rows of a table, or of a worker's part of it, as many as the budget allows, and the ids in each.
+    pub(crate) fn table(
+        path: &Path,
+        shard: Option<Shard>,
+        budget: Budget,
+    ) -> Result<(Self, usize)> {
         let table = TokenTable::open(path)?;
         let (first, step) = shard.map_or((0, 1), |s| (s.index() as usize, s.of() as usize));
         let most = match budget {
@@ -54,11 +58,13 @@ impl Rows {
             shard.map_or_else(String::new, |shard| format!(" and shard {shard}")),
             table.len()
         );
-        Ok(Self::Table {
+        let context_size = table.context_size();
+        let rows = Self::Table {
             table,
             rows,
             taken: 0,
-        })
+        };
+        Ok((rows, context_size))
     }
 
     /// How many there will be, where that is known.

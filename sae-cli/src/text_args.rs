@@ -2,8 +2,9 @@
 
 use crate::UsageError;
 use crate::bad_rows::OnBadRow;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
 use dataset_stream::{Shard, Shuffle, SourceOptions, StreamOptions};
+use hub_io::Cache;
 
 /// What is common to all commands that read text.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,6 +18,9 @@ pub(crate) struct TextArgs {
     /// The split of a data set on the Hub; train by default
     #[arg(long, value_name = "NAME")]
     split: Option<String>,
+    /// Keep the files of a data set on the Hub as they are read, in the cache that Python uses, and read those that are there
+    #[arg(long)]
+    cache: bool,
     /// Shuffle: the order of the files, and documents within a window
     #[arg(long, value_name = "SEED")]
     shuffle: Option<u64>,
@@ -37,15 +41,29 @@ impl TextArgs {
         self.on_bad_row.clone().unwrap_or_default()
     }
 
+    /// The column that was asked for.
+    pub(crate) fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
     /// How the data set is read.
-    pub(crate) fn source(&self) -> SourceOptions {
-        SourceOptions {
+    pub(crate) fn source(&self) -> Result<SourceOptions> {
+        let cache = if self.cache {
+            let found = Cache::from_env();
+            Some(found.context(
+                "--cache: there is no home folder to keep files in; set HF_HUB_CACHE to a folder",
+            )?)
+        } else {
+            None
+        };
+        Ok(SourceOptions {
+            cache,
             config: self.config.clone(),
             split: self.split.clone(),
             column: self.column.clone(),
             bad_rows: self.on_bad_row().policy(),
             ..SourceOptions::default()
-        }
+        })
     }
 
     /// How its documents are ordered and divided.
@@ -69,6 +87,7 @@ impl TextArgs {
             ("--column", self.column.is_some()),
             ("--config", self.config.is_some()),
             ("--split", self.split.is_some()),
+            ("--cache", self.cache),
             ("--shuffle", self.shuffle.is_some()),
             ("--on-bad-row", self.on_bad_row.is_some()),
         ];

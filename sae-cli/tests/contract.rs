@@ -70,6 +70,8 @@ fn every_option_is_described() {
         "eval",
         "prompt",
         "analyze",
+        "dashboard",
+        "serve",
     ] {
         let help = scratch.ok(&format!("{verb} --help")).stdout;
         let section = section(&text, verb);
@@ -105,6 +107,8 @@ fn every_key_is_described() {
         "prompt In --answer the --sae $RUN --model $MODEL",
         "eval --sae $RUN --model $MODEL --tokens t.st",
         "analyze --sequences 1 --out o",
+        "dashboard --sae $RUN --model $MODEL --tokens t.st --out pages",
+        "dashboard --sae $RUN --model $MODEL --tokens t.st --work w --log-only",
     ];
     for call in calls {
         let mut result = scratch.json(call);

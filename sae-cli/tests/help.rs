@@ -32,7 +32,9 @@ snapshots!(
     encode,
     eval,
     prompt,
-    analyze
+    analyze,
+    dashboard,
+    serve
 );
 
 #[test]
@@ -51,6 +53,8 @@ fn every_verb_has_examples_and_a_short_form() {
         "eval",
         "prompt",
         "analyze",
+        "dashboard",
+        "serve",
     ] {
         let long = help(&format!("{verb} --help"));
         assert!(long.contains("\nExamples:\n  sae "), "{verb}");

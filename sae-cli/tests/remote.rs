@@ -16,6 +16,9 @@ use support::{Outcome, Scratch, demo, finish};
 const SHA: &str = "0123456789abcdef0123456789abcdef01234567";
 const REST: &str = "--tokenizer $MODEL --context-size 64 --out";
 
+/// What the data set's test split holds.
+const TEST: &str = "{\"text\": \"In the beginning God created the heaven and the earth.\"}\n";
+
 fn text() -> Vec<u8> {
     fs::read(demo("text/kjv.jsonl")).unwrap()
 }
@@ -30,6 +33,7 @@ fn hub(cut_after: usize) -> Server {
             .unwrap()
         + 1;
     let (first, second) = (text[..half].to_vec(), text[half..].to_vec());
+    let test = TEST.as_bytes().to_vec();
     let requests = AtomicUsize::new(0);
     Server::start(move |request: &Request| {
         let n = requests.fetch_add(1, Ordering::Relaxed);
@@ -47,16 +51,18 @@ fn hub(cut_after: usize) -> Server {
             .map(|name| format!("{{\"type\": \"file\", \"path\": \"{name}\", \"size\": 5}}"));
             return Reply::body(format!("[{}]", files.join(",")));
         }
-        let content = match path.rsplit('/').next().unwrap() {
+        let name = path.rsplit('/').next().unwrap();
+        let content = match name {
             "train-0.jsonl" | "part-08.jsonl" => &first,
             "train-1.jsonl" | "part-09.jsonl" => &second,
+            "test-0.jsonl" => &test,
             _ => return Reply::new(404),
         };
         // Every fifth answer is a failure of the server, the others end early.
         if n % 5 == 4 {
             return Reply::new(503).with("Retry-After", "0");
         }
-        Reply::file(request, content, "\"tag\"").cut(cut_after)
+        Reply::file(request, content, &format!("\"tag-of-{name}\"")).cut(cut_after)
     })
 }
 
@@ -91,6 +97,70 @@ fn rows_from_the_hub_are_those_of_the_files() {
         .filter(|request| request.from().is_some_and(|from| from > 0))
         .count();
     assert!(ranges > 2, "the files broke off and went on {ranges} times");
+}
+
+#[test]
+fn another_split_is_read_when_it_is_asked_for() {
+    let scratch = Scratch::new();
+    scratch.write("test.jsonl", TEST);
+    let rest = "--tokenizer $MODEL --context-size 4 --out";
+    scratch.ok(&format!("tokenize --dataset test.jsonl {rest} here.st"));
+    let server = hub(70_000);
+    let line = format!("tokenize --dataset org/set --split test {rest} there.st");
+    let outcome = online(&scratch, &server, &line);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let read = |name: &str| support::tensors::read(&scratch.path(name))["tokens"].clone();
+    assert_eq!(read("there.st"), read("here.st"));
+    let line = format!("tokenize --dataset org/set --split dev {rest} x.st");
+    let outcome = online(&scratch, &server, &line);
+    assert_eq!(outcome.code, 1, "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("test, train") || outcome.stderr.contains("train, test"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn files_that_were_kept_are_not_asked_for_again() {
+    let scratch = Scratch::new();
+    scratch.ok(&format!("tokenize --dataset $TEXT {REST} here.st"));
+    let server = hub(70_000);
+    let read = |name: &str| support::tensors::read(&scratch.path(name))["tokens"].clone();
+    let asked = || {
+        let bodies = |r: &&Request| {
+            r.method == "GET" && r.path.contains("/resolve/") && r.path.contains(".jsonl")
+        };
+        server.requests().iter().filter(bodies).count()
+    };
+    let run = |rest: &str, out: &str| {
+        let line = format!("tokenize --dataset org/set --cache {rest} {REST} {out}");
+        let mut command = scratch.command(&line);
+        command
+            .env_remove("HF_HUB_OFFLINE")
+            .env("HF_HUB_CACHE", scratch.path("cache"))
+            .env("HF_ENDPOINT", server.url(""))
+            .env("NO_PROXY", "127.0.0.1");
+        let outcome = finish(&mut command);
+        assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    };
+    // One that stops early leaves a part, which the next one goes on from.
+    run("--sequences 5", "few.st");
+    run("", "there.st");
+    assert!(read("there.st") == read("here.st"));
+    let before = asked();
+    assert!(before > 4, "{before}");
+    run("", "again.st");
+    assert!(read("again.st") == read("here.st"));
+    assert_eq!(asked(), before);
+    let url = server.url("/files/part-{08..09}.jsonl");
+    let line = format!("tokenize --dataset {url} --cache {REST} x.st");
+    let outcome = online(&scratch, &server, &line);
+    assert!(
+        outcome.code != 0 && outcome.stderr.contains("is not kept"),
+        "{}",
+        outcome.stderr
+    );
 }
 
 #[test]

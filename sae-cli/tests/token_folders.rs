@@ -12,7 +12,7 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 use support::Scratch;
-use support::tensors::read;
+use support::tensors::{Numbers, read, write};
 
 const CALL: &str = "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 32";
 
@@ -90,6 +90,13 @@ fn every_reader_takes_a_folder_or_parquet_for_the_file() {
         let line = format!("eval --sae $RUN --model $MODEL {data}");
         scratch.json(&line)["metrics"].take()
     };
+    let analyze = |data: &str| {
+        scratch.json(&format!(
+            "analyze $RUN --model $MODEL {data} --sequences 4 --out report"
+        ))
+    };
+    let expected = analyze("--tokens one.safetensors");
+    assert_eq!(expected["data"]["sequences"], 4);
     let losses = activations("one.safetensors");
     let metrics = eval("--tokens one.safetensors");
     for name in ["tokens", "t.parquet"] {
@@ -105,10 +112,40 @@ fn every_reader_takes_a_folder_or_parquet_for_the_file() {
             values(&scratch.path("again.st")),
             values(&scratch.path("one.safetensors"))
         );
-        scratch.ok(&format!(
-            "analyze $RUN --model $MODEL --dataset {name} --context-size 32 --sequences 4 --out report"
-        ));
+        for data in [
+            format!("--tokens {name}"),
+            format!("--dataset {name} --context-size 32"),
+        ] {
+            let report = analyze(&data);
+            assert_eq!(report["data"]["context_size"], 32);
+            assert_eq!(report["data"]["dataset"], name);
+            assert_eq!(
+                report["data"]["packing"].is_null(),
+                data.contains("--tokens")
+            );
+            assert_eq!(report["loss"], expected["loss"], "{data}");
+            assert_eq!(report["l0"], expected["l0"], "{data}");
+        }
     }
+}
+
+#[test]
+fn analyze_refuses_tokens_that_the_model_does_not_have() {
+    let scratch = Scratch::new();
+    let table = Numbers::f32(&[1, 3], [5.0, 2048.0, 7.0]).of(safetensors::Dtype::U32);
+    write(&scratch.path("t.safetensors"), [("tokens", table)]);
+    for verb in ["analyze $RUN --out report", "eval --sae $RUN"] {
+        scratch.fails(
+            1,
+            &format!("{verb} --model $MODEL --tokens t.safetensors --sequences 1"),
+            &["token 2048 at position 1 of row 0"],
+        );
+    }
+    scratch.fails(
+        2,
+        "analyze --tokens t.safetensors --dataset $TEXT --out report",
+        &["--dataset"],
+    );
 }
 
 #[test]
@@ -192,7 +229,7 @@ fn killed_again_and_again_it_writes_the_same_folder() {
     let line = format!("{call} tokens --resume --checkpoint-every 50");
     let (mut killed, mut gone_on) = (0, 0);
     let mut random = 54_321_u64;
-    while killed < 40 {
+    while killed < 30 {
         let mut wait = 20;
         loop {
             let mut child = start(&scratch, &line);

@@ -45,8 +45,8 @@ pub use config::{
 };
 pub use run_dir::{RunDir, RunDirError};
 pub use sae::{
-    DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, LoadOptions, Sae, SaveError,
-    flatten_heads, unflatten_heads,
+    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, LoadOptions, Sae,
+    SaveError, flatten_heads, unflatten_heads,
 };
 pub use sparse::SparseFeatures;
 pub use weights::LoadError;

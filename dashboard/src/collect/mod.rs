@@ -3,6 +3,7 @@
 mod activations;
 mod coactivation;
 mod examples;
+mod quantile;
 mod random;
 mod statistics;
 mod summary;
@@ -15,6 +16,7 @@ use thiserror::Error;
 
 use crate::{ActivationLog, Group, Histogram, Neighbour, Statistics};
 use activations::Activations;
+pub use quantile::shares_below;
 pub(crate) use statistics::QUANTILES;
 pub use summary::Summary;
 

@@ -1,6 +1,6 @@
 //! Against the definitions, written down without regard to speed.
 
-use super::{CollectError, FeaturePart, Settings, Summary, collect};
+use super::{CollectError, FeaturePart, Settings, Summary, collect, shares_below};
 use crate::{ActivationLog, GroupKind, LogInfo, LogWriter};
 use proptest::prelude::*;
 use serde_json::Value;
@@ -268,6 +268,14 @@ proptest! {
         prop_assert_eq!(found.len(), D_SAE as usize);
         for part in &found {
             check(&dense, part, &settings)?;
+        }
+        // Asked about values that are there and some that are not.
+        let asked: Vec<(u32, f32)> = (0..=D_SAE).flat_map(|f| [(f, 0.5), (f, 1.1), (f, 9.0)]).collect();
+        let shares = shares_below(&whole, &summary, &asked);
+        for (&(feature, value), share) in asked.iter().zip(shares) {
+            let all = dense.iter().flatten().flatten().filter_map(|row| row.get(feature as usize)).filter(|x| **x > 0.0);
+            let (below, n) = all.fold((0, 0), |(below, n), x| (below + u32::from(*x <= value), n + 1));
+            prop_assert!((share * f64::from(n) - f64::from(below)).abs() < 1e-9);
         }
         // Another order, shards and several scans: the same to the last bit.
         let mut order = in_order;

@@ -16,7 +16,7 @@ const STYLES: [&str; 5] = [
 ];
 
 /// One scope in the page: what comes first is defined first.
-const SCRIPTS: [&str; 20] = [
+const SCRIPTS: [&str; 22] = [
     include_str!("../../ui/dom.js"),
     include_str!("../../ui/format.js"),
     include_str!("../../ui/text.js"),
@@ -34,7 +34,9 @@ const SCRIPTS: [&str; 20] = [
     include_str!("../../ui/examples.js"),
     include_str!("../../ui/tables.js"),
     include_str!("../../ui/feature.js"),
+    include_str!("../../ui/ask.js"),
     include_str!("../../ui/prompt.js"),
+    include_str!("../../ui/check.js"),
     include_str!("../../ui/keyboard.js"),
     include_str!("../../ui/main.js"),
 ];
@@ -47,7 +49,8 @@ pub(super) enum DataSource {
     Live,
 }
 
-/// The page for a live server: it asks the server it came from for `api/overview`, `api/features/INDEX` and, with text, `api/prompt`.
+/// The page for a live server: it asks the server it came from for `api/health`, `api/overview`, `api/features/INDEX` and, with text, for what
+/// `api/health` offers: `api/prompt` and `api/check`.
 pub fn live_page() -> String {
     let (mut page, end) = page(DataSource::Live, "");
     page.push_str(end);

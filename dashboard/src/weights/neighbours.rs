@@ -5,7 +5,7 @@ use fused_ops::linear;
 use rayon::prelude::*;
 
 use super::top::First;
-use super::{decoder_norms, rows, to_f32s};
+use super::{rows, to_f32s};
 use crate::Neighbour;
 
 /// Rows and columns of the products that exist at a time: 8 MiB of f32.
@@ -18,13 +18,17 @@ const COLUMNS: usize = 8192;
 /// Takes `2 · which.len() · d_sae · d` floating-point operations.
 ///
 /// # Shapes
-/// `w_dec`: `[d_sae, d]`.
+/// `w_dec`: `[d_sae, d]`; `norms`: [`decoder_norms`](super::decoder_norms) of it.
 ///
 /// # Panics
-/// If a feature is not below `d_sae`.
-pub fn decoder_neighbours(w_dec: &Tensor<2>, which: &[u32], n: usize) -> Vec<Vec<Neighbour>> {
+/// If a feature is not below `d_sae`, or there are not as many norms.
+pub fn decoder_neighbours(
+    w_dec: &Tensor<2>,
+    norms: &[f32],
+    which: &[u32],
+    n: usize,
+) -> Vec<Vec<Neighbour>> {
     let [d_sae, _] = w_dec.dims();
-    let norms = decoder_norms(w_dec);
     let mut neighbours = Vec::with_capacity(which.len());
     for features in which.chunks(ROWS) {
         let own = rows(w_dec, features);
@@ -44,7 +48,8 @@ pub fn decoder_neighbours(w_dec: &Tensor<2>, which: &[u32], n: usize) -> Vec<Vec
                             continue;
                         }
                         let length = norms[feature as usize] * norms[index as usize];
-                        let value = if length > 0.0 { product / length } else { 0.0 };
+                        // Only what has no direction is set to zero: what is not a number stays so, and is left out.
+                        let value = if length == 0.0 { 0.0 } else { product / length };
                         if !value.is_nan() {
                             let neighbour = Neighbour { index, value };
                             found.push(neighbour, |a, b| b.value.total_cmp(&a.value));

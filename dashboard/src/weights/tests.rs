@@ -88,7 +88,7 @@ proptest! {
         n in 0_usize..12,
     ) {
         let which: Vec<u32> = which.into_iter().filter(|&f| (f as usize) < w_dec.len()).collect();
-        let found = decoder_neighbours(&tensor(&w_dec), &which, n);
+        let found = decoder_neighbours(&tensor(&w_dec), &decoder_norms(&tensor(&w_dec)), &which, n);
         prop_assert_eq!(found.len(), which.len());
         for (&feature, found) in which.iter().zip(found) {
             let own = &w_dec[feature as usize];
@@ -138,7 +138,7 @@ fn many_tiles_are_as_one() {
     };
     let w_dec: Matrix = (0..9000).map(row).collect();
     let which: Vec<u32> = (0..9000).step_by(17).collect();
-    let found = decoder_neighbours(&tensor(&w_dec), &which, 2);
+    let found = decoder_neighbours(&tensor(&w_dec), &decoder_norms(&tensor(&w_dec)), &which, 2);
     // Rows repeat every 23 features, so the nearest two of a feature that is not zero are the first two others with its row.
     for (&feature, found) in which.iter().zip(found) {
         let same = |i: &u32| *i != feature && i % 23 == feature % 23;
@@ -156,7 +156,7 @@ fn many_tiles_are_as_one() {
 #[test]
 fn what_is_not_a_number_is_left_out() {
     let nan = vec![vec![f32::NAN, 1.0], vec![1.0, 0.0], vec![2.0, 0.0]];
-    let found = decoder_neighbours(&tensor(&nan), &[0, 1], 5);
+    let found = decoder_neighbours(&tensor(&nan), &decoder_norms(&tensor(&nan)), &[0, 1], 5);
     assert!(found[0].is_empty());
     assert_eq!(found[1].len(), 1);
     let lenses = lens(&tensor(&vec![vec![1.0, 0.0]]), None, &Table(nan), 1 << 20);

@@ -48,6 +48,11 @@ fn answer(mut stream: TcpStream, fixture: &Fixture) -> Option<()> {
             "text/html; charset=utf-8",
             live_page().into_bytes(),
         ),
+        ("GET", "/api/health") => (
+            "200 OK",
+            "application/json",
+            br#"{"status":"ok","offers":{"prompt":true,"check":false}}"#.to_vec(),
+        ),
         ("GET", "/api/overview") => (
             "200 OK",
             "application/octet-stream",
@@ -91,12 +96,15 @@ fn prompt(question: &Value) -> (&'static str, &'static str, Vec<u8>) {
         .zip(7..)
         .map(|(word, id)| json!({"id": id, "text": word}))
         .collect();
-    let features = (0..words.len()).map(|at| match at {
-        0 => json!([]),
-        _ => json!([
-            {"index": at, "value": 2.5, "quantile": 0.875, "effect": 0.0125},
-            {"index": at + 1, "value": 1.25, "quantile": 0.5, "effect": null},
-        ]),
+    let features = (0..words.len()).map(|at| {
+        let exact = (question["exact"] == at).then_some(-0.5);
+        match at {
+            0 => json!([]),
+            _ => json!([
+                {"index": at, "value": 2.5, "quantile": 0.875, "effect": 0.0125, "exact": exact},
+                {"index": at + 1, "value": 1.25, "quantile": 0.5, "effect": null, "exact": null},
+            ]),
+        }
     });
     let features: Vec<Value> = features.collect();
     let answer = json!({"tokens": tokens, "features": features, "answer": " and <i>so</i> on"});

@@ -7,18 +7,22 @@ use arrow_schema::ArrowError;
 
 use super::bytes::Bytes;
 use super::error::ReadError;
-use super::spec::DataFile;
+use super::spec::{DataFile, Origin};
 
 /// The first bytes of the file layout, and the last.
 const MAGIC: &[u8; 6] = b"ARROW1";
 /// Before the length of a message, since Arrow 0.15.
 const CONTINUATION: [u8; 4] = [0xff; 4];
+/// Of what follows the messages, at a time.
+const CHUNK: usize = 64 << 10;
 /// The largest boundary that a message is put on.
 const MOST_PADDING: u64 = 128;
 /// A schema of a hundred thousand columns has less.
-const MOST_HEADER: usize = 256 << 20;
+const MOST_HEADER: u64 = 256 << 20;
 /// All compressed buffers of a batch together, as they say of themselves.
 const MOST_UNPACKED: u64 = 4 << 30;
+/// The body of one message. Batches have some thousand rows; what is larger would fill the memory.
+const MOST_BODY: u64 = 4 << 30;
 /// What a byte of zstd can unpack to, at most; LZ4 has less.
 const MOST_RATIO: u64 = 1 << 15;
 
@@ -59,7 +63,7 @@ impl Frames {
         if self.finished {
             return Ok(None);
         }
-        let what = Part(batches);
+        let what = Part(self.is_file.map(|_| batches));
         let mut word = self.word(what)?;
         if self.is_file.is_none() {
             let is_file = word == MAGIC[..4];
@@ -67,7 +71,7 @@ impl Frames {
             if is_file {
                 let rest = self.word(what)?;
                 if rest[..2] != MAGIC[4..] {
-                    return Err(self.foreign(&word));
+                    return Err(self.foreign(word));
                 }
                 // Zeros fill it up to where the writer likes its first message to begin.
                 word = self.word(what)?;
@@ -75,7 +79,7 @@ impl Frames {
                     word = self.word(what)?;
                 }
             } else if word != CONTINUATION {
-                return Err(self.foreign(&word));
+                return Err(self.foreign(word));
             }
         }
         if word == CONTINUATION {
@@ -90,7 +94,7 @@ impl Frames {
         let header = self.take(length, what)?;
         let message = arrow_ipc::root_as_message(&header)
             .map_err(|e| self.corrupt(what, &format!("its header is damaged ({e})")))?;
-        let length = self.checked(message.bodyLength(), usize::MAX, "body", what)?;
+        let length = self.checked(message.bodyLength(), MOST_BODY, "body", what)?;
         let body = self.take(length, what)?;
         Ok(Some(Frame {
             header,
@@ -99,21 +103,20 @@ impl Frames {
     }
 
     /// A length that can be: not negative, and no longer than what is left of the file.
-    fn checked(
-        &self,
-        length: i64,
-        most: usize,
-        part: &str,
-        what: Part,
-    ) -> Result<usize, ReadError> {
-        let wrong = || self.corrupt(what, &format!("its {part} is said to have {length} bytes"));
+    fn checked(&self, length: i64, most: u64, part: &str, what: Part) -> Result<usize, ReadError> {
+        let wrong = || {
+            let reason = format!(
+                "its {part} is said to have {length} bytes, and {most} is the most that is read"
+            );
+            self.corrupt(what, &reason)
+        };
         let length = usize::try_from(length)
             .ok()
-            .filter(|&n| n <= most)
+            .filter(|&n| n as u64 <= most)
             .ok_or_else(wrong)?;
-        // Of a file at an address, the size may not be known.
         let left = self.file.bytes.saturating_sub(self.at);
-        if self.file.bytes > 0 && length as u64 > left {
+        let is_here = matches!(self.file.origin, Origin::Local);
+        if is_here && length as u64 > left {
             return Err(self.truncated(what, length, left));
         }
         Ok(length)
@@ -142,7 +145,6 @@ impl Frames {
         if self.is_file != Some(true) {
             return Ok(());
         }
-        const CHUNK: usize = 64 << 10;
         let mut tail = Vec::new();
         loop {
             let mut chunk = Vec::new();
@@ -163,7 +165,7 @@ impl Frames {
         Ok(())
     }
 
-    fn foreign(&self, head: &[u8; 4]) -> ReadError {
+    fn foreign(&self, head: [u8; 4]) -> ReadError {
         ReadError::Corrupt {
             file: self.file.name.to_string(),
             format: "Arrow",
@@ -184,18 +186,21 @@ impl Frames {
     fn truncated(&self, what: Part, wanted: usize, left: u64) -> ReadError {
         ReadError::Truncated {
             file: self.file.name.to_string(),
-            reason: format!("{what} needs {wanted} bytes more, and there are {left}"),
+            reason: format!("{what} goes on for {wanted} bytes, and there are {left}"),
         }
     }
 }
 
-/// Names a message by the record batches before it.
+/// Names a message by the record batches before it; the schema has none before it.
 #[derive(Clone, Copy)]
-struct Part(u64);
+struct Part(Option<u64>);
 
 impl std::fmt::Display for Part {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "record batch {}", self.0)
+        match self.0 {
+            Some(batches) => write!(f, "record batch {batches}"),
+            None => f.write_str("its schema"),
+        }
     }
 }
 

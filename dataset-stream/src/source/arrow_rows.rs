@@ -145,9 +145,9 @@ fn is_text(kind: &DataType) -> bool {
 
 fn is_ids(kind: &DataType) -> bool {
     match kind {
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            item.data_type().is_integer()
-        }
+        DataType::List(item) | DataType::LargeList(item) => item.data_type().is_integer(),
+        // Of lists of nothing there could be any number in no space.
+        DataType::FixedSizeList(item, size) => *size > 0 && item.data_type().is_integer(),
         _ => false,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
-use hub_io::FetchError;
+use hub_io::{CacheError, FetchError};
 
 use super::ahead::Ahead;
 use super::error::ReadError;
@@ -36,8 +36,9 @@ impl Bytes {
         };
         let opened: Box<dyn Read + Send> = match &file.origin {
             Origin::Local => Box::new(File::open(&file.path).map_err(io)?),
-            Origin::Hub(set, path) => {
-                ahead(remote::open_hub(set, path).map_err(io)?).map_err(io)?
+            Origin::Hub(set, path, cache) => {
+                let opened = remote::open_hub(set, path, cache.as_ref()).map_err(io)?;
+                ahead(opened).map_err(io)?
             }
             Origin::Url(hub, url) => ahead(remote::open_url(hub, url).map_err(io)?).map_err(io)?,
         };
@@ -92,7 +93,7 @@ impl Bytes {
         // Of the network, not of what came over it.
         if source
             .get_ref()
-            .is_some_and(<dyn std::error::Error + Send + Sync>::is::<FetchError>)
+            .is_some_and(|error| error.is::<FetchError>() || error.is::<CacheError>())
         {
             return ReadError::Io { file, source };
         }

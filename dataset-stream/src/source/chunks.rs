@@ -2,11 +2,11 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::ops::Range;
+use std::ops::{ControlFlow, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use hub_io::RemoteRanges;
+use hub_io::{Progress, RemoteRanges};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{ChunkReader, Length};
 
@@ -31,7 +31,13 @@ impl Chunks {
     pub(super) fn open(file: &DataFile) -> io::Result<Self> {
         let ranges = match &file.origin {
             Origin::Local => return File::open(&file.path).map(Self::Local),
-            Origin::Hub(set, path) => set.open_ranges(path).map_err(io::Error::other)?,
+            Origin::Hub(set, path, Some(cache)) => {
+                // Its parts are wanted in no order that a cache could be filled in.
+                let go_on = &mut |_: Progress<'_>| ControlFlow::Continue(());
+                let whole = set.download(path, cache, go_on);
+                return File::open(whole.map_err(io::Error::other)?).map(Self::Local);
+            }
+            Origin::Hub(set, path, None) => set.open_ranges(path).map_err(io::Error::other)?,
             Origin::Url(hub, url) => hub.open_url_ranges(url).map_err(io::Error::other)?,
         };
         Ok(Self::Remote(Arc::new(Remote {

@@ -44,6 +44,14 @@ pub enum SourceError {
         /// What was asked for.
         spec: String,
     },
+    /// A cache for what is no data set on the Hub.
+    #[error(
+        "{spec:?} is not kept: the cache has room for data sets on the Hub, organisation/name; leave the cache out, or download the files"
+    )]
+    NotKept {
+        /// What was asked for.
+        spec: String,
+    },
     /// An address of another kind.
     #[error(
         "{spec:?} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"

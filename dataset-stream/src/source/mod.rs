@@ -37,7 +37,7 @@ pub(crate) use record::Scratch;
 
 use std::path::{Path, PathBuf};
 
-use hub_io::{Hub, HubError};
+use hub_io::{Cache, Hub, HubError};
 
 use crate::{Content, Document};
 
@@ -57,6 +57,9 @@ pub struct SourceOptions {
     pub max_record_bytes: usize,
     /// What becomes of rows that cannot be used.
     pub bad_rows: BadRows,
+    /// Where the files of a data set on the Hub are kept as they are read, and read from if they are there; by default nowhere. Parquet
+    /// files are brought there whole before they are read.
+    pub cache: Option<Cache>,
 }
 
 impl Default for SourceOptions {
@@ -67,6 +70,7 @@ impl Default for SourceOptions {
             column: None,
             max_record_bytes: 256 << 20,
             bad_rows: BadRows::Error,
+            cache: None,
         }
     }
 }

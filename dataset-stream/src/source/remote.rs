@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
-use hub_io::{Hub, HubError, Repo, WarnOfRetries, data_files};
+use hub_io::{Cache, Hub, HubError, Repo, WarnOfRetries, data_files};
 
 use super::SourceOptions;
 use super::error::SourceError;
@@ -25,6 +25,9 @@ pub(super) fn resolve(
     if spec.starts_with("https://") || spec.starts_with("http://") {
         if options.config.is_some() || options.split.is_some() {
             return Err(SourceError::NoSplits { spec: spec.into() });
+        }
+        if options.cache.is_some() {
+            return Err(SourceError::NotKept { spec: spec.into() });
         }
         return addresses(spec, &hub()?).map(Some);
     }
@@ -87,7 +90,7 @@ fn hub_files(
     );
     let files = split.files.iter().map(|file| {
         let name = format!("hf://datasets/{id}@{}/{}", set.sha(), file.path);
-        let origin = Origin::Hub(set.clone(), file.path.clone());
+        let origin = Origin::Hub(set.clone(), file.path.clone(), options.cache.clone());
         data_file(name, &file.path, file.size, origin)
     });
     files.collect()
@@ -161,10 +164,16 @@ fn data_file(
     })
 }
 
-/// The bytes of a file that is not here.
-pub(super) fn open_hub(set: &Repo, path: &str) -> std::io::Result<Box<dyn Read + Send>> {
-    let file = set.open(path).map_err(std::io::Error::other)?;
-    Ok(Box::new(file))
+/// The bytes of a file that is not here, or not yet.
+pub(super) fn open_hub(
+    set: &Repo,
+    path: &str,
+    cache: Option<&Cache>,
+) -> std::io::Result<Box<dyn Read + Send>> {
+    Ok(match cache {
+        Some(cache) => Box::new(set.open_kept(path, cache).map_err(std::io::Error::other)?),
+        None => Box::new(set.open(path).map_err(std::io::Error::other)?),
+    })
 }
 
 /// As [`open_hub`], of an address.

@@ -29,8 +29,8 @@ pub(crate) struct DataFile {
 pub(crate) enum Origin {
     /// Here, at its path.
     Local,
-    /// In a data set on the Hub, under this path.
-    Hub(hub_io::Repo, String),
+    /// In a data set on the Hub, under this path; kept in the cache, if there is one.
+    Hub(hub_io::Repo, String, Option<hub_io::Cache>),
     /// At an address.
     Url(hub_io::Hub, String),
 }

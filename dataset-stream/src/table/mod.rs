@@ -151,10 +151,9 @@ impl TokenTable {
     /// Bytes of one id as it is stored.
     pub(crate) fn bytes_per_id(&self) -> usize {
         match &self.storage {
-            Storage::Memory(_) => 4,
+            Storage::Memory(_) | Storage::Parquet(_) => 4,
             Storage::Mapped(mapped) => mapped.bytes_per_id(),
             Storage::Folder(folder) => folder.bytes_per_id(),
-            Storage::Parquet(_) => 4,
         }
     }
 

@@ -104,7 +104,9 @@ impl TokenParquetWriter {
         }
         let ids = self.pending.values();
         // Each fits: it has been looked at.
-        row.iter().for_each(|&id| ids.append_value(id as i32));
+        for &id in row {
+            ids.append_value(id as i32);
+        }
         self.pending.append(true);
         self.pending_ids += row.len();
         self.rows += 1;

@@ -80,7 +80,7 @@ impl Repo {
 }
 
 /// The tag as the name of a file: the Hub's are hashes, but who knows who answers.
-fn blob_name(head: &Head) -> Result<&str, String> {
+pub(super) fn blob_name(head: &Head) -> Result<&str, String> {
     let Some(name) = head.name() else {
         return Err("there is no ETag, which files in the cache are named by".to_owned());
     };
@@ -95,7 +95,7 @@ fn blob_name(head: &Head) -> Result<&str, String> {
 }
 
 /// Whether the bytes are here. Under their name they are whole unless the machine went down at the wrong moment.
-fn is_whole(blob: &Path, head: &Head) -> bool {
+pub(super) fn is_whole(blob: &Path, head: &Head) -> bool {
     let Ok(found) = fs::metadata(blob) else {
         return false;
     };
@@ -245,7 +245,7 @@ impl OneFile<'_> {
     }
 }
 
-fn open(partial: &Path) -> io::Result<File> {
+pub(super) fn open(partial: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.read(true).write(true).create(true).truncate(false);
     options.open(partial)

@@ -13,6 +13,7 @@
 mod digest;
 mod download;
 mod error;
+mod kept;
 mod link;
 mod lock;
 mod many;
@@ -25,6 +26,7 @@ use std::path::{Path, PathBuf};
 pub(crate) use digest::hex;
 pub use download::Progress;
 pub use error::CacheError;
+pub use kept::KeptFile;
 pub use snapshot::Snapshot;
 
 use crate::hub::options::{home, variable};

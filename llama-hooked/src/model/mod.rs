@@ -290,10 +290,18 @@ impl Llama {
         let rows = b * (p - 1);
         let normed = normed.narrow(1, 0, p - 1).reshape([rows, d]);
         let targets = tokens.narrow(1, 1, p - 1).reshape([rows]);
+        self.losses(&normed, targets).reshape([b, p - 1])
+    }
+
+    /// Cross-entropy −log softmax(logits)\[target\] of each row, in nats, f32, in pieces as [`loss_per_token`](Self::loss_per_token).
+    ///
+    /// # Shapes
+    /// `normed`: `[n, d_model]`, outputs of the final norm; `targets`: `[n]` → `[n]`.
+    pub fn losses(&self, normed: &Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
         let logits = |rows: Range<usize>, entries| {
             let normed = normed.clone().narrow(0, rows.start, rows.len());
             self.unembed_entries(normed, entries)
         };
-        cross_entropy(targets, self.config.vocab_size, LOGITS_BYTES, logits).reshape([b, p - 1])
+        cross_entropy(targets, self.config.vocab_size, LOGITS_BYTES, logits)
     }
 }

@@ -107,6 +107,24 @@ impl<'a> SplitLlama<'a> {
         self.write
     }
 
+    /// What directions of the SAE's output are in the residual stream; `None` where the write point is not mapped into it linearly.
+    ///
+    /// # Shapes
+    /// `[n, d_out]` → `[n, d_model]`.
+    pub fn directions(&self, directions: Tensor<2>) -> Option<Tensor<2>> {
+        let directions = match self.heads {
+            Heads::None | Heads::Flat => directions,
+            Heads::One(head) => {
+                let [n, d_head] = directions.dims();
+                let width = n_heads(self.model, self.write) * d_head;
+                let place = head * d_head..(head + 1) * d_head;
+                Tensor::zeros([n, width], (&directions.device(), directions.dtype()))
+                    .slice_assign([0..n, place], directions)
+            }
+        };
+        self.model.directions(self.write, directions)
+    }
+
     /// Where the network is cut, for a write point between blocks; the block for one within.
     pub(super) fn cut(&self) -> Cut {
         match self.write {

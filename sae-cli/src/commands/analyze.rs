@@ -3,7 +3,9 @@
 use super::{Place, split};
 use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
+use crate::bad_rows::Log;
 use crate::cli::Global;
+use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, TextInput};
@@ -45,6 +47,9 @@ pub(crate) struct Args {
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
+    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
+    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["dataset", "context_size"])]
+    tokens: Option<PathBuf>,
     #[command(flatten)]
     text: TextArgs,
     /// Tokens in a row; by default what cfg.json says
@@ -90,8 +95,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let [json, html] = FILES.map(|name| args.out.join(name));
     let own = [("--out", json.as_path()), ("--out", html.as_path())];
+    if args.tokens.is_some() {
+        args.text.none_but_shard()?;
+    }
     let on_bad_row = args.text.on_bad_row();
     let targets = Targets::new(global, own.into_iter().chain(on_bad_row.file()))?;
+    targets.spare(&args.tokens)?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref(), global.quiet)?;
@@ -195,8 +204,18 @@ fn measure(
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
     // What can be wrong quickly comes before what takes long.
-    let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
-    let context_size = inputs::context_size(args.context_size, metadata)?;
+    let (table, dataset, context_size) = match &args.tokens {
+        Some(path) => {
+            let (table, context_size) =
+                Rows::table(path, args.text.shard, Budget::Sequences(args.sequences))?;
+            (Some(table), path.display().to_string(), context_size)
+        }
+        None => (
+            None,
+            inputs::dataset(job.dataset.as_deref(), metadata)?,
+            inputs::context_size(args.context_size, metadata)?,
+        ),
+    };
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
     let found = inputs::find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
     targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
@@ -212,7 +231,7 @@ fn measure(
             ..StreamOptions::new(context_size)
         },
     };
-    let (rows, bad_rows) = rows(&input, &tokenizer, args.sequences, targets)?;
+    let (rows, bad_rows) = rows(&input, table, &tokenizer, args.sequences, targets)?;
     let tokenize_s = clock.lap();
     let work = Work {
         rows: Some(rows.len() as u64),
@@ -253,12 +272,12 @@ fn measure(
 
     let (sae_json, model_json) = describe(job, args, found.describe(&model, on));
     let data = json!({
-        "dataset": if args.is_demo() && args.dataset.is_none() { BUNDLED } else { &input.dataset },
+        "dataset": if args.is_demo() && args.dataset.is_none() && args.tokens.is_none() { BUNDLED } else { &input.dataset },
         "context_size": context_size,
         "sequences": evaluation.sparsity.tokens.sequences,
         "tokens": evaluation.sparsity.tokens.seen,
         "prepend_bos": prepend_bos,
-        "packing": PackingChoice::Notebook.name(),
+        "packing": args.tokens.is_none().then(|| PackingChoice::Notebook.name()),
         "bad_rows": bad_rows,
     });
     let timings = Timings {
@@ -283,15 +302,20 @@ fn measure(
     Ok(Some(report))
 }
 
-/// All rows, and how many of the data set's were left out.
+/// All rows, of the table if there is one, and how many of the data set's were left out.
 fn rows(
     input: &TextInput,
+    table: Option<Rows>,
     tokenizer: &Tokenizer,
     sequences: u64,
     targets: &Targets,
 ) -> Result<(Vec<Vec<u32>>, u64)> {
-    let (stream, bad_rows) = input.open(tokenizer, targets)?;
-    let rows = Rows::Stream(Box::new(stream));
+    let (rows, bad_rows) = if let Some(table) = table {
+        (table, Log::default())
+    } else {
+        let (stream, log) = input.open(tokenizer, targets)?;
+        (Rows::Stream(Box::new(stream)), log)
+    };
     let rows = rows.collect::<Result<Vec<_>, RowError>>()?;
     let bad_rows = bad_rows.finish()?;
     let context_size = input.options.context_size;
@@ -303,7 +327,7 @@ fn rows(
     }
     if (rows.len() as u64) < sequences {
         tracing::warn!(
-            "the text gives {} rows of {context_size} tokens, not the {sequences} asked for",
+            "there are {} rows of {context_size} tokens, not the {sequences} asked for",
             rows.len()
         );
     }
@@ -328,21 +352,5 @@ const BUNDLED: &str = "bundled demo";
 impl Args {
     fn is_demo(&self) -> bool {
         self.run.is_none()
-    }
-}
-
-/// Seconds between calls.
-struct Clock(Instant);
-
-impl Clock {
-    fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    fn lap(&mut self) -> f64 {
-        let now = Instant::now();
-        let lap = now.duration_since(self.0).as_secs_f64();
-        self.0 = now;
-        lap
     }
 }

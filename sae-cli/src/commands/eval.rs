@@ -250,14 +250,10 @@ fn rows(
     targets: &Targets,
 ) -> Result<(Rows, usize, Log)> {
     if let Some(path) = &args.tokens {
-        let mut rows = Rows::table(path, args.text.shard, budget)?;
+        let (mut rows, context_size) = Rows::table(path, args.text.shard, budget)?;
         if let Some(RowPlace::Table(taken)) = resumption.place() {
             rows.skip_taken(taken);
         }
-        let context_size = match &rows {
-            Rows::Table { table, .. } => table.context_size(),
-            Rows::Stream(_) => unreachable!("a table was opened"),
-        };
         return Ok((rows, context_size, Log::default()));
     }
     let metadata = &run.cfg.metadata;

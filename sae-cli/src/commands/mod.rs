@@ -5,11 +5,13 @@
 
 pub(crate) mod activations;
 pub(crate) mod analyze;
+pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod eval;
 pub(crate) mod info;
 pub(crate) mod prompt;
+pub(crate) mod serve;
 mod token_output;
 pub(crate) mod tokenize;
 
@@ -51,6 +53,8 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Eval(args) => eval::run(&args, &global),
         Command::Prompt(args) => prompt::run(&args, &global),
         Command::Analyze(args) => analyze::run(&args, &global),
+        Command::Dashboard(args) => dashboard::run(&args, &global),
+        Command::Serve(args) => serve::run(&args, &global),
     }
 }
 

@@ -22,9 +22,10 @@ pub(crate) struct Logging<'a> {
     pub(crate) shard: Option<Shard>,
     /// Rows of the table that are used.
     pub(crate) n_rows: usize,
-    /// Contexts between two checkpoints.
-    pub(crate) checkpoint_every: u64,
 }
+
+/// Contexts between two checkpoints, which cost some milliseconds each.
+const CHECKPOINT_EVERY: u64 = 256;
 
 impl Logging<'_> {
     /// Writes the log, or what is missing of it.
@@ -54,7 +55,7 @@ impl Logging<'_> {
             self.push(&mut writer, &batch)?;
             bar.sequences(writer.n_contexts());
             since += batch.len() as u64;
-            if since >= self.checkpoint_every {
+            if since >= CHECKPOINT_EVERY {
                 writer.checkpoint(&Value::Null)?;
                 since = 0;
             }

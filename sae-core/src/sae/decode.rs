@@ -146,7 +146,7 @@ impl Sae {
     }
 
     /// Decoder norms that features are in units of, `[d_sae]`.
-    fn rescaling(&self) -> Option<Tensor<1>> {
+    pub(super) fn rescaling(&self) -> Option<Tensor<1>> {
         match &self.encoder {
             Encoder::Linear(Linear {
                 activation: Activation::TopK(Selection { norms, .. }),

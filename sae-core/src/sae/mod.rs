@@ -1,5 +1,6 @@
 //! The SAE itself.
 
+mod contributions;
 mod decode;
 mod encode;
 mod fold;
@@ -15,6 +16,7 @@ mod stats;
 mod temporal;
 mod topk;
 
+pub use contributions::Active;
 pub use decode::flatten_heads;
 pub use decode::unflatten_heads;
 pub use encode::{Encoded, EncodedSparse};

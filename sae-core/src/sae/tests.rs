@@ -1,4 +1,6 @@
-use crate::{Architecture, LoadError, LoadOptions, Sae, SaeConfig, TopK};
+use crate::{
+    Active, Architecture, LoadError, LoadOptions, NormalizeActivations, Sae, SaeConfig, TopK,
+};
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
@@ -162,9 +164,9 @@ fn activations_of_another_width_are_a_mistake_of_the_caller() {
 }
 
 fn any_architecture() -> impl Strategy<Value = Architecture> {
-    let topk = (1_usize..=24).prop_map(|k| TopK {
+    let topk = (1_usize..=24, any::<bool>()).prop_map(|(k, rescale_acts_by_decoder_norm)| TopK {
         k,
-        rescale_acts_by_decoder_norm: false,
+        rescale_acts_by_decoder_norm,
     });
     prop_oneof![
         Just(Architecture::Standard),
@@ -194,5 +196,35 @@ proptest! {
             prop_assert!(indices.is_sorted_by(|a, b| a < b), "features ascend and none is there twice");
             prop_assert!(values.iter().all(|&v| v != 0.0));
         }
+    }
+
+    /// All that is active, and what is put out without features, make the output; whatever scales it.
+    #[test]
+    fn contributions_make_the_output(
+        architecture in any_architecture(),
+        normalize_activations in prop::sample::select(vec![
+            NormalizeActivations::None,
+            NormalizeActivations::ConstantNormRescale,
+            NormalizeActivations::LayerNorm,
+            NormalizeActivations::ConstantScalarRescale,
+        ]),
+        seed in 0_u64..1000,
+        numbers in prop::collection::vec(-4.0_f32..4.0, 2 * 3 * 6),
+    ) {
+        let device = Device::flex();
+        let cfg = SaeConfig { normalize_activations, ..SaeConfig::new(architecture, 6, 24) };
+        let sae = Sae::random(cfg, seed, &device, FloatDType::F32).unwrap();
+        let x = Tensor::<3>::from_data(TensorData::new(numbers, [2, 3, 6]), &device);
+        let encoded = sae.encode_sparse(x);
+        let mut sum = sae.decode_features(Tensor::zeros([2, 3, 24], &device), &encoded.state).reshape([6, 6]);
+        for row in 0..6 {
+            let (indices, values) = encoded.features.row(row);
+            let active = indices.iter().zip(values).map(|(&feature, &value)| Active { row, feature, value });
+            let written = sae.contributions(&active.collect::<Vec<_>>(), &encoded.state).sum_dim(0);
+            let of_row = sum.clone().narrow(0, row, 1) + written;
+            sum = sum.slice_assign([row..row + 1, 0..6], of_row);
+        }
+        let off = (sum - sae.decode_sparse(&encoded, 3).reshape([6, 6])).abs().max().into_scalar::<f32>();
+        prop_assert!(off < 1e-4, "off by {off}");
     }
 }

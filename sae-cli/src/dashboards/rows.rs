@@ -1,0 +1,110 @@
+//! The rows that dashboards are made from.
+
+use crate::inputs::TextInput;
+use crate::progress::Bar;
+use crate::targets::Targets;
+use anyhow::{Context, Result, ensure};
+use dataset_stream::{Budget, TokenTable, TokenTableWriter, Tokenizer};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// Where tokens and activations are kept: a folder that stays, or one that goes with the work.
+pub(crate) struct WorkFolder {
+    path: PathBuf,
+    scratch: Option<TempDir>,
+}
+
+impl WorkFolder {
+    /// The folder that was given, or a temporary one.
+    pub(crate) fn new(given: Option<&Path>) -> Result<Self> {
+        let Some(path) = given else {
+            let scratch = tempfile::tempdir().context("there is no folder for temporary files")?;
+            return Ok(Self {
+                path: scratch.path().to_owned(),
+                scratch: Some(scratch),
+            });
+        };
+        let path = path.to_owned();
+        std::fs::create_dir_all(&path).with_context(|| format!("--work {}", path.display()))?;
+        Ok(Self {
+            path,
+            scratch: None,
+        })
+    }
+
+    /// What removes the folder when it is dropped, if it is temporary: for who keeps this for ever.
+    pub(crate) fn take_scratch(&mut self) -> Option<TempDir> {
+        self.scratch.take()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the activation log is.
+    pub(crate) fn log(&self) -> PathBuf {
+        self.path.join("log")
+    }
+}
+
+/// Tokenises text into the work folder, unless an earlier run has.
+pub(crate) fn tokenised(
+    input: &TextInput,
+    tokenizer: &Tokenizer,
+    work_dir: &Path,
+    targets: &Targets,
+    quiet: bool,
+) -> Result<TokenTable> {
+    let path = work_dir.join("tokens.safetensors");
+    let made = input.metadata(tokenizer);
+    if path.exists() {
+        let table = TokenTable::open(&path)?;
+        ensure!(
+            table.metadata() == Some(&made),
+            "--work {}: holds rows of other text or settings; remove it to start anew",
+            work_dir.display()
+        );
+        return Ok(table);
+    }
+    let context_size = input.options.context_size;
+    let (stream, bad_rows) = input.open(tokenizer, targets)?;
+    let mut writer = TokenTableWriter::create(&path, &made)?;
+    let most = match input.options.budget {
+        Budget::Sequences(n) => Some(n),
+        Budget::Tokens(n) => Some(n / context_size as u64),
+        Budget::Everything => None,
+    };
+    let bar = Bar::new(quiet, "tokenising", most, context_size);
+    let mut rows = 0;
+    for row in stream {
+        writer.push(&row?)?;
+        rows += 1;
+        bar.sequences(rows);
+    }
+    drop(bar);
+    bad_rows.finish()?;
+    ensure!(
+        rows > 0,
+        "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
+        input.dataset
+    );
+    writer.finish()?;
+    Ok(TokenTable::open(&path)?)
+}
+
+/// How many rows of a table the budget allows.
+pub(crate) fn within(budget: Budget, table: &TokenTable) -> Result<usize> {
+    let most = match budget {
+        Budget::Everything => u64::MAX,
+        Budget::Sequences(n) => n,
+        Budget::Tokens(n) => n / table.context_size() as u64,
+    };
+    let rows = table.len().min(usize::try_from(most).unwrap_or(usize::MAX));
+    ensure!(
+        rows > 0,
+        "there is no row to work on within the budget ({} rows of {} tokens)",
+        table.len(),
+        table.context_size()
+    );
+    Ok(rows)
+}

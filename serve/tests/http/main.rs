@@ -1,0 +1,13 @@
+//! The server at the other end of a socket.
+#![allow(clippy::unwrap_used, reason = "test code")]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod answers;
+mod client;
+mod guard;
+mod hostile;
+mod limits;
+mod queue;
+mod stopping;
