@@ -11,7 +11,7 @@ const KEPT_BYTES: usize = 1024;
 
 /// A token's text. Bytes that are no UTF-8 by themselves (a piece of a character) become U+FFFD, as tokenizers decode them, and so does
 /// U+0000, which databases refuse in text.
-pub(super) fn text<'v>(vocabulary: &'v (impl Vocabulary + ?Sized), token: u32) -> Cow<'v, str> {
+pub(super) fn text(vocabulary: &(impl Vocabulary + ?Sized), token: u32) -> Cow<'_, str> {
     let Some(bytes) = vocabulary.bytes(token) else {
         return Cow::Borrowed(OUT_OF_RANGE);
     };

@@ -13,12 +13,15 @@ mod rows;
 pub use batch::{BatchWriter, FEATURES_PER_FILE};
 pub use export::{DEFAULT_CREATOR, Explanation, ExportWriter};
 
+use std::fmt;
+use std::str::FromStr;
+
 use super::ExportError;
 
 /// What Neuronpedia knows an SAE's features by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceId {
-    /// The model, by its name there, as `gpt2-small`.
+    /// The model, by its name there, as `gpt2-small`: letters, digits, dashes, dots and underscores.
     pub model_id: String,
     /// The block of the model whose activations the SAE reads.
     pub layer: u32,
@@ -26,6 +29,42 @@ pub struct SourceId {
     pub sae_set: String,
     /// What tells it from others of its set at the same layer.
     pub suffix: Option<String>,
+}
+
+impl FromStr for SourceId {
+    type Err = ExportError;
+
+    /// From `MODEL/LAYER-SET` or `MODEL/LAYER-SET__SUFFIX`, as `neuronpedia_id` of a `cfg.json` has it.
+    fn from_str(text: &str) -> Result<Self, ExportError> {
+        let parts = || {
+            let (model_id, source) = text.split_once('/')?;
+            let (layer, name) = source.split_once('-')?;
+            let (set, suffix) = match name.split_once("__") {
+                Some((set, suffix)) => (set, Some(suffix.to_owned())),
+                None => (name, None),
+            };
+            Some(Self {
+                model_id: model_id.to_owned(),
+                layer: layer.parse().ok()?,
+                sae_set: set.to_owned(),
+                suffix,
+            })
+        };
+        let id = parts().ok_or_else(|| ExportError::Name {
+            what: "id of an SAE",
+            value: text.to_owned(),
+            expected: "it has to be MODEL/LAYER-SET or MODEL/LAYER-SET__SUFFIX, such as gpt2-small/6-res-jb",
+        })?;
+        id.check()?;
+        Ok(id)
+    }
+}
+
+/// What [`FromStr`] reads.
+impl fmt::Display for SourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.model_id, self.source())
+    }
 }
 
 impl SourceId {
@@ -45,7 +84,10 @@ impl SourceId {
     }
 
     /// The names are part of addresses there, and two underscores part the set from the suffix.
-    fn check(&self) -> Result<(), ExportError> {
+    ///
+    /// # Errors
+    /// When one of them cannot be.
+    pub fn check(&self) -> Result<(), ExportError> {
         let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         let set = [
             ("set of SAEs", Some(&self.sae_set)),
@@ -63,11 +105,11 @@ impl SourceId {
                 });
             }
         }
-        if self.model_id.is_empty() {
+        if self.model_id.is_empty() || !self.model_id.chars().all(is_plain) {
             return Err(ExportError::Name {
                 what: "model",
-                value: String::new(),
-                expected: "it needs a name, such as gpt2-small",
+                value: self.model_id.clone(),
+                expected: "it has to be letters, digits, dashes, dots and underscores, such as gpt2-small",
             });
         }
         Ok(())
