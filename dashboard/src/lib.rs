@@ -5,10 +5,12 @@
 //! the result depends on the activations only, not on batches, threads or shards.
 
 mod collect;
+pub mod export;
 mod feature;
 mod log;
 mod overview;
 pub mod page;
+mod place;
 #[cfg(any(feature = "cpu", feature = "cuda"))]
 pub mod weights;
 

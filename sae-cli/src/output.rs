@@ -240,15 +240,26 @@ pub(crate) fn folder(path: &Path) -> PathBuf {
 
 /// A temporary file in the folder of `path`, with the permissions that a new file has.
 pub(crate) fn temporary_beside(path: &Path) -> std::io::Result<tempfile::NamedTempFile> {
+    temporary(0o666).tempfile_in(folder(path))
+}
+
+/// As [`temporary_beside`], a folder.
+pub(crate) fn temporary_folder_beside(path: &Path) -> std::io::Result<tempfile::TempDir> {
+    temporary(0o777).tempdir_in(folder(path))
+}
+
+/// Permissions are narrowed by the umask, as for anything new; the default of what is temporary would be the owner's alone.
+fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
     builder.prefix(".sae-");
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
-        // Narrowed by the umask, as for any new file; a temporary file's default would be the owner's alone.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
+        builder.permissions(std::fs::Permissions::from_mode(mode));
     }
-    builder.tempfile_in(folder(path))
+    #[cfg(not(unix))]
+    let _ = mode;
+    builder
 }
 
 #[cfg(test)]

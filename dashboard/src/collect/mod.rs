@@ -17,6 +17,7 @@ use thiserror::Error;
 use crate::{ActivationLog, Group, Histogram, Neighbour, Statistics};
 use activations::Activations;
 pub use quantile::shares_below;
+pub(crate) use statistics::QUANTILES;
 pub use summary::Summary;
 
 /// The tokens of contexts, by the contexts' numbers.

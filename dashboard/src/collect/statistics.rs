@@ -3,7 +3,8 @@
 use crate::{Histogram, Quantile, Statistics};
 
 const BINS: usize = 50;
-const QUANTILES: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
+/// The shares whose quantiles are kept.
+pub(crate) const QUANTILES: [f64; 9] = [0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99];
 
 /// Of all activations above zero, in the order of the text, so that sums are the same to the last bit.
 pub(super) fn statistics(values: &[f32], n_tokens: u64) -> Statistics {

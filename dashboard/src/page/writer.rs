@@ -9,6 +9,7 @@ use tempfile::{NamedTempFile, TempDir};
 use super::document::{DataSource, page};
 use super::pack::pack;
 use super::{FEATURES_PER_SHARD, PageError, Vocabulary, compact, overview};
+use crate::place::{is_taken, persist_folder, temporary_file, temporary_folder};
 use crate::{Feature, Overview};
 
 /// What is written.
@@ -131,12 +132,7 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
                 file.persist(&path).map_err(|error| error.error)?;
                 Ok(())
             }
-            Place::Folder(folder) => {
-                std::fs::rename(folder.path(), &path)?;
-                // It has moved: there is nothing to remove.
-                let _ = folder.keep();
-                Ok(())
-            }
+            Place::Folder(folder) => persist_folder(folder, &path),
         };
         persist().map_err(|source| write_error(&path, source))
     }
@@ -167,47 +163,9 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
     }
 }
 
-/// Whether a folder cannot take its place: an empty folder gives way.
-fn is_taken(path: &Path) -> bool {
-    match std::fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_some(),
-        Err(_) => path.symlink_metadata().is_ok(),
-    }
-}
-
 fn write_error(path: &Path, source: std::io::Error) -> PageError {
     PageError::Write {
         path: path.to_owned(),
         source,
     }
-}
-
-fn folder_of(path: &Path) -> &Path {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty());
-    parent.unwrap_or(Path::new("."))
-}
-
-fn temporary_file(path: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sae-");
-    permit(&mut builder, 0o666);
-    builder.tempfile_in(folder_of(path))
-}
-
-fn temporary_folder(path: &Path) -> std::io::Result<TempDir> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".sae-");
-    permit(&mut builder, 0o777);
-    builder.tempdir_in(folder_of(path))
-}
-
-/// The permissions of a new file, narrowed by the umask; a temporary one's would be the owner's alone.
-fn permit(builder: &mut tempfile::Builder<'_, '_>, mode: u32) {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(mode));
-    }
-    #[cfg(not(unix))]
-    let _ = (builder, mode);
 }

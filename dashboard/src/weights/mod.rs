@@ -11,6 +11,17 @@ pub use neighbours::decoder_neighbours;
 
 use burn::tensor::{DType, Tensor};
 
+/// The decoder directions of some features, one after the other.
+///
+/// # Shapes
+/// `w_dec`: `[d_sae, d]` → `d` entries per feature of `which`.
+///
+/// # Panics
+/// If a feature is not below `d_sae`.
+pub fn decoder_rows(w_dec: &Tensor<2>, which: &[u32]) -> Vec<f32> {
+    to_f32s(rows(w_dec, which))
+}
+
 /// Numbers on the host.
 fn to_f32s(x: Tensor<2>) -> Vec<f32> {
     let data = x.cast(DType::F32).into_data();

@@ -3,17 +3,17 @@
 use super::split;
 use crate::cli::Global;
 use crate::clock::Clock;
-use crate::dashboards::build::{Collected, Sink};
+use crate::dashboards::build::Collected;
 use crate::dashboards::choice::Choice;
+use crate::dashboards::formats::{Content, Format, FormatArgs, Places};
 use crate::dashboards::prepare::{Prepared, SourceArgs};
 use crate::dashboards::tokens::Spelling;
 use crate::dashboards::weights::Weights;
 use crate::plan::Bytes;
-use crate::targets::Targets;
-use anyhow::{Result, bail};
-use sae_dashboard::page::{PageForm, PageWriter};
-use sae_dashboard::{ActivationLog, Feature, Settings, Summary};
-use serde_json::json;
+use crate::targets::{Targets, follow};
+use anyhow::Result;
+use sae_dashboard::{ActivationLog, Settings, Summary};
+use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 
 /// Pages that show what each feature responds to, from one pass over the text
@@ -21,11 +21,12 @@ use std::path::{Path, PathBuf};
 #[command(after_help = "Examples:
   sae dashboard --sae RUN --dataset 'pile/*.jsonl.zst' --max-tokens 500000 --out features/
   sae dashboard --sae RUN --tokens tokens.safetensors --features 200 --out features.html
+  sae dashboard --sae RUN --tokens tokens/ --format html,neuronpedia,parquet --out features/
   sae dashboard --sae RUN --tokens tokens/ --work work0 --shard 0/2 --log-only
   sae dashboard --sae RUN --tokens tokens/ --merge work0 --merge work1 --out features/
 
 The text goes through the model once, whatever the number of features. A folder holds a page for any number of them; a file ending in .html is \\
-one page to send to somebody, for some hundred.")]
+one page to send to somebody, for some hundred. Several formats are folders of their names in OUT, which appears with all of them.")]
 pub(crate) struct Args {
     #[command(flatten)]
     source: SourceArgs,
@@ -53,7 +54,9 @@ pub(crate) struct Args {
     /// Take the activations from the --work of shards, with the same --tokens, instead of running the model on text
     #[arg(long, value_name = "DIR", conflicts_with_all = ["work", "shard", "dataset"])]
     merge: Vec<PathBuf>,
-    /// The page: a folder, or one file that ends in .html
+    #[command(flatten)]
+    format: FormatArgs,
+    /// A folder; for html alone also one file that ends in .html
     #[arg(
         long,
         value_name = "DIR|FILE.html",
@@ -67,6 +70,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let Some(prepared) = args.source.prepare(&targets, global)? else {
         return Ok(());
     };
+    let id = args
+        .format
+        .id(&prepared.source, &prepared.run.cfg.metadata)?;
     let mut clock = Clock::new();
     let log = if args.merge.is_empty() {
         prepared.log(&args.source, global.quiet)?
@@ -92,11 +98,18 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     };
     let overview = collected.overview(prepared.source.clone(), &weights);
     let spelling = Spelling(&prepared.tokenizer);
-    let writer = PageWriter::create(out, form(out), &overview, &spelling)?;
-    let sinks: Vec<Box<dyn Sink>> = vec![Box::new(Page(writer))];
+    let mut places = Places::new(args.format.formats(), &follow(out))?;
+    let sinks = places.sinks(&Content {
+        overview: &overview,
+        spelling: &spelling,
+        sae,
+        id: id.as_ref(),
+    })?;
     collected.run(&settings(args), weights, sinks, global.quiet)?;
+    places.finish()?;
     let collect_s = clock.lap();
 
+    let outputs = places.outputs();
     let n_dead = summary.n_fired.iter().filter(|&&n| n == 0).count();
     let Prepared {
         tokenize_s, load_s, ..
@@ -113,23 +126,25 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "plan": prepared.plan,
         "timings": { "tokenize_s": tokenize_s, "load_s": load_s, "encode_s": encode_s, "collect_s": collect_s },
         "out": out,
+        "outputs": outputs
+            .iter()
+            .map(|(format, path)| (format.name().to_owned(), json!(path)))
+            .collect::<Map<_, _>>(),
     });
-    let text = format!(
-        "{} features from {} tokens ({n_dead} of {} never fire)\nopen {}\n",
+    let mut text = format!(
+        "{} features from {} tokens ({n_dead} of {} never fire)\n",
         features.len(),
         summary.n_tokens,
         summary.n_fired.len(),
-        to_open(out).display()
     );
-    global.output().emit(&text, &result)
-}
-
-/// What a browser is to be given.
-fn to_open(out: &Path) -> PathBuf {
-    match form(out) {
-        PageForm::File => out.to_owned(),
-        PageForm::Folder => out.join("index.html"),
+    for (format, path) in outputs {
+        let path = path.display();
+        text += &match format {
+            Format::Html => format!("open {path}\n"),
+            other => format!("{} in {path}\n", other.name()),
+        };
     }
+    global.output().emit(&text, &result)
 }
 
 fn settings(args: &Args) -> Settings {
@@ -153,19 +168,6 @@ fn logged(log: &ActivationLog, work: &Path, global: &Global) -> Result<()> {
     global.output().emit(&text, &result)
 }
 
-/// The page, as a sink.
-struct Page<'v>(PageWriter<'v, Spelling<'v>>);
-
-impl Sink for Page<'_> {
-    fn push(&mut self, feature: &Feature) -> Result<()> {
-        Ok(self.0.push(feature.clone())?)
-    }
-
-    fn finish(self: Box<Self>) -> Result<()> {
-        Ok(self.0.finish()?)
-    }
-}
-
 /// What is written, which must not be among what is read; and what options contradict each other.
 fn targets(args: &Args, global: &Global) -> Result<Targets> {
     args.source.check()?;
@@ -176,29 +178,7 @@ fn targets(args: &Args, global: &Global) -> Result<Targets> {
     let targets = Targets::new(global, own)?;
     targets.spare(&args.source.tokens)?;
     targets.spare(&args.merge)?;
-    if let Some(out) = &args.out {
-        let taken = match form(out) {
-            PageForm::File => out.is_dir(),
-            PageForm::Folder => {
-                out.is_file()
-                    || out
-                        .read_dir()
-                        .is_ok_and(|mut inside| inside.next().is_some())
-            }
-        };
-        if taken {
-            bail!(
-                "--out {}: is there already, and is not replaced; give another name, or remove it",
-                out.display()
-            );
-        }
-    }
+    let out = args.out.as_deref().filter(|_| !args.log_only);
+    args.format.check(out.map(follow).as_deref())?;
     Ok(targets)
-}
-
-fn form(out: &Path) -> PageForm {
-    match out.extension() {
-        Some(ending) if ending.eq_ignore_ascii_case("html") => PageForm::File,
-        _ => PageForm::Folder,
-    }
 }

@@ -2,10 +2,12 @@
 
 pub(crate) mod build;
 pub(crate) mod choice;
+pub(crate) mod formats;
 pub(crate) mod live;
 pub(crate) mod logging;
 pub(crate) mod own_text;
 pub(crate) mod prepare;
 pub(crate) mod rows;
+mod sinks;
 pub(crate) mod tokens;
 pub(crate) mod weights;

@@ -1,0 +1,75 @@
+//! Tokens as text.
+
+use std::borrow::Cow;
+
+use crate::page::Vocabulary;
+
+/// What SAEDashboard writes for an id that the tokenizer does not have.
+const OUT_OF_RANGE: &str = "<|outofrange|>";
+/// Bytes of a token that are kept: a hostile vocabulary must not multiply a file.
+const KEPT_BYTES: usize = 1024;
+
+/// A token's text. Bytes that are no UTF-8 by themselves (a piece of a character) become U+FFFD, as tokenizers decode them, and so does
+/// U+0000, which databases refuse in text.
+pub(super) fn text(vocabulary: &(impl Vocabulary + ?Sized), token: u32) -> Cow<'_, str> {
+    let Some(bytes) = vocabulary.bytes(token) else {
+        return Cow::Borrowed(OUT_OF_RANGE);
+    };
+    let text = match bytes {
+        Cow::Borrowed(bytes) => String::from_utf8_lossy(kept(bytes)),
+        Cow::Owned(bytes) => Cow::Owned(String::from_utf8_lossy(kept(&bytes)).into_owned()),
+    };
+    if text.contains('\0') {
+        return Cow::Owned(text.replace('\0', "\u{fffd}"));
+    }
+    text
+}
+
+/// As many bytes as are kept; a character is not cut in two.
+fn kept(bytes: &[u8]) -> &[u8] {
+    if bytes.len() <= KEPT_BYTES {
+        return bytes;
+    }
+    let is_boundary = |&end: &usize| bytes[end] & 0xc0 != 0x80;
+    let end = (KEPT_BYTES - 3..=KEPT_BYTES).rev().find(is_boundary);
+    &bytes[..end.unwrap_or(KEPT_BYTES)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn pieces_of_characters_and_nul_become_the_replacement_character() {
+        let vocabulary = vec![
+            b" the".to_vec(),
+            "€".into(),
+            vec![0xe2, 0x82],
+            vec![0x82],
+            vec![b'a', 0, b'b'],
+        ];
+        let texts: Vec<_> = (0..6).map(|token| text(&vocabulary, token)).collect();
+        assert_eq!(
+            texts,
+            [
+                " the",
+                "€",
+                "\u{fffd}",
+                "\u{fffd}",
+                "a\u{fffd}b",
+                "<|outofrange|>"
+            ]
+        );
+    }
+
+    #[test]
+    fn long_tokens_are_cut_between_characters() {
+        let euros = "€".repeat(10_000).into_bytes();
+        let mut shifted = vec![b'a'];
+        shifted.extend(&euros);
+        let vocabulary = vec![euros, shifted, vec![0x80; 5_000]];
+        assert_eq!(text(&vocabulary, 0), "€".repeat(341));
+        assert_eq!(text(&vocabulary, 1), format!("a{}", "€".repeat(341)));
+        assert_eq!(text(&vocabulary, 2), "\u{fffd}".repeat(1024));
+    }
+}

@@ -1,0 +1,309 @@
+//! `--format`: what is made of the features, and where it goes.
+
+use super::build::Sink;
+use super::sinks::{Batches, Directions, Export, Page, Tables};
+use super::tokens::Spelling;
+use crate::UsageError;
+use crate::output::{temporary_folder_beside, unwritable};
+use anyhow::{Context, Result, anyhow, bail};
+use clap::ValueEnum;
+use sae_core::{Sae, SaeMetadata};
+use sae_dashboard::export::ParquetWriter;
+use sae_dashboard::export::neuronpedia::{
+    BatchWriter, DEFAULT_CREATOR, ExportWriter, FEATURES_PER_FILE, SourceId,
+};
+use sae_dashboard::page::{PageForm, PageWriter};
+use sae_dashboard::{Overview, Source};
+use std::path::{Path, PathBuf};
+use tempfile::TempDir;
+
+/// What can be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Pages for a browser
+    Html,
+    /// SAEDashboard's batch-0.json, …
+    Neuronpedia,
+    /// The folders of .jsonl.gz that Neuronpedia exports and imports
+    Export,
+    /// Tables of features and activations for data frames and SQL
+    Parquet,
+}
+
+impl Format {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Html => "html",
+            Self::Neuronpedia => "neuronpedia",
+            Self::Export => "export",
+            Self::Parquet => "parquet",
+        }
+    }
+}
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct FormatArgs {
+    /// What is made, from one pass: a list, or given several times
+    #[arg(
+        long = "format",
+        value_name = "FORMAT,..",
+        value_enum,
+        value_delimiter = ',',
+        default_value = "html"
+    )]
+    formats: Vec<Format>,
+    /// What Neuronpedia is to know the SAE by: MODEL/LAYER-SET or MODEL/LAYER-SET__SUFFIX
+    #[arg(long, value_name = "ID")]
+    neuronpedia_id: Option<SourceId>,
+}
+
+impl FormatArgs {
+    /// Each once, in the order of their list.
+    pub(crate) fn formats(&self) -> Vec<Format> {
+        let all = Format::value_variants().iter().copied();
+        all.filter(|format| self.formats.contains(format)).collect()
+    }
+
+    /// Complains of options that contradict each other, and of a place that is taken.
+    pub(crate) fn check(&self, out: Option<&Path>) -> Result<()> {
+        let formats = self.formats();
+        let for_neuronpedia = [Format::Neuronpedia, Format::Export];
+        if self.neuronpedia_id.is_some() && !formats.iter().any(|f| for_neuronpedia.contains(f)) {
+            bail!(UsageError(
+                "--neuronpedia-id is about --format neuronpedia and --format export".to_owned()
+            ));
+        }
+        let Some(out) = out else { return Ok(()) };
+        if form(out) == PageForm::File && formats != [Format::Html] {
+            bail!(UsageError(format!(
+                "--out {}: --format {} needs a folder, and a name that ends in .html is for html alone",
+                out.display(),
+                formats
+                    .iter()
+                    .map(|f| f.name())
+                    .collect::<Vec<_>>()
+                    .join(",")
+            )));
+        }
+        let is_full = || out.read_dir().is_ok_and(|mut files| files.next().is_some());
+        let taken = match form(out) {
+            PageForm::File => out.is_dir(),
+            PageForm::Folder => out.is_file() || is_full(),
+        };
+        if taken {
+            bail!(
+                "--out {}: is there already, and is not replaced; give another name, or remove it",
+                out.display()
+            );
+        }
+        Ok(())
+    }
+
+    /// What Neuronpedia is to know the features by, if something is made for it: as given, as `cfg.json` says, or from model and hook.
+    pub(crate) fn id(&self, source: &Source, metadata: &SaeMetadata) -> Result<Option<SourceId>> {
+        let formats = self.formats();
+        if !formats.contains(&Format::Neuronpedia) && !formats.contains(&Format::Export) {
+            return Ok(None);
+        }
+        if self.neuronpedia_id.is_some() {
+            return Ok(self.neuronpedia_id.clone());
+        }
+        let known = metadata.extra.get("neuronpedia_id");
+        if let Some(known) = known.and_then(|id| id.as_str()) {
+            let id = known.parse().context(
+                "neuronpedia_id of cfg.json is of another form; say it by --neuronpedia-id",
+            )?;
+            return Ok(Some(id));
+        }
+        let layer = SourceId::layer_of(&source.hook_name).ok_or_else(|| {
+            anyhow!(
+                "Neuronpedia knows SAEs by their layer, and {:?} is in none; say it by --neuronpedia-id, such as gpt2-small/0-emb",
+                source.hook_name
+            )
+        })?;
+        Ok(Some(SourceId {
+            model_id: plain_name(&source.model),
+            layer,
+            sae_set: "sae".to_owned(),
+            suffix: None,
+        }))
+    }
+}
+
+/// The last part of a Hub id or path, of characters that names have on Neuronpedia.
+fn plain_name(model: &str) -> String {
+    let path = Path::new(model);
+    let last = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let last = last.file_name().unwrap_or_default().to_string_lossy();
+    let plain = |c: char| {
+        let is_plain = c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if is_plain { c } else { '-' }
+    };
+    let name: String = last.chars().map(plain).collect();
+    if name.is_empty() {
+        return "model".to_owned();
+    }
+    name
+}
+
+/// What features are written with.
+pub(crate) struct Content<'a> {
+    pub(crate) overview: &'a Overview,
+    pub(crate) spelling: &'a Spelling<'a>,
+    pub(crate) sae: &'a Sae,
+    pub(crate) id: Option<&'a SourceId>,
+}
+
+/// Where each format goes: one alone to `out`; several to folders of their names in it, which appears with all of them.
+pub(crate) struct Places {
+    formats: Vec<Format>,
+    out: PathBuf,
+    folder: Option<TempDir>,
+}
+
+impl Places {
+    pub(crate) fn new(formats: Vec<Format>, out: &Path) -> Result<Self> {
+        let folder = if formats.len() > 1 {
+            Some(temporary_folder_beside(out).with_context(|| unwritable(out))?)
+        } else {
+            None
+        };
+        let out = out.to_owned();
+        Ok(Self {
+            formats,
+            out,
+            folder,
+        })
+    }
+
+    /// What writes the formats.
+    pub(crate) fn sinks<'a>(&self, content: &Content<'a>) -> Result<Vec<Box<dyn Sink + 'a>>> {
+        let sink = |format: &Format| {
+            let named = |folder: &TempDir| folder.path().join(format.name());
+            let path = self.folder.as_ref().map_or_else(|| self.out.clone(), named);
+            content.sink(*format, &path)
+        };
+        self.formats.iter().map(sink).collect()
+    }
+
+    /// After all sinks have finished.
+    pub(crate) fn finish(&mut self) -> Result<()> {
+        if let Some(folder) = self.folder.take() {
+            std::fs::rename(folder.path(), &self.out).with_context(|| unwritable(&self.out))?;
+            // It has moved: there is nothing to remove.
+            let _ = folder.keep();
+        }
+        Ok(())
+    }
+
+    /// The formats, and what to open or read of each.
+    pub(crate) fn outputs(&self) -> Vec<(Format, PathBuf)> {
+        let place = |format: Format| {
+            let path = match self.formats.len() {
+                1 => self.out.clone(),
+                _ => self.out.join(format.name()),
+            };
+            let is_folder = form(&path) == PageForm::Folder;
+            match format {
+                Format::Html if is_folder => (format, path.join("index.html")),
+                _ => (format, path),
+            }
+        };
+        self.formats.iter().copied().map(place).collect()
+    }
+}
+
+impl<'a> Content<'a> {
+    fn sink(&self, format: Format, path: &Path) -> Result<Box<dyn Sink + 'a>> {
+        let (overview, spelling) = (self.overview, self.spelling);
+        let id = || self.id.expect("there is one where it is needed");
+        let directions = || Directions::of(self.sae.w_dec(), &overview.shown);
+        Ok(match format {
+            Format::Html => {
+                let writer = PageWriter::create(path, form(path), overview, spelling)?;
+                Box::new(Page(writer))
+            }
+            Format::Neuronpedia => Box::new(Batches {
+                writer: BatchWriter::create(path, overview, spelling, id(), FEATURES_PER_FILE)?,
+                directions: directions(),
+            }),
+            Format::Export => Box::new(Export {
+                writer: ExportWriter::create(path, overview, spelling, id(), DEFAULT_CREATOR)?,
+                directions: directions(),
+            }),
+            Format::Parquet => Box::new(Tables(ParquetWriter::create(path, overview, spelling)?)),
+        })
+    }
+}
+
+fn form(out: &Path) -> PageForm {
+    match out.extension() {
+        Some(ending) if ending.eq_ignore_ascii_case("html") => PageForm::File,
+        _ => PageForm::Folder,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Format, FormatArgs, plain_name};
+    use sae_core::SaeMetadata;
+    use sae_dashboard::Source;
+    use serde_json::json;
+
+    fn source(hook_name: &str) -> Source {
+        Source {
+            model: "meta-llama/Llama 3.2".to_owned(),
+            hook_name: hook_name.to_owned(),
+            ..Source::default()
+        }
+    }
+
+    fn args(formats: &[Format], id: Option<&str>) -> FormatArgs {
+        FormatArgs {
+            formats: formats.to_vec(),
+            neuronpedia_id: id.map(|id| id.parse().unwrap()),
+        }
+    }
+
+    #[test]
+    fn ids_are_given_known_or_made() {
+        let export = [Format::Export];
+        let id = |args: FormatArgs, hook, cfg: &SaeMetadata| {
+            let id = args.id(&source(hook), cfg);
+            id.map(|id| id.map(|id| id.to_string()))
+        };
+        let none = SaeMetadata::default();
+        let mut known = SaeMetadata::default();
+        known
+            .extra
+            .insert("neuronpedia_id".into(), json!("gpt2-small/6-res-jb"));
+        let hook = "blocks.7.hook_resid_post";
+        assert_eq!(id(args(&[Format::Html], None), "", &none).unwrap(), None);
+        let made = id(args(&export, None), hook, &none).unwrap();
+        assert_eq!(made.unwrap(), "Llama-3.2/7-sae");
+        let found = id(args(&export, None), hook, &known).unwrap();
+        assert_eq!(found.unwrap(), "gpt2-small/6-res-jb");
+        let given = id(args(&export, Some("a/1-b__c")), hook, &known).unwrap();
+        assert_eq!(given.unwrap(), "a/1-b__c");
+        let error = id(args(&export, None), "hook_embed", &none).unwrap_err();
+        assert!(error.to_string().contains("--neuronpedia-id"), "{error}");
+        known
+            .extra
+            .insert("neuronpedia_id".into(), json!("something else"));
+        let error = id(args(&export, None), hook, &known).unwrap_err();
+        assert!(error.to_string().contains("cfg.json"), "{error}");
+    }
+
+    #[test]
+    fn formats_come_once_and_in_one_order() {
+        let given = args(&[Format::Parquet, Format::Html, Format::Parquet], None);
+        assert_eq!(given.formats(), [Format::Html, Format::Parquet]);
+    }
+
+    #[test]
+    fn any_model_has_a_plain_name() {
+        assert_eq!(plain_name("org/Llama-3"), "Llama-3");
+        assert_eq!(plain_name("/"), "model");
+        assert_eq!(plain_name("x/ö y"), "--y");
+    }
+}
