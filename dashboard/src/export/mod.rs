@@ -6,6 +6,8 @@
 mod error;
 mod folder;
 pub mod neuronpedia;
+#[cfg(test)]
+mod sample;
 mod tables;
 mod text;
 
