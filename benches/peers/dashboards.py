@@ -21,51 +21,24 @@ from sae_dashboard.sae_vis_data import SaeVisConfig
 from sae_dashboard.sae_vis_runner import SaeVisRunner
 from sae_lens import SAE
 from safetensors.torch import load_file
-from transformer_lens import HookedTransformer, HookedTransformerConfig
-from transformer_lens.pretrained.weight_conversions import convert_llama_weights
-from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+from theirs import hooked
+from transformer_lens import HookedTransformer
+from transformers import PreTrainedTokenizerFast
 
 
-def hooked(path: str) -> HookedTransformer:
-    model = AutoModelForCausalLM.from_pretrained(path, torch_dtype=torch.float32)
-    config = model.config
-    grouped = config.num_key_value_heads != config.num_attention_heads
-    d_head = config.hidden_size // config.num_attention_heads
-    cfg = HookedTransformerConfig(
-        n_layers=config.num_hidden_layers,
-        d_model=config.hidden_size,
-        n_ctx=2048,
-        d_head=d_head,
-        n_heads=config.num_attention_heads,
-        n_key_value_heads=config.num_key_value_heads if grouped else None,
-        d_mlp=config.intermediate_size,
-        d_vocab=config.vocab_size,
-        act_fn="silu",
-        normalization_type="RMS",
-        final_rms=True,
-        gated_mlp=True,
-        eps=config.rms_norm_eps,
-        positional_embedding_type="rotary",
-        rotary_adjacent_pairs=False,
-        rotary_dim=d_head,
-        rotary_base=config.rope_theta,
-        original_architecture="LlamaForCausalLM",
-        device="cpu",
-    )
+def with_tokenizer(path: str) -> HookedTransformer:
     names = json.loads((Path(path) / "tokenizer_config.json").read_text())
     special = {key: names[key] for key in ("bos_token", "eos_token", "pad_token") if isinstance(names.get(key), str)}
-    tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Path(path) / "tokenizer.json"), **special)
-    peer = HookedTransformer(cfg)
+    peer = hooked(path)
     # Its own way of taking a tokenizer would look it up on the Hub.
-    peer.tokenizer = tokenizer
-    peer.load_state_dict(convert_llama_weights(model, cfg), strict=False)
-    return peer.eval()
+    peer.tokenizer = PreTrainedTokenizerFast(tokenizer_file=str(Path(path) / "tokenizer.json"), **special)
+    return peer
 
 
 def main() -> None:
     model_path, run, tokens_path, rows, features = sys.argv[1:6]
     torch.set_num_threads(2)
-    model = hooked(model_path)
+    model = with_tokenizer(model_path)
     sae = SAE.load_from_disk(str(Path(run) / "final_sae"))
     sae.fold_W_dec_norm()
     tokens = load_file(tokens_path)["tokens"][: int(rows)].long()

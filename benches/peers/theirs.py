@@ -47,7 +47,8 @@ def hooked(path: str) -> HookedTransformer:
         positional_embedding_type="rotary",
         rotary_adjacent_pairs=False,
         rotary_dim=d_head,
-        rotary_base=config.rope_parameters["rope_theta"],
+        # transformers 5 and before.
+        rotary_base=config.rope_parameters["rope_theta"] if hasattr(config, "rope_parameters") else config.rope_theta,
         original_architecture="LlamaForCausalLM",
         device="cpu",
     )
@@ -118,4 +119,5 @@ def main() -> None:
     print(json.dumps({"seconds": seconds, "tokens": tokens.numel(), "peak_rss_mb": peak}))
 
 
-main()
+if __name__ == "__main__":
+    main()
