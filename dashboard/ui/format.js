@@ -16,7 +16,9 @@ function num(x, digits = 4) {
     const [mantissa, exponent] = size.toExponential(digits - 1).split('e');
     text = `${mantissa}e${String(exponent).replace('+', '').replace('-', '−')}`;
   } else {
-    text = Number(size.toPrecision(digits)).toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size))));
+    // Of the rounded number: 0.99999 has as many decimals as the 1 that it becomes.
+    const rounded = Number(size.toPrecision(digits));
+    text = rounded.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(rounded))));
   }
   return x < 0 ? `−${text}` : text;
 }

@@ -25,6 +25,47 @@ pub struct DensityHistogram {
     pub bins: Bins,
 }
 
+impl DensityHistogram {
+    /// Of any densities, shares between 0 and 1; 0 is dead.
+    ///
+    /// ```
+    /// let histogram = sae_metrics::DensityHistogram::of([0.0, 0.5, 0.9]);
+    /// assert_eq!((histogram.dead, &*histogram.bins.counts), (1, [1, 1].as_slice()));
+    /// ```
+    pub fn of(densities: impl IntoIterator<Item = f64>) -> Self {
+        // Bins are counted downwards from density 1: bin k holds the logarithms in (-(k + 1)·w, -k·w].
+        let mut downwards: Vec<u64> = Vec::new();
+        let mut dead = 0;
+        for density in densities {
+            if density.is_nan() || density <= 0.0 {
+                dead += 1;
+                continue;
+            }
+            let bin = (-density.log10() / DECADES_PER_BIN).floor().max(0.0) as usize;
+            if bin >= downwards.len() {
+                downwards.resize(bin + 1, 0);
+            }
+            downwards[bin] += 1;
+        }
+        let edges = match downwards.len() {
+            0 => Vec::new(),
+            bins => (0..=bins)
+                .rev()
+                // Subtracted rather than negated: the last edge is 0, not -0.
+                .map(|edge| 0.0 - edge as f64 * DECADES_PER_BIN)
+                .collect(),
+        };
+        downwards.reverse();
+        Self {
+            dead,
+            bins: Bins {
+                edges,
+                counts: downwards,
+            },
+        }
+    }
+}
+
 impl FeatureDensity {
     /// Nothing seen of `d_sae` features.
     pub fn new(d_sae: usize) -> Self {
@@ -103,33 +144,8 @@ impl FeatureDensity {
 
     /// How the densities are spread over the decades.
     pub fn log10_histogram(&self) -> DensityHistogram {
-        let alive = self.active_tokens.iter().filter(|&&active| active > 0);
-        // Bins are counted downwards from density 1: bin k holds the logarithms in (-(k + 1)·w, -k·w].
-        let mut downwards: Vec<u64> = Vec::new();
-        for &active in alive.clone() {
-            let log10 = (active as f64 / self.tokens as f64).log10();
-            let bin = (-log10 / DECADES_PER_BIN).floor().max(0.0) as usize;
-            if bin >= downwards.len() {
-                downwards.resize(bin + 1, 0);
-            }
-            downwards[bin] += 1;
-        }
-        let edges = match downwards.len() {
-            0 => Vec::new(),
-            bins => (0..=bins)
-                .rev()
-                // Subtracted rather than negated: the last edge is 0, not -0.
-                .map(|edge| 0.0 - edge as f64 * DECADES_PER_BIN)
-                .collect(),
-        };
-        downwards.reverse();
-        DensityHistogram {
-            dead: (self.d_sae() - alive.count()) as u64,
-            bins: Bins {
-                edges,
-                counts: downwards,
-            },
-        }
+        let active = self.active_tokens.iter();
+        DensityHistogram::of(active.map(|&active| active as f64 / self.tokens as f64))
     }
 
     /// Takes in everything `other` has seen. A sequence must lie whole on one side.

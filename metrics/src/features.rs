@@ -51,7 +51,7 @@ impl SparseRows {
 }
 
 impl Features {
-    /// Adds the tokens that count to L0, L1 and the densities.
+    /// Adds the tokens that count to L0, L1, the densities and the strengths.
     ///
     /// `kept` holds one value per token, `row_length` tokens make a sequence.
     ///
@@ -93,6 +93,10 @@ fn add_sparse(
                     touched.push(feature);
                 }
                 active_tokens[feature] += 1;
+                let magnitude = value.abs();
+                statistics
+                    .strength
+                    .push(feature, f64::from(magnitude), magnitude);
             }
             statistics.l0.push(l0);
             statistics.l1.push(l1);
@@ -121,13 +125,20 @@ fn add_dense(features: &Tensor<3>, kept: &[bool], statistics: &mut SparsityStati
         .cast(DType::F32);
     // Counts stay far below 2²⁴, so f32 holds them exactly.
     let l0 = to_f32s(active.clone().sum_dim(2));
-    let l1 = to_f32s(features.abs().sum_dim(2));
+    let magnitudes = features.abs();
+    let l1 = to_f32s(magnitudes.clone().sum_dim(2));
     for token in (0..b * p).filter(|&token| kept[token]) {
         statistics.l0.push(l0[token] as usize);
         statistics.l1.push(f64::from(l1[token]));
     }
     let left_out = mask(kept, &active).bool_not();
-    let active_tokens = to_f32s(active.mask_fill(left_out, 0.0).sum_dim(1));
+    let active_tokens = to_f32s(active.mask_fill(left_out.clone(), 0.0).sum_dim(1));
+    let magnitudes = magnitudes.mask_fill(left_out, 0.0);
+    let sums = to_f32s(magnitudes.clone().sum_dim(1));
+    let largest = to_f32s(magnitudes.max_dim(1));
+    for (entry, (&sum, &max)) in sums.iter().zip(&largest).enumerate() {
+        statistics.strength.push(entry % d_sae, f64::from(sum), max);
+    }
     for (counts, kept) in active_tokens.chunks_exact(d_sae).zip(kept.chunks_exact(p)) {
         let n_kept = kept.iter().filter(|&&kept| kept).count() as u64;
         let active = counts

@@ -18,6 +18,7 @@ mod quality;
 mod report;
 mod shrinkage;
 mod statistics;
+mod strength;
 mod tensors;
 mod vocab;
 
@@ -45,3 +46,4 @@ pub use report::{
 };
 pub use shrinkage::Shrinkage;
 pub use statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};
+pub use strength::FeatureStrength;

@@ -8,6 +8,7 @@ use crate::merge::MergeError;
 use crate::moments::Moments;
 use crate::quality::ReconstructionQuality;
 use crate::shrinkage::Shrinkage;
+use crate::strength::FeatureStrength;
 use serde::{Deserialize, Serialize};
 
 /// How much text a pass has seen.
@@ -41,6 +42,8 @@ pub struct SparsityStatistics {
     pub l1: Moments,
     /// Activity per feature.
     pub density: FeatureDensity,
+    /// Magnitudes per feature.
+    pub strength: FeatureStrength,
     /// Norms of activations and reconstructions.
     pub shrinkage: Shrinkage,
     /// Errors, explained variances, cosine similarity.
@@ -57,6 +60,7 @@ impl SparsityStatistics {
             l0: Histogram::default(),
             l1: Moments::default(),
             density: FeatureDensity::new(d_sae),
+            strength: FeatureStrength::new(d_sae),
             shrinkage: Shrinkage::default(),
             quality: ReconstructionQuality::default(),
             legacy_variance: LegacyVariance::new(legacy_bytes),
@@ -74,6 +78,7 @@ impl SparsityStatistics {
     /// If the two come from SAEs or hooks of different widths; `self` is then partly merged and of no more use.
     pub fn merge(&mut self, other: &Self) -> Result<(), MergeError> {
         self.density.merge(&other.density)?;
+        self.strength.merge(&other.strength)?;
         self.quality.merge(&other.quality)?;
         self.legacy_variance.merge(&other.legacy_variance)?;
         self.tokens.merge(&other.tokens);

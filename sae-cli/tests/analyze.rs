@@ -11,7 +11,16 @@ static DEMO: LazyLock<(Outcome, Value, String)> = LazyLock::new(|| {
     let scratch = Scratch::new();
     let outcome = scratch.ok("analyze --out report");
     let names: Vec<_> = scratch.listing().into_iter().collect();
-    let expected = ["report", "report/report.html", "report/report.json"];
+    let expected = [
+        "report",
+        "report/plots",
+        "report/plots/density.svg",
+        "report/plots/explained_variance.svg",
+        "report/plots/l0.svg",
+        "report/plots/losses.svg",
+        "report/report.html",
+        "report/report.json",
+    ];
     assert_eq!(names, expected.map(|name| scratch.path(name)));
     let report = read_json(&scratch.path("report/report.json"));
     (outcome, report, scratch.read("report/report.html"))
@@ -58,6 +67,7 @@ fn the_report_has_the_promised_keys() {
         "model",
         "data",
         "l0",
+        "features",
         "loss",
         "prompt",
         "conventions",
@@ -103,6 +113,58 @@ fn the_report_has_the_promised_keys() {
         0,
         "the demo is sound"
     );
+}
+
+#[test]
+fn features_are_counted_and_named() {
+    let features = &DEMO.1["features"];
+    let histogram = &features["log10_density_histogram"];
+    let counts = histogram["counts"].as_array().unwrap().iter();
+    let alive: u64 = counts.map(|n| n.as_u64().unwrap()).sum();
+    assert_eq!(histogram["dead"], features["n_dead"]);
+    assert_eq!(alive + features["n_dead"].as_u64().unwrap(), 1024);
+    assert_eq!(features["tokens"], 32 * 127);
+    // The recorded densities, summed from the file.
+    assert_close(number(features, "recorded.l0"), 19.957_41, 1e-6);
+    assert_eq!(DEMO.1["l0"]["nominal"]["source"], "recorded");
+    for (list, ascending) in [("peaked", false), ("flat", true)] {
+        let named = features[list].as_array().unwrap();
+        assert_eq!(named.len(), 5, "{list}");
+        let ratio = |f: &Value| number(f, "max") / number(f, "mean");
+        let ratios: Vec<f64> = named.iter().map(ratio).collect();
+        assert!(ratios.is_sorted_by(|a, b| if ascending { a <= b } else { a >= b }));
+        for feature in named {
+            let density = number(feature, "density");
+            assert!(
+                (10.0 / (32.0 * 127.0)..=0.01).contains(&density),
+                "{density}"
+            );
+        }
+    }
+}
+
+#[test]
+fn what_was_checked_is_said() {
+    let checks = DEMO.1["checks"].as_array().unwrap();
+    let names = [
+        "BOS at the head of rows",
+        "activation norm",
+        "activation function",
+        "hook and layer",
+        "context length",
+    ];
+    for (check, name) in checks.iter().zip(names) {
+        assert_eq!(
+            (&check["name"], &check["verdict"]),
+            (&name.into(), &"ok".into())
+        );
+        assert_eq!(
+            keys(check),
+            ["name", "expected", "found", "verdict", "note"]
+        );
+        assert!(DEMO.2.contains(name));
+    }
+    assert_eq!(checks.len(), names.len());
 }
 
 #[test]

@@ -90,7 +90,9 @@ fn each_bin_can_be_asked() {
     let page = scratch.read("o/report.html");
     let counts = island(&page)["l0"]["histogram"]["counts"].clone();
     for count in counts.as_array().unwrap().iter().filter(|c| **c != 0) {
-        assert!(page.contains(&format!("data-count=\"{count}\"")), "{count}");
+        let count = count.to_string();
+        // 2 rows have 254 tokens: no count has a separator.
+        assert!(page.contains(&format!("tokens|{count}&#10;")), "{count}");
     }
     for (name, figure) in [("2 rows of 128 tokens", "rows"), ("Moses", "the answer")] {
         assert!(page.contains(name), "{figure}");
@@ -126,4 +128,73 @@ fn the_demo_is_not_named_by_its_temporary_place() {
     assert!(!page.contains("sae-demo-"));
     assert!(!page.contains(demo("").to_str().unwrap()));
     assert!(page.contains("bundled demo"));
+}
+
+/// Width and height of a PNG, as its header says.
+fn png_size(bytes: &[u8]) -> (u32, u32) {
+    assert_eq!(&bytes[..8], b"\x89PNG\r\n\x1a\n");
+    let number = |at: usize| u32::from_be_bytes(bytes[at..at + 4].try_into().unwrap());
+    (number(16), number(20))
+}
+
+#[test]
+fn plots_stand_alone() {
+    let scratch = Scratch::new();
+    scratch.ok("analyze --sequences 2 --out o");
+    for name in ["l0", "density", "losses", "explained_variance"] {
+        let svg = scratch.read(&format!("o/plots/{name}.svg"));
+        assert!(svg.starts_with("<svg xmlns=\"http://www.w3.org/2000/svg\""));
+        assert!(svg.contains("font-family=\"sans-serif\"") && svg.contains("<title>"));
+        for outside in ["var(", "href", "url(", "@import", "<script", "light-dark("] {
+            assert!(!svg.contains(outside), "{name}: {outside}");
+        }
+    }
+}
+
+#[test]
+fn plots_become_pictures_where_there_are_fonts() {
+    let scratch = Scratch::new();
+    let outcome = scratch.sae("analyze --sequences 2 --png --out o");
+    if outcome.code != 0 {
+        // A machine without fonts says so, before the work.
+        assert!(
+            outcome.stderr.contains("no font is installed"),
+            "{outcome:#?}"
+        );
+        assert!(scratch.listing().is_empty());
+        return;
+    }
+    for (name, height) in [
+        ("l0", 240),
+        ("density", 240),
+        ("losses", 184),
+        ("explained_variance", 160),
+    ] {
+        let png = std::fs::read(scratch.path(&format!("o/plots/{name}.png"))).unwrap();
+        assert_eq!(png_size(&png), (2 * 560, 2 * height), "{name}");
+    }
+}
+
+#[test]
+fn features_lead_to_their_pages() {
+    let scratch = Scratch::new();
+    let data = "analyze $RUN --model $MODEL --dataset $TEXT --sequences 8";
+    scratch.ok(&format!("{data} --out o"));
+    let page = scratch.read("o/report.html");
+    assert!(page.contains("sae dashboard --sae ") && page.contains(" --out features/"));
+    assert!(!page.contains("href="));
+    scratch.write("pages/index.html", "");
+    scratch.ok(&format!("{data} --features-page pages --out o"));
+    let page = scratch.read("o/report.html");
+    let report = read_json(&scratch.path("o/report.json"));
+    let first = &report["features"]["peaked"][0]["feature"];
+    assert!(page.contains(&format!("href=\"./../pages/index.html#feature={first}\"")));
+    assert!(!page.contains("sae dashboard --sae"));
+    std::fs::create_dir(scratch.path("empty")).unwrap();
+    let empty = format!("{data} --features-page empty --out none");
+    scratch.fails(
+        2,
+        &empty,
+        &["--features-page empty: there is no empty/index.html"],
+    );
 }

@@ -190,3 +190,75 @@ fn a_filter_of_logs_that_is_none() {
         assert_eq!(outcome.stderr, "", "{silent:?}");
     }
 }
+
+/// The warnings of an analysis of `run` on two rows, with these options.
+fn analysed(scratch: &Scratch, options: &str) -> String {
+    let line = format!("analyze run --model $MODEL {options} --sequences 2 --out o");
+    scratch.json(&line)["warnings"].to_string()
+}
+
+#[test]
+fn conventions_that_are_not_kept() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    let text = "--dataset $TEXT";
+    assert_eq!(analysed(&scratch, text), "[]");
+    let longer = analysed(&scratch, &format!("{text} --context-size 16"));
+    assert_eq!(longer, "[]", "shorter rows are nothing to warn of");
+
+    let tokenize = "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 64 --sequences 2";
+    scratch.ok(&format!("{tokenize} --out with.safetensors"));
+    scratch.ok(&format!("{tokenize} --no-bos --out without.safetensors"));
+    assert_eq!(analysed(&scratch, "--tokens with.safetensors"), "[]");
+    let without = analysed(&scratch, "--tokens without.safetensors");
+    assert!(without.contains("0 of 2 rows begin with BOS"), "{without}");
+
+    let cfg = "run/final_sae/cfg.json";
+    for (said, set, quiet) in [
+        (
+            "longer than the 64 that the SAE",
+            ("context_size", 64.into()),
+            128.into(),
+        ),
+        ("hook_layer 3", ("hook_layer", 3.into()), 2.into()),
+    ] {
+        let (key, wrong): (&str, serde_json::Value) = set;
+        let right: serde_json::Value = quiet;
+        let mut value = support::read_json(&scratch.path(cfg));
+        value["metadata"][key] = wrong;
+        scratch.write(cfg, value.to_string());
+        let found = analysed(&scratch, &format!("{text} --context-size 128"));
+        assert!(found.contains(said), "{found}");
+        value["metadata"][key] = right;
+        scratch.write(cfg, value.to_string());
+        assert_eq!(analysed(&scratch, text), "[]", "{key}");
+    }
+
+    let elsewhere = analysed(&scratch, &format!("{text} --hook blocks.1.hook_resid_pre"));
+    assert!(elsewhere.contains("but cfg.json says blocks.2.hook_resid_pre"));
+}
+
+#[test]
+fn l0_far_from_what_the_run_recorded() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    let record = |each: f32| {
+        let numbers = support::tensors::Numbers::f32(&[1024], std::iter::repeat_n(each, 1024));
+        support::tensors::write(
+            &scratch.path("run/sparsity.safetensors"),
+            [("sparsity", numbers)],
+        );
+    };
+    // 1024 features at 10^-1 and 10^-3.5 are an L0 of 102 and 0.3; at 10^-1.7, of 20.
+    for (each, is_far) in [(-1.0, true), (-3.5, true), (-1.7, false)] {
+        record(each);
+        let found = analysed(&scratch, "--dataset $TEXT");
+        assert_eq!(
+            found.contains("the run recorded densities"),
+            is_far,
+            "{each}: {found}"
+        );
+        let eval = scratch.sae("eval --sae run --model $MODEL --dataset $TEXT --sequences 2");
+        assert_eq!(eval.stderr.contains("the run recorded densities"), is_far);
+    }
+}

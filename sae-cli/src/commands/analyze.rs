@@ -1,7 +1,6 @@
 //! `sae analyze`: every cell of the notebook.
 
 use super::{Place, split};
-use crate::UsageError;
 use crate::adapters::{Path as Reconstructed, Spliced};
 use crate::bad_rows::Log;
 use crate::cli::Global;
@@ -9,19 +8,23 @@ use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, TextInput};
-use crate::output::{check_file, check_text_file, pretty, write_files};
+use crate::output::check_text_file;
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::prompt_check::Question;
+use crate::report::checks::{Facts, warnings};
+use crate::report::features::Recorded;
+use crate::report::folder::Folder;
+use crate::report::nominal::Nominal;
 use crate::report::warnings::{Signs, of_place};
-use crate::report::{self, Report, Timings};
+use crate::report::{self, Links, Report, Timings};
 use crate::rows::{RowError, Rows};
 use crate::targets::Targets;
 use crate::text_args::TextArgs;
 use crate::token_origin::warn_of_another_tokenizer;
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions, Tokenizer};
-use sae_core::RunDir;
+use sae_core::{RunDir, SaeConfig};
 use sae_metrics::{Masking, ProtocolOptions, evaluate};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -36,7 +39,7 @@ use std::time::Instant;
       --answer Paris --out report
 
 Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
-SAE's full forward pass replaces the activation. The folder gets report.json and report.html.")]
+SAE's full forward pass replaces the activation. The folder gets report.json, report.html and the plots as SVG.")]
 pub(crate) struct Args {
     /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; the bundled demo if left out
     run: Option<PathBuf>,
@@ -80,6 +83,12 @@ pub(crate) struct Args {
     /// The folder to write
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    /// The plots as PNG, too, at twice their size
+    #[arg(long)]
+    png: bool,
+    /// Link features to this page, which `sae dashboard` wrote
+    #[arg(long, value_name = "DIR|FILE.html")]
+    features_page: Option<PathBuf>,
 }
 
 /// The notebook's own prompt check.
@@ -89,82 +98,64 @@ const PROMPT: (&str, &str) = (
 );
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let folder = Folder::make(&args.out)?;
+    let folder = Folder::make(&args.out, args.png)?;
     if let Some(path) = &global.json {
         check_text_file("--json", path)?;
     }
-    let [json, html] = FILES.map(|name| args.out.join(name));
-    let own = [("--out", json.as_path()), ("--out", html.as_path())];
+    let files = folder.files();
+    let own = files.iter().map(|path| ("--out", path.as_path()));
     if args.tokens.is_some() {
         args.text.none_but_shard()?;
     }
     let on_bad_row = args.text.on_bad_row();
-    let targets = Targets::new(global, own.into_iter().chain(on_bad_row.file()))?;
+    let targets = Targets::new(global, own.chain(on_bad_row.file()))?;
     targets.spare(&args.tokens)?;
+    targets.spare(&args.features_page)?;
+    let page = args.features_page.as_deref();
+    let page = page.map(|page| Links::page(page, &args.out)).transpose()?;
     let on = Chosen::new(global)?;
     let demo = args.run.is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref(), global.quiet)?;
     let Some(report) = measure(&job, args, global, &on, &targets)? else {
         return Ok(());
     };
-    let (text, page) = (pretty(&report)?, report::html(&report)?);
-    write_files(&[(&json, text.as_bytes()), (&html, page.as_bytes())])?;
-    folder.keep();
+    let links = page.unwrap_or_else(|| by_command(args, &report));
+    folder.write(&report, &links)?;
     global
         .output()
         .emit(&report::terminal(&report, &args.out), &report)
 }
 
-/// What the folder gets.
-const FILES: [&str; 2] = ["report.json", "report.html"];
-
-/// The folder for the report, made before the work. Dropped without [`keep`](Folder::keep), it goes again if it was not there.
-struct Folder<'a> {
-    /// The folders that were not there, the innermost first.
-    made: Vec<&'a Path>,
-}
-
-impl<'a> Folder<'a> {
-    fn make(path: &'a Path) -> Result<Self> {
-        if path == Path::new("-") {
-            bail!(UsageError(
-                "--out -: the report is a folder of files and does not go to stdout; give the name of a folder, and --json for the figures".to_owned()
-            ));
-        }
-        let made = path
-            .ancestors()
-            .take_while(|folder| !folder.as_os_str().is_empty() && !folder.exists())
-            .collect();
-        std::fs::create_dir_all(path).with_context(|| {
-            format!(
-                "{}: the folder cannot be made; is there a file of that name, or may you not write here?",
-                path.display()
-            )
-        })?;
-        let folder = Self { made };
-        for name in FILES {
-            check_file("--out", &path.join(name))?;
-        }
-        Ok(folder)
+/// The command that makes pages of the features of the same SAE on the same text.
+fn by_command(args: &Args, report: &Report) -> Links {
+    let run = args.run.as_ref().map(|run| run.display().to_string());
+    // As from the root of the repository, where the demo's configuration names its model.
+    let run = run.as_deref().unwrap_or("demo/run");
+    let mut words = vec!["sae", "dashboard", "--sae", run];
+    let tokens = args.tokens.as_ref().map(|path| path.display().to_string());
+    if let Some(tokens) = &tokens {
+        words.extend(["--tokens", tokens]);
+    } else {
+        let dataset = args.dataset.as_deref().or(report.data["dataset"].as_str());
+        let dataset = dataset.filter(|name| *name != BUNDLED);
+        words.extend(["--dataset", dataset.unwrap_or("demo/text")]);
     }
-
-    fn keep(mut self) {
-        self.made.clear();
+    for (option, value) in [("--model", &args.place.model), ("--hook", &args.place.hook)] {
+        words.extend(
+            value
+                .as_deref()
+                .into_iter()
+                .flat_map(|value| [option, value]),
+        );
     }
-}
-
-impl Drop for Folder<'_> {
-    fn drop(&mut self) {
-        for folder in &self.made {
-            // Fails, rightly, if something is in it.
-            let _ = std::fs::remove_dir(folder);
-        }
-    }
+    Links::by_command(&words)
 }
 
 /// What to measure, once the demo's or the configuration's word has been taken where nothing was given.
 struct Job {
     run: RunDir,
+    /// What cfg.json says, whatever --hook says.
+    hook_recorded: Option<String>,
     model: Option<String>,
     dataset: Option<String>,
     prompt: String,
@@ -183,8 +174,11 @@ impl Job {
             Some(demo) => (demo.settings.prompt.clone(), demo.settings.answer.clone()),
             None => (PROMPT.0.to_owned(), PROMPT.1.to_owned()),
         });
+        let run = args.place.open(&path, quiet)?;
+        let recorded = SaeConfig::from_file(&run.dir.join("cfg.json"))?;
         Ok(Self {
-            run: args.place.open(&path, quiet)?,
+            run,
+            hook_recorded: recorded.metadata.hook_name,
             model: args.place.model.clone().or_else(|| Some(demo?.model())),
             dataset: args.dataset.clone().or_else(|| Some(demo?.dataset())),
             prompt,
@@ -204,18 +198,7 @@ fn measure(
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
     // What can be wrong quickly comes before what takes long.
-    let (table, dataset, context_size) = match &args.tokens {
-        Some(path) => {
-            let (table, context_size) =
-                Rows::table(path, args.text.shard, Budget::Sequences(args.sequences))?;
-            (Some(table), path.display().to_string(), context_size)
-        }
-        None => (
-            None,
-            inputs::dataset(job.dataset.as_deref(), metadata)?,
-            inputs::context_size(args.context_size, metadata)?,
-        ),
-    };
+    let (table, dataset, context_size) = text(job, args)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
     let found = inputs::find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
     targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
@@ -246,6 +229,8 @@ fn measure(
     question.warn_if_too_long(&model);
     warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
+    let starts_with_bos = |row: &&Vec<u32>| row.first().copied() == tokenizer.bos();
+    let rows_with_bos = rows.iter().filter(starts_with_bos).count() as u64;
     let split = split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&job.run, on)?;
     let load_sae_s = clock.lap();
@@ -256,12 +241,8 @@ fn measure(
         logit_bytes: LOGITS as usize,
         ..ProtocolOptions::default()
     };
-    let bar = Bar::new(
-        global.quiet,
-        "evaluating",
-        Some(rows.len() as u64),
-        context_size,
-    );
+    let n_rows = Some(rows.len() as u64);
+    let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::Forward);
     let rows = rows.into_iter().map(Ok::<_, RowError>);
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
@@ -288,6 +269,8 @@ fn measure(
         prompt_s,
         total_s: start.elapsed().as_secs_f64(),
     };
+    let recorded = job.run.log_sparsity.as_deref().and_then(Recorded::new);
+    let nominal = Nominal::of(cfg, recorded.as_ref());
     let mut report = Report::new(
         sae_json,
         model_json,
@@ -295,11 +278,40 @@ fn measure(
         &evaluation,
         &options.masking,
         prompt,
+        recorded,
+        nominal,
         timings,
     );
-    report.warnings = Signs::new(&evaluation, cfg.d_sae, Some(prepend_bos)).warnings();
+    report.checks = Facts {
+        hook_recorded: job.hook_recorded.as_deref(),
+        rows_with_bos,
+        context_size,
+        model_positions: model.config().max_position_embeddings,
+        n_layers: model.config().n_layers,
+        ..Facts::measured(cfg, &evaluation)
+    }
+    .checks();
+    let made_here = args.tokens.is_none().then_some(prepend_bos);
+    report.warnings = Signs::new(&evaluation, cfg.d_sae, nominal, made_here).warnings();
     report.warnings.extend(of_place(cfg));
+    report.warnings.extend(warnings(&report.checks));
     Ok(Some(report))
+}
+
+/// Rows that are ids already, what they or the text are called, and how many tokens each has.
+fn text(job: &Job, args: &Args) -> Result<(Option<Rows>, String, usize)> {
+    let metadata = &job.run.cfg.metadata;
+    if let Some(path) = &args.tokens {
+        let budget = Budget::Sequences(args.sequences);
+        let (table, context_size) = Rows::table(path, args.text.shard, budget)?;
+        return Ok((Some(table), path.display().to_string(), context_size));
+    }
+    let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
+    Ok((
+        None,
+        dataset,
+        inputs::context_size(args.context_size, metadata)?,
+    ))
 }
 
 /// All rows, of the table if there is one, and how many of the data set's were left out.

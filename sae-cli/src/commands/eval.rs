@@ -12,7 +12,9 @@ use crate::masking_args::MaskingArgs;
 use crate::output::{check_text_file, write_file};
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
+use crate::report::features::Recorded;
 use crate::report::figures::{csv, table_of};
+use crate::report::nominal::Nominal;
 use crate::report::warnings::{Signs, of_place};
 use crate::rows::{RowPlace, Rows};
 use crate::targets::Targets;
@@ -173,7 +175,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     result["eval_cfg"] = eval_cfg;
     result["timings"] = json!({ "load_s": load_s, "evaluate_s": evaluate_s });
     let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
-    let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, bos).warnings();
+    let recorded = run.log_sparsity.as_deref().and_then(Recorded::new);
+    let nominal = Nominal::of(&run.cfg, recorded.as_ref());
+    let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, nominal, bos).warnings();
     warnings.extend(of_place(&run.cfg));
     for warning in &warnings {
         tracing::warn!("{warning}");

@@ -1,15 +1,25 @@
 //! What `sae analyze` found, for programs, terminals and browsers.
 
+pub(crate) mod checks;
+mod escape;
+pub(crate) mod features;
 pub(crate) mod figures;
-mod html;
+pub(crate) mod folder;
+pub(crate) mod nominal;
+mod page;
+mod palette;
+pub(crate) mod plots;
 mod terminal;
 pub(crate) mod warnings;
 
-pub(crate) use html::html;
+pub(crate) use page::{Links, page};
 pub(crate) use terminal::terminal;
 
 use crate::prompt_check::PromptCheck;
-use sae_metrics::{Bins, Evaluation, Masking, ReconstructionQualityFigures};
+use checks::Check;
+use features::{Features, Recorded};
+use nominal::Nominal;
+use sae_metrics::{Bins, Evaluation, Histogram, Masking, ReconstructionQualityFigures};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -24,10 +34,13 @@ pub(crate) struct Report {
     pub(crate) model: Value,
     pub(crate) data: Value,
     pub(crate) l0: L0,
+    pub(crate) features: Features,
     pub(crate) loss: Loss,
     pub(crate) reconstruction_quality: Option<ReconstructionQualityFigures>,
     pub(crate) prompt: PromptCheck,
     pub(crate) conventions: Conventions,
+    /// What was held against the configuration.
+    pub(crate) checks: Vec<Check>,
     /// What looks wrong, in plain words, with the probable cause.
     pub(crate) warnings: Vec<String>,
     pub(crate) timings: Timings,
@@ -44,6 +57,22 @@ pub(crate) struct L0 {
     pub(crate) histogram: Bins,
     /// Tokens counted.
     pub(crate) tokens: u64,
+    /// What the mean should be.
+    pub(crate) nominal: Option<Nominal>,
+}
+
+impl L0 {
+    fn new(l0: &Histogram, nominal: Option<Nominal>) -> Self {
+        Self {
+            mean: l0.mean(),
+            std: l0.std(),
+            min: l0.min(),
+            max: l0.max(),
+            histogram: l0.rebin(L0_BINS),
+            tokens: l0.n(),
+            nominal,
+        }
+    }
 }
 
 /// Mean next-token losses, in nats.
@@ -89,6 +118,7 @@ pub(crate) struct Versions {
 }
 
 impl Report {
+    #[expect(clippy::too_many_arguments, reason = "each is a part of the report")]
     pub(crate) fn new(
         sae: Value,
         model: Value,
@@ -96,6 +126,8 @@ impl Report {
         evaluation: &Evaluation,
         masking: &Masking,
         prompt: PromptCheck,
+        recorded: Option<Recorded>,
+        nominal: Option<Nominal>,
         timings: Timings,
     ) -> Self {
         let (sparsity, losses) = (
@@ -107,14 +139,8 @@ impl Report {
             sae,
             model,
             data,
-            l0: L0 {
-                mean: sparsity.l0.mean(),
-                std: sparsity.l0.std(),
-                min: sparsity.l0.min(),
-                max: sparsity.l0.max(),
-                histogram: sparsity.l0.rebin(L0_BINS),
-                tokens: sparsity.l0.n(),
-            },
+            l0: L0::new(&sparsity.l0, nominal),
+            features: Features::new(&sparsity.density, &sparsity.strength, recorded),
             loss: Loss {
                 original: losses.original.mean(),
                 reconstruction: losses.reconstructed.mean(),
@@ -129,6 +155,7 @@ impl Report {
                 reconstruction: "the SAE's full forward pass replaces the activation at every position, as in the notebook",
                 explained_variance: "1 - E|x - x̂|² / (E|x|² - |E x|²), over the tokens that L0 counts",
             },
+            checks: Vec::new(),
             warnings: Vec::new(),
             timings,
             versions: Versions {

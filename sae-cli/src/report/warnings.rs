@@ -1,5 +1,6 @@
 //! Signs that an SAE was put in the wrong place, or in the wrong way.
 
+use super::nominal::{Nominal, NominalSource};
 use sae_core::SaeConfig;
 use sae_metrics::Evaluation;
 
@@ -17,12 +18,19 @@ pub(crate) struct Signs {
     /// How many tokens L0 and FVU are over.
     tokens: u64,
     d_sae: usize,
+    /// What L0 should be.
+    nominal: Option<Nominal>,
     /// Whether rows of text begin with BOS, where they were made here.
     prepend_bos: Option<bool>,
 }
 
 impl Signs {
-    pub(crate) fn new(evaluation: &Evaluation, d_sae: usize, prepend_bos: Option<bool>) -> Self {
+    pub(crate) fn new(
+        evaluation: &Evaluation,
+        d_sae: usize,
+        nominal: Option<Nominal>,
+        prepend_bos: Option<bool>,
+    ) -> Self {
         let losses = &evaluation.reconstruction.cross_entropy;
         let sparsity = &evaluation.sparsity;
         Self {
@@ -34,6 +42,7 @@ impl Signs {
             l0: sparsity.l0.mean(),
             tokens: sparsity.l0.n(),
             d_sae,
+            nominal,
             prepend_bos,
         }
     }
@@ -82,6 +91,10 @@ impl Signs {
         if self.l0 == 0.0 {
             found.push("No feature is active on any token. Check the hook, the model and the scaling of the inputs.".to_owned());
         }
+        let far = |nominal: &Nominal| self.l0 > 0.0 && nominal.is_far_from(self.l0);
+        if let Some(nominal) = self.nominal.filter(far) {
+            found.push(far_from(self.l0, nominal));
+        }
         if self.prepend_bos == Some(false) {
             found.push(
                 "Rows have no BOS, as cfg.json says. Most Llamas predict worse without one."
@@ -89,6 +102,20 @@ impl Signs {
             );
         }
         found
+    }
+}
+
+fn far_from(l0: f64, Nominal { value, source }: Nominal) -> String {
+    match source {
+        NominalSource::K => format!(
+            "L0 is {l0:.1}, but cfg.json says k = {value}: more than half of the k chosen pre-activations are not above zero, which a trained \
+             top-k SAE does not do. Check the hook, the model, normalize_activations and apply_b_dec_to_input."
+        ),
+        NominalSource::Recorded => format!(
+            "L0 is {l0:.1}, but the run recorded densities (sparsity.safetensors) that add up to {value:.1}. Either the text is unlike that \
+             of training (another language, code, no BOS: try some of the training data), or the SAE does not see what it was trained on: \
+             check the hook, the model and normalize_activations."
+        ),
     }
 }
 
@@ -106,7 +133,7 @@ pub(crate) fn of_place(cfg: &SaeConfig) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::Signs;
+    use super::{Nominal, NominalSource, Signs};
 
     const SOUND: Signs = Signs {
         original: 3.0,
@@ -117,8 +144,36 @@ mod tests {
         l0: 20.0,
         tokens: 10,
         d_sae: 1000,
+        nominal: None,
         prepend_bos: Some(true),
     };
+
+    #[test]
+    fn l0_is_held_against_what_it_should_be() {
+        let nominal = |value, source| Signs {
+            nominal: Some(Nominal { value, source }),
+            ..SOUND
+        };
+        for (value, source, said) in [
+            (41.0, NominalSource::K, "cfg.json says k = 41"),
+            (41.0, NominalSource::Recorded, "add up to 41.0"),
+            (9.0, NominalSource::Recorded, "add up to 9.0"),
+        ] {
+            let found = nominal(value, source).warnings();
+            assert_eq!(found.len(), 1);
+            assert!(found[0].contains(said), "{found:?}");
+        }
+        for value in [20.0, 40.0, 10.0, 0.0] {
+            let signs = nominal(value, NominalSource::Recorded);
+            assert!(signs.warnings().is_empty(), "{value}");
+        }
+        // That nothing fires is said once.
+        let dead = Signs {
+            l0: 0.0,
+            ..nominal(20.0, NominalSource::K)
+        };
+        assert_eq!(dead.warnings().len(), 1);
+    }
 
     #[test]
     fn each_sign_is_read() {

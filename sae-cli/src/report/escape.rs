@@ -1,7 +1,7 @@
 //! Text that stays text.
 
 /// Text for element content and quoted attributes; marks that would turn the direction of what follows are shown, not obeyed.
-pub(super) fn escape(text: &str) -> String {
+pub(crate) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -20,7 +20,7 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// A token: as [`escape`], with whitespace and control characters made visible.
-pub(super) fn escape_token(token: &str) -> String {
+pub(crate) fn escape_token(token: &str) -> String {
     let mut visible = String::new();
     for c in token.chars() {
         match c {
@@ -35,7 +35,7 @@ pub(super) fn escape_token(token: &str) -> String {
 }
 
 /// JSON for a script element: nothing in it can end the element or open a comment.
-pub(super) fn json_for_script(json: &str) -> String {
+pub(crate) fn json_for_script(json: &str) -> String {
     json.replace('<', "\\u003c")
         .replace('>', "\\u003e")
         .replace('&', "\\u0026")
