@@ -253,6 +253,49 @@ fn killed_while_it_writes_nothing_has_its_name() {
 }
 
 #[test]
+fn hostile_text_stays_text() {
+    let scratch = Scratch::new();
+    let long = "</script>\\u0000\\u202e\\\"é€\\u2028 ".repeat(1 << 15);
+    assert!(long.len() > 1 << 20);
+    let lone = r#"{"text": "a lone \ud800 surrogate"}"#;
+    scratch.write("t.jsonl", format!("{{\"text\": \"{long}\"}}\n{lone}\n"));
+    let text = "--dataset t.jsonl --on-bad-row skip --context-size 32 --sequences 200";
+    let line = format!("dashboard --sae $RUN --model $MODEL {text} {ALL} --out out");
+    let outcome = scratch.sae(&line);
+    assert_eq!(outcome.code, 0, "{}", outcome.stderr);
+    let mut texts = Vec::new();
+    for batch in 0..8 {
+        let batch = read_json(&scratch.path(&format!("out/neuronpedia/batch-{batch}.json")));
+        let features = batch["features"].as_array().unwrap().clone();
+        let shown = features
+            .iter()
+            .flat_map(|f| f["activations"].as_array().unwrap());
+        let text = |tokens: &Value| serde_json::from_value::<Vec<String>>(tokens.clone()).unwrap();
+        texts.extend(shown.map(|activation| text(&activation["tokens"]).concat()));
+    }
+    assert!(texts.iter().any(|text| text.contains("</script>")));
+    assert!(texts.iter().any(|text| text.contains('\u{fffd}')));
+    assert!(!texts.iter().any(|text| text.contains('\0')));
+    let activations = lines(&scratch.path("out/export/activations/batch-0.jsonl.gz"));
+    assert!(!activations.is_empty());
+    let examples = rows(&scratch.path("out/parquet/activations.parquet"));
+    let shown: usize = examples
+        .iter()
+        .map(|row| match (field(row, "texts"), field(row, "tokens")) {
+            (Field::ListInternal(texts), Field::ListInternal(tokens)) => {
+                assert_eq!(texts.len(), tokens.len());
+                let is_text =
+                    |text: &Field| matches!(text, Field::Str(text) if !text.contains('\0'));
+                assert!(texts.elements().iter().all(is_text));
+                texts.len()
+            }
+            _ => panic!("{row}"),
+        })
+        .sum();
+    assert!(shown > activations.len());
+}
+
+#[test]
 fn what_does_not_go_together_is_refused() {
     let scratch = scratch();
     for (code, more, said) in [

@@ -5,7 +5,8 @@ use crate::cli::Global;
 use crate::clock::Clock;
 use crate::dashboards::build::Collected;
 use crate::dashboards::choice::Choice;
-use crate::dashboards::formats::{Content, Format, FormatArgs, Places};
+use crate::dashboards::formats::{Format, FormatArgs};
+use crate::dashboards::places::{Content, Places};
 use crate::dashboards::prepare::{Prepared, SourceArgs};
 use crate::dashboards::tokens::Spelling;
 use crate::dashboards::weights::Weights;
@@ -25,7 +26,7 @@ use std::path::{Path, PathBuf};
   sae dashboard --sae RUN --tokens tokens/ --work work0 --shard 0/2 --log-only
   sae dashboard --sae RUN --tokens tokens/ --merge work0 --merge work1 --out features/
 
-The text goes through the model once, whatever the number of features. A folder holds a page for any number of them; a file ending in .html is \\
+The text goes through the model once, whatever the number of features. A folder holds a page for any number of them; a file ending in .html is \
 one page to send to somebody, for some hundred. Several formats are folders of their names in OUT, which appears with all of them.")]
 pub(crate) struct Args {
     #[command(flatten)]

@@ -6,6 +6,7 @@ pub(crate) mod formats;
 pub(crate) mod live;
 pub(crate) mod logging;
 pub(crate) mod own_text;
+pub(crate) mod places;
 pub(crate) mod prepare;
 pub(crate) mod rows;
 mod sinks;
