@@ -1,8 +1,9 @@
 //! `sae eval --resume FILE`: what has been measured, and where the rows go on.
 
+use crate::fingerprint::difference;
 use crate::output::write_file;
 use crate::rows::{RowPlace, Rows};
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use sae_metrics::{Autoencoder, Evaluation, Observer, ProtocolOptions, SplitModel, evaluate_more};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -150,28 +151,26 @@ impl StateFile {
         };
         let damaged = || {
             format!(
-                "--resume {}: is not a state that `sae eval` has left; remove it to start anew",
+                "--resume {}: is not a state that `sae eval` has left; give another name, of a file that is not there yet",
                 self.path.display()
             )
         };
         ensure!(found.is_file() && found.len() <= MOST_BYTES, damaged());
         let file = File::open(&self.path).with_context(damaged)?;
-        let state: State = ciborium::from_reader(BufReader::new(file)).with_context(damaged)?;
+        // What the library says of it helps nobody.
+        let state: Result<State, _> = ciborium::from_reader(BufReader::new(file));
+        let Ok(state) = state else { bail!(damaged()) };
         ensure!(state.format == FORMAT, damaged());
         Ok(Some(state))
     }
 
-    /// Complains of a state of other figures than these: of the first key of a group that is another.
+    /// Complains of a state of other figures than these.
     fn check(&self, state: &State, made_from: &Value) -> Result<()> {
-        for (group, now) in made_from.as_object().into_iter().flatten() {
-            for (key, now) in now.as_object().into_iter().flatten() {
-                let then = &state.made_from[group][key];
-                ensure!(
-                    then == now,
-                    "--resume {}: was begun with another {group}.{key} ({then}, now {now}); remove it to start anew",
-                    self.path.display()
-                );
-            }
+        if let Some(difference) = difference("", &state.made_from, made_from) {
+            bail!(
+                "--resume {}: was begun with another {difference}; remove it to start anew",
+                self.path.display()
+            );
         }
         Ok(())
     }

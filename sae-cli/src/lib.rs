@@ -14,6 +14,7 @@ mod dashboards;
 mod demo;
 mod device;
 mod eval_state;
+mod fingerprint;
 mod inputs;
 mod json_flag;
 mod masking_args;

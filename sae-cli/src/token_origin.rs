@@ -45,6 +45,17 @@ pub(crate) fn warn_of_another_tokenizer(path: Option<&Path>, found: &FoundModel,
     }
 }
 
+/// Whether the first rows of a file or folder of tokens begin with BOS, as the others will; none where that cannot be known.
+pub(crate) fn rows_begin_with_bos(path: &Path, found: &FoundModel) -> Option<bool> {
+    const LOOKED_AT: usize = 64;
+    let bos = Tokenizer::from_file(found.files.tokenizer.as_deref()?)
+        .ok()?
+        .bos()?;
+    let table = TokenTable::open(path).ok()?;
+    let mut rows = (0..table.len().min(LOOKED_AT)).map(|row| table.row(row));
+    Some(rows.all(|row| row.is_ok_and(|ids| ids.first() == Some(&bos))))
+}
+
 /// Whether both files are here and hold something different.
 fn are_different(a: &Path, b: &Path) -> bool {
     let same_file = a.canonicalize().ok() == b.canonicalize().ok();

@@ -143,6 +143,57 @@ fn killed_again_and_again_it_writes_the_same_pages() {
     assert!(files(&scratch.path("whole")) == files(&scratch.path("pages")));
 }
 
+/// Logs are of the tokens, weights and settings that they were made with.
+#[test]
+fn logs_of_something_else_are_refused() {
+    let scratch = scratch();
+    scratch.copy_demo("run");
+    run(
+        &scratch,
+        &TOKENIZE
+            .replace("t.st", "u.st")
+            .replace("--sequences", "--shuffle 1 --sequences"),
+    );
+    let call = CALL.replace("$RUN", "run");
+    run(
+        &scratch,
+        &format!("{call} --tokens t.st --work w --log-only"),
+    );
+    scratch.fails(
+        2,
+        &format!("{call} --tokens t.st --merge w --out o.json"),
+        &["ends in .html"],
+    );
+    for (line, said) in [
+        (
+            "--tokens u.st --work w --log-only",
+            "another tokens (their content has changed)",
+        ),
+        (
+            "--tokens u.st --merge w --out o",
+            "another tokens (their content has changed)",
+        ),
+        (
+            "--tokens t.st --merge w --keep-all-tokens --out o",
+            "another convention",
+        ),
+        (
+            "--tokens t.st --sequences 5 --work w --log-only",
+            "another rows (90, now 5)",
+        ),
+    ] {
+        scratch.fails(1, &format!("{call} {line}"), &[said]);
+    }
+    let weights = scratch.path("run/final_sae/sae_weights.safetensors");
+    let mut bytes = fs::read(&weights).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&weights, bytes).unwrap();
+    for line in ["--work w --log-only", "--merge w --out o"] {
+        let said = ["another sae_weights (their content has changed)"];
+        scratch.fails(1, &format!("{call} --tokens t.st {line}"), &said);
+    }
+}
+
 #[test]
 fn what_does_not_go_together_is_refused() {
     let scratch = scratch();

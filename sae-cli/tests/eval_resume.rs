@@ -103,7 +103,7 @@ fn what_does_not_go_together_is_refused() {
         "{CALL} --context-size 32 --dataset $TEXT --resume eval.state --checkpoint-every 3"
     );
     scratch.write("eval.state", "nonsense");
-    scratch.fails(1, &line, &["eval.state", "remove it to start anew"]);
+    scratch.fails(1, &line, &["eval.state", "give another name"]);
     fs::remove_file(scratch.path("eval.state")).unwrap();
     let mut child = scratch
         .command(&line)
@@ -144,4 +144,46 @@ fn what_does_not_go_together_is_refused() {
         &format!("{line} --on-bad-row quarantine=q.jsonl"),
         &["set aside", "--on-bad-row skip"],
     );
+}
+
+/// The same names, and other content.
+#[test]
+fn what_has_changed_since_is_refused() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("run");
+    let tokenize =
+        "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 32 --sequences 400 --out t.st";
+    scratch.ok(tokenize);
+    let line = "eval --model $MODEL --sae run --batch-size 3 --tokens t.st --resume eval.state --checkpoint-every 3";
+    let mut child = scratch
+        .command(line)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    while child.try_wait().unwrap().is_none() && !scratch.path("eval.state").exists() {}
+    child.kill().ok();
+    child.wait().unwrap();
+    assert!(scratch.path("eval.state").exists());
+
+    let weights = scratch.path("run/final_sae/sae_weights.safetensors");
+    let before = fs::read(&weights).unwrap();
+    let mut after = before.clone();
+    *after.last_mut().unwrap() ^= 1;
+    fs::write(&weights, after).unwrap();
+    scratch.fails(
+        1,
+        line,
+        &["another sae_weights (their content has changed)"],
+    );
+    fs::write(&weights, before).unwrap();
+
+    fs::copy(scratch.path("t.st"), scratch.path("moved.st")).unwrap();
+    scratch.ok(&tokenize
+        .replace("t.st", "u.st")
+        .replace("--sequences", "--shuffle 1 --sequences"));
+    fs::copy(scratch.path("u.st"), scratch.path("t.st")).unwrap();
+    scratch.fails(1, line, &["another tokens (their content has changed)"]);
+    // Under another name they are the same.
+    scratch.ok(&line.replace("t.st", "moved.st"));
 }

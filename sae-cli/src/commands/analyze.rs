@@ -229,8 +229,10 @@ fn measure(
     question.warn_if_too_long(&model);
     warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
     let load_model_s = clock.lap();
-    let starts_with_bos = |row: &&Vec<u32>| row.first().copied() == tokenizer.bos();
-    let rows_with_bos = rows.iter().filter(starts_with_bos).count() as u64;
+    let rows_with_bos = with_bos(&rows, &tokenizer);
+    // Rows that were made elsewhere are as they are.
+    let all_have = rows_with_bos == rows.len() as u64;
+    let prepend_bos = args.tokens.as_ref().map_or(prepend_bos, |_| all_have);
     let split = split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
     let sae = inputs::load_sae(&job.run, on)?;
     let load_sae_s = clock.lap();
@@ -296,6 +298,12 @@ fn measure(
     report.warnings.extend(of_place(cfg));
     report.warnings.extend(warnings(&report.checks));
     Ok(Some(report))
+}
+
+/// How many rows begin with BOS.
+fn with_bos(rows: &[Vec<u32>], tokenizer: &Tokenizer) -> u64 {
+    let begins = |row: &&Vec<u32>| row.first().copied() == tokenizer.bos();
+    rows.iter().filter(begins).count() as u64
 }
 
 /// Rows that are ids already, what they or the text are called, and how many tokens each has.

@@ -10,9 +10,10 @@ use crate::dashboards::places::{Content, Places};
 use crate::dashboards::prepare::{Prepared, SourceArgs};
 use crate::dashboards::tokens::Spelling;
 use crate::dashboards::weights::Weights;
+use crate::fingerprint::difference;
 use crate::plan::Bytes;
 use crate::targets::{Targets, follow};
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sae_dashboard::{ActivationLog, Settings, Summary};
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
@@ -78,8 +79,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let log = if args.merge.is_empty() {
         prepared.log(&args.source, global.quiet)?
     } else {
-        let logs: Vec<_> = args.merge.iter().map(|dir| dir.join("log")).collect();
-        ActivationLog::open(&logs)?
+        merged(&args.merge, &prepared)?
     };
     let encode_s = clock.lap();
     let Some(out) = args.out.as_deref().filter(|_| !args.log_only) else {
@@ -146,6 +146,19 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         };
     }
     global.output().emit(&text, &result)
+}
+
+/// The logs of shards, which must have been made of what is given here.
+fn merged(dirs: &[PathBuf], prepared: &Prepared) -> Result<ActivationLog> {
+    let logs: Vec<_> = dirs.iter().map(|dir| dir.join("log")).collect();
+    let log = ActivationLog::open(&logs)?;
+    if let Some(difference) = difference("", &log.info().made_from, &prepared.made_from) {
+        bail!(
+            "--merge {}: was made with another {difference}; give what it was made with",
+            dirs[0].display()
+        );
+    }
+    Ok(log)
 }
 
 fn settings(args: &Args) -> Settings {

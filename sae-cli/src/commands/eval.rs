@@ -7,6 +7,7 @@ use crate::bad_rows::Log;
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::eval_state::Resumption;
+use crate::fingerprint::fingerprint;
 use crate::inputs::{self, FoundModel, PackingChoice, TextInput};
 use crate::masking_args::MaskingArgs;
 use crate::output::{check_text_file, write_file};
@@ -19,11 +20,11 @@ use crate::report::warnings::{Signs, of_place};
 use crate::rows::{RowPlace, Rows};
 use crate::targets::Targets;
 use crate::text_args::TextArgs;
-use crate::token_origin::warn_of_another_tokenizer;
+use crate::token_origin::{rows_begin_with_bos, warn_of_another_tokenizer};
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
-use sae_core::Sae;
+use sae_core::{RunDir, Sae};
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -142,7 +143,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         "read_hook": split.read().to_string(),
         "write_hook": split.write().to_string(),
     });
-    let made_from = json!({ "sae_cfg": sae_cfg, "eval_cfg": eval_cfg });
+    let made_from = if args.resume.is_some() {
+        made_from(args, &run, &found, &sae_cfg, &eval_cfg)?
+    } else {
+        Value::Null
+    };
     let load_s = start.elapsed().as_secs_f64();
     let most = most(&rows, budget, context_size);
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
@@ -174,7 +179,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     result["sae_cfg"] = sae_cfg;
     result["eval_cfg"] = eval_cfg;
     result["timings"] = json!({ "load_s": load_s, "evaluate_s": evaluate_s });
-    let bos = args.dataset.as_ref().and(run.cfg.metadata.prepend_bos);
+    let bos = begins_with_bos(args, &run, &found);
     let recorded = run.log_sparsity.as_deref().and_then(Recorded::new);
     let nominal = Nominal::of(&run.cfg, recorded.as_ref());
     let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, nominal, bos).warnings();
@@ -185,6 +190,35 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     result["warnings"] = json!(warnings);
     emit(args, csv_to_stdout, &options, &result, global)?;
     resumption.done()
+}
+
+/// Whether rows begin with BOS, as far as that is known.
+fn begins_with_bos(args: &Args, run: &RunDir, found: &FoundModel) -> Option<bool> {
+    match &args.tokens {
+        Some(path) => rows_begin_with_bos(path, found),
+        None => run.cfg.metadata.prepend_bos,
+    }
+}
+
+/// What figures depend on: files by what they hold, not by what they are called.
+fn made_from(
+    args: &Args,
+    run: &RunDir,
+    found: &FoundModel,
+    sae_cfg: &Value,
+    eval_cfg: &Value,
+) -> Result<Value> {
+    let mut eval_cfg = eval_cfg.clone();
+    for path in ["/sae", "/tokens", "/model/name"] {
+        eval_cfg.pointer_mut(path).map(Value::take);
+    }
+    Ok(json!({
+        "sae_cfg": sae_cfg,
+        "eval_cfg": eval_cfg,
+        "sae_weights": fingerprint([&run.weights])?,
+        "model_weights": fingerprint(&found.files.weights)?,
+        "tokens": fingerprint(&args.tokens)?,
+    }))
 }
 
 /// The files that are written, which must not be among those that are read.

@@ -16,7 +16,7 @@ use std::sync::Arc;
   sae serve --sae RUN --dataset 'pile/*.jsonl.zst' --max-tokens 200000 --work work/
   sae serve --sae RUN --tokens tokens.safetensors --port 0
 
-The text goes through the model first, as for `sae dashboard`; with --work, only once. The server listens on this machine alone unless --host \\
+The text goes through the model first, as for `sae dashboard`; with --work, only once. The server listens on this machine alone unless --host \
 says otherwise, and has no password. Ctrl-C ends it.")]
 pub(crate) struct Args {
     #[command(flatten)]

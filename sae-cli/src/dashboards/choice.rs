@@ -50,7 +50,12 @@ impl Choice {
             Self::These(features) => features.clone(),
             Self::File(path) => {
                 let what = || format!("--features {}", path.display());
-                let found = std::fs::metadata(path).with_context(what)?;
+                let Ok(found) = std::fs::metadata(path) else {
+                    bail!(
+                        "{}: is neither all, nor a number, nor a list such as 3,17,100-199, and there is no such file",
+                        what()
+                    );
+                };
                 ensure!(
                     found.is_file() && found.len() <= MOST_BYTES,
                     "{}: is no list of features",

@@ -9,6 +9,18 @@ use sae_dashboard::export::neuronpedia::SourceId;
 use sae_dashboard::page::PageForm;
 use std::path::Path;
 
+/// Endings that nobody gives a folder.
+const OF_FILES: [&str; 8] = [
+    "htm",
+    "json",
+    "jsonl",
+    "gz",
+    "zip",
+    "csv",
+    "parquet",
+    "safetensors",
+];
+
 /// What can be made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -75,6 +87,13 @@ impl FormatArgs {
                     .map(|f| f.name())
                     .collect::<Vec<_>>()
                     .join(",")
+            )));
+        }
+        let ending = out.extension().and_then(|ending| ending.to_str());
+        if let Some(ending) = ending.filter(|ending| OF_FILES.contains(ending)) {
+            bail!(UsageError(format!(
+                "--out {}: is made a folder, and only pages can be one file, which ends in .html; leave .{ending} out",
+                out.display()
             )));
         }
         let is_full = || out.read_dir().is_ok_and(|mut files| files.next().is_some());

@@ -1,8 +1,9 @@
 //! Runs the model up to the SAE and writes down what fires.
 
 use crate::adapters::SplitLlama;
+use crate::fingerprint::difference;
 use crate::progress::Bar;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Int, Tensor, TensorData};
 use dataset_stream::{Shard, TokenTable};
 use sae_core::Sae;
@@ -71,7 +72,7 @@ impl Logging<'_> {
             let ids = self.table.row(row)?;
             let unknown = ids.iter().position(|&id| id as usize >= vocab_size);
             if let Some(position) = unknown {
-                anyhow::bail!(
+                bail!(
                     "row {row}, position {position}: token {} is not in the model's vocabulary of {vocab_size}; were the rows made with another tokenizer?",
                     ids[position]
                 );
@@ -112,12 +113,9 @@ fn open(dir: &Path, info: &LogInfo) -> Result<Option<LogWriter>> {
         Err(LogError::Exists { .. }) => LogWriter::resume(dir)?,
         Err(error) => return Err(error.into()),
     };
-    let made_from = &writer.info().made_from;
-    for (key, now) in info.made_from.as_object().into_iter().flatten() {
-        let then = &made_from[key];
-        ensure!(
-            then == now,
-            "{}: was begun with another {key} ({then}, now {now}); remove it to start anew",
+    if let Some(difference) = difference("", &writer.info().made_from, &info.made_from) {
+        bail!(
+            "{}: was begun with another {difference}; remove it to start anew",
             dir.display()
         );
     }

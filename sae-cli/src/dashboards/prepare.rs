@@ -1,12 +1,13 @@
 //! What `sae dashboard` and `sae serve` start from: a model, an SAE, rows of tokens and what fires on them.
 
 use super::logging::Logging;
-use super::rows::{WorkFolder, tokenised, within};
+use super::rows::{WorkFolder, tokenised, tokens_of, within};
 use crate::UsageError;
 use crate::cli::Global;
 use crate::clock::Clock;
 use crate::commands::{Place, split};
 use crate::device::Chosen;
+use crate::fingerprint::fingerprint;
 use crate::inputs::{self, FoundModel, PackingChoice, TextInput};
 use crate::masking_args::MaskingArgs;
 use crate::plan::{MemoryArgs, Plan, Work};
@@ -86,6 +87,8 @@ pub(crate) struct Prepared {
     pub(crate) described: Value,
     pub(crate) tokenize_s: f64,
     pub(crate) load_s: f64,
+    /// What the activations depend on; files by what they hold.
+    pub(crate) made_from: Value,
     masking: Masking,
     n_rows: usize,
 }
@@ -137,9 +140,23 @@ impl SourceArgs {
         warn_of_another_tokenizer(self.tokens.as_deref(), &found, &model);
         let sae = inputs::load_sae(&run, &on)?;
         let masking = self.masking.masking(&found, model.config())?;
+        let described = found.describe(&model, &on);
+        let mut nameless = described.clone();
+        nameless["name"].take();
+        let own_tokens = tokens_of(work.path());
+        let made_from = json!({
+            "sae_cfg": serde_json::from_str::<Value>(&run.cfg.to_json())?,
+            "model": nameless,
+            "convention": masking.to_string(),
+            "rows": n_rows,
+            "sae_weights": fingerprint([&run.weights])?,
+            "model_weights": fingerprint(&found.files.weights)?,
+            "tokens": fingerprint([self.tokens.as_ref().unwrap_or(&own_tokens)])?,
+        });
         Ok(Some(Prepared {
             source: self.source(&run, &found, table.context_size(), &masking),
-            described: found.describe(&model, &on),
+            described,
+            made_from,
             load_s: clock.lap(),
             run,
             tokenizer,
@@ -212,14 +229,8 @@ impl Prepared {
             shard: args.text.shard,
             n_rows: self.n_rows,
         };
-        let made_from = json!({
-            "sae_cfg": serde_json::from_str::<Value>(&self.run.cfg.to_json())?,
-            "model": self.described,
-            "convention": self.masking.to_string(),
-            "rows": self.n_rows,
-        });
         let dir = self.work.log();
-        logging.run(&dir, made_from, quiet)?;
+        logging.run(&dir, self.made_from.clone(), quiet)?;
         Ok(ActivationLog::open(&[dir])?)
     }
 }

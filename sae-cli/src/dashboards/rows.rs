@@ -47,6 +47,11 @@ impl WorkFolder {
     }
 }
 
+/// Where the rows of text are in a work folder.
+pub(crate) fn tokens_of(work_dir: &Path) -> PathBuf {
+    work_dir.join("tokens.safetensors")
+}
+
 /// Tokenises text into the work folder, unless an earlier run has.
 pub(crate) fn tokenised(
     input: &TextInput,
@@ -55,8 +60,14 @@ pub(crate) fn tokenised(
     targets: &Targets,
     quiet: bool,
 ) -> Result<TokenTable> {
-    let path = work_dir.join("tokens.safetensors");
+    let path = tokens_of(work_dir);
     let made = input.metadata(tokenizer);
+    let context_size = input.options.context_size;
+    let most = match input.options.budget {
+        Budget::Sequences(n) => Some(n),
+        Budget::Tokens(n) => Some(n / context_size as u64),
+        Budget::Everything => None,
+    };
     if path.exists() {
         let table = TokenTable::open(&path)?;
         ensure!(
@@ -64,16 +75,17 @@ pub(crate) fn tokenised(
             "--work {}: holds rows of other text or settings; remove it to start anew",
             work_dir.display()
         );
+        if most.is_some_and(|most| most > table.len() as u64) {
+            tracing::warn!(
+                "--work {}: holds {} rows, fewer than are asked for; remove it if the text has more",
+                work_dir.display(),
+                table.len()
+            );
+        }
         return Ok(table);
     }
-    let context_size = input.options.context_size;
     let (stream, bad_rows) = input.open(tokenizer, targets)?;
     let mut writer = TokenTableWriter::create(&path, &made)?;
-    let most = match input.options.budget {
-        Budget::Sequences(n) => Some(n),
-        Budget::Tokens(n) => Some(n / context_size as u64),
-        Budget::Everything => None,
-    };
     let bar = Bar::new(quiet, "tokenising", most, context_size);
     let mut rows = 0;
     for row in stream {
