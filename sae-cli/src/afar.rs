@@ -1,5 +1,6 @@
 //! What is on the Hub, brought into the cache: models, and the runs of SAEs, named as SAELens names them.
 
+use crate::interrupt;
 use crate::progress::Downloads;
 use anyhow::{Context, Result, bail};
 use hub_io::{Cache, CacheError, Hub, Progress, RepoKind, Snapshot, WarnOfRetries, is_repo_name};
@@ -92,7 +93,10 @@ impl<'a> RunOnHub<'a> {
         let mut bar = Downloads::new(quiet);
         let mut tell = |progress: Progress<'_>| {
             bar.update(progress.path, progress.done, progress.total);
-            ControlFlow::Continue(())
+            match interrupt::check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         };
         let mut files = cache.snapshot(&hub, RepoKind::Model, self.repo, self.revision)?;
         let folder = self.find(&mut files)?;

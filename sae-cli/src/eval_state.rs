@@ -1,6 +1,7 @@
 //! `sae eval --resume FILE`: what has been measured, and where the rows go on.
 
 use crate::fingerprint::difference;
+use crate::interrupt;
 use crate::output::write_file;
 use crate::rows::{RowPlace, Rows};
 use anyhow::{Context, Result, bail, ensure};
@@ -99,6 +100,9 @@ impl Resumption {
         observer: &mut impl Observer,
     ) -> Result<Evaluation> {
         let mut evaluation = Evaluation::new(sae.d_sae(), options.legacy_bytes);
+        if self.file.is_some() {
+            interrupt::will_go_on();
+        }
         if let (Some(file), Some(state)) = (&self.file, self.found.take()) {
             file.check(&state, made_from)?;
             evaluation = state.evaluation;

@@ -16,6 +16,7 @@ mod device;
 mod eval_state;
 mod fingerprint;
 mod inputs;
+mod interrupt;
 mod json_flag;
 mod masking_args;
 mod output;
@@ -33,7 +34,7 @@ use anyhow::Error;
 use clap::Parser;
 use std::process::ExitCode;
 
-/// Runs the program: 0 done, 1 failed, 2 called wrongly.
+/// Runs the program: 0 done, 1 failed, 2 called wrongly, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = match cli::Cli::try_parse_from(json_flag::expand(std::env::args_os())) {
@@ -41,8 +42,14 @@ pub fn main() -> ExitCode {
         Err(error) => error.exit(),
     };
     output::start_logging(cli.global.verbose, cli.global.quiet);
+    interrupt::watch();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
+        // Whatever broke off then did so for this reason.
+        Err(_) if interrupt::is_asked() => {
+            output::print_line(interrupt::message());
+            ExitCode::from(interrupt::EXIT_CODE)
+        }
         Err(error) => {
             output::print_error(&error);
             ExitCode::from(exit_code(&error))

@@ -20,7 +20,10 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         "sae_cli",
         "llama_hooked",
         "sae_core",
+        "sae_dashboard",
         "sae_metrics",
+        "sae_serve",
+        "hub_io",
         "dataset_stream",
     ];
     let default = ours.map(|name| format!("{name}={level}")).join(",");
@@ -65,6 +68,12 @@ pub(crate) fn print_error(error: &Error) {
         }
     }
     eprintln!("error: {}", harmless(&text));
+}
+
+/// Prints a line to stderr.
+#[expect(clippy::print_stderr, reason = "the end of an interrupted call")]
+pub(crate) fn print_line(text: &str) {
+    eprintln!("{text}");
 }
 
 /// Where the result goes.

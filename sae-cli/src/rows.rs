@@ -1,5 +1,6 @@
 //! Rows of tokens, from text or from a file of them.
 
+use crate::interrupt;
 use anyhow::{Result, ensure};
 use dataset_stream::{Budget, Shard, StreamState, TokenStream, TokenTable};
 use serde::{Deserialize, Serialize};
@@ -104,6 +105,9 @@ impl Iterator for Rows {
     type Item = Row;
 
     fn next(&mut self) -> Option<Row> {
+        if let Err(interrupted) = interrupt::check() {
+            return Some(Err(RowError(interrupted.into())));
+        }
         match self {
             Self::Stream(stream) => Some(stream.next()?.map_err(|e| RowError(e.into()))),
             Self::Table { table, rows, taken } => {

@@ -4,6 +4,7 @@ use crate::UsageError;
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
+use crate::interrupt;
 use crate::output::check_file;
 use crate::plan::{MemoryArgs, Work};
 use crate::progress::Bar;
@@ -144,6 +145,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let mut file = TensorFile::new(&args.out, table.len());
     let bar = Bar::new(global.quiet, "forward", Some(table.len() as u64), context);
     for start in (0..table.len()).step_by(batch) {
+        interrupt::check()?;
         let end = (start + batch).min(table.len());
         let mut ids = Vec::with_capacity((end - start) * context);
         for row in start..end {

@@ -8,6 +8,7 @@ use crate::clock::Clock;
 use crate::demo::Demo;
 use crate::device::Chosen;
 use crate::inputs::{self, PackingChoice, TextInput};
+use crate::interrupt;
 use crate::output::check_text_file;
 use crate::plan::{LOGITS, MemoryArgs, Work};
 use crate::progress::Bar;
@@ -246,7 +247,7 @@ fn measure(
     let n_rows = Some(rows.len() as u64);
     let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
     let spliced = Spliced::new(&sae, Reconstructed::Forward);
-    let rows = rows.into_iter().map(Ok::<_, RowError>);
+    let rows = rows.into_iter().map(|row| interrupt::check().map(|()| row));
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
     drop(bar);
     let evaluate_s = clock.lap();

@@ -4,6 +4,7 @@ use crate::afar::{Part, open_run};
 use crate::cli::Global;
 use crate::device::Chosen;
 use crate::inputs;
+use crate::interrupt;
 use crate::output::check_file;
 use crate::progress::Bar;
 use crate::targets::Targets;
@@ -84,6 +85,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     );
     let row_len = shape.positions * cfg.d_in;
     for start in (0..shape.rows).step_by(rows_at_once) {
+        interrupt::check()?;
         let end = (start + rows_at_once).min(shape.rows);
         let numbers = floats(view.dtype(), view.data(), start * row_len..end * row_len)
             .with_context(|| {

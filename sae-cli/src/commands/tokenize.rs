@@ -5,6 +5,7 @@ use crate::UsageError;
 use crate::checkpoint::Checkpoint;
 use crate::cli::Global;
 use crate::inputs::{self, PackingChoice, TextInput};
+use crate::interrupt;
 use crate::plan::Bytes;
 use crate::progress::Bar;
 use crate::targets::Targets;
@@ -106,16 +107,20 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         Budget::Everything => None,
     };
     let bar = Bar::new(global.quiet, "tokenising", most, args.context_size);
+    if checkpoint.is_some() {
+        interrupt::will_go_on();
+    }
     while let Some(row) = stream.next() {
         writer.push(&row?)?;
         rows += 1;
         bar.sequences(rows);
-        let due = rows.is_multiple_of(args.checkpoint_every);
+        let due = rows.is_multiple_of(args.checkpoint_every) || interrupt::is_asked();
         if let Some(checkpoint) = checkpoint.as_ref().filter(|_| due) {
             // The rows first: a state must not promise what is not on the disk.
             writer.checkpoint()?;
             checkpoint.write(&stream.state())?;
         }
+        interrupt::check()?;
     }
     drop(bar);
     bad_rows.finish()?;

@@ -2,6 +2,7 @@
 
 use super::tokens::Rows;
 use super::weights::Weights;
+use crate::interrupt;
 use anyhow::Result;
 use dataset_stream::TokenTable;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -73,7 +74,10 @@ impl Collected<'_> {
         let bar = bar(quiet, self.features.len());
         let mut observer = |progress: Progress| {
             bar.set_position(progress.features as u64);
-            ControlFlow::Continue(())
+            match interrupt::check() {
+                Ok(()) => ControlFlow::Continue(()),
+                Err(_) => ControlFlow::Break(()),
+            }
         };
         let mut place = 0;
         collect(

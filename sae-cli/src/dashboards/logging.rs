@@ -2,6 +2,7 @@
 
 use crate::adapters::SplitLlama;
 use crate::fingerprint::difference;
+use crate::interrupt;
 use crate::progress::Bar;
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{Int, Tensor, TensorData};
@@ -56,10 +57,11 @@ impl Logging<'_> {
             self.push(&mut writer, &batch)?;
             bar.sequences(writer.n_contexts());
             since += batch.len() as u64;
-            if since >= CHECKPOINT_EVERY {
+            if since >= CHECKPOINT_EVERY || interrupt::is_asked() {
                 writer.checkpoint(&Value::Null)?;
                 since = 0;
             }
+            interrupt::check()?;
         }
         Ok(writer.finish()?)
     }

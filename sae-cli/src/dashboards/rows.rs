@@ -1,6 +1,7 @@
 //! The rows that dashboards are made from.
 
 use crate::inputs::TextInput;
+use crate::interrupt;
 use crate::progress::Bar;
 use crate::targets::Targets;
 use anyhow::{Context, Result, ensure};
@@ -24,6 +25,7 @@ impl WorkFolder {
                 scratch: Some(scratch),
             });
         };
+        interrupt::will_go_on();
         let path = path.to_owned();
         std::fs::create_dir_all(&path).with_context(|| format!("--work {}", path.display()))?;
         Ok(Self {
@@ -89,6 +91,7 @@ pub(crate) fn tokenised(
     let bar = Bar::new(quiet, "tokenising", most, context_size);
     let mut rows = 0;
     for row in stream {
+        interrupt::check()?;
         writer.push(&row?)?;
         rows += 1;
         bar.sequences(rows);
