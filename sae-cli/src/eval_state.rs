@@ -2,7 +2,7 @@
 
 use crate::fingerprint::difference;
 use crate::interrupt;
-use crate::output::write_file;
+use crate::output::{check_file, write_file};
 use crate::rows::{RowPlace, Rows};
 use anyhow::{Context, Result, bail, ensure};
 use sae_metrics::{Autoencoder, Evaluation, Observer, ProtocolOptions, SplitModel, evaluate_more};
@@ -47,6 +47,9 @@ struct State {
 impl Resumption {
     /// Of the state in `path`, to be written anew after every so many rows; without one, nothing is kept.
     pub(crate) fn open(path: Option<&Path>, every: u64) -> Result<Self> {
+        if let Some(path) = path {
+            check_file("--resume", path)?;
+        }
         let file = path.map(|path| StateFile {
             path: path.to_owned(),
         });

@@ -1,6 +1,7 @@
 //! Rows of tokens, from text or from a file of them.
 
 use crate::interrupt;
+use crate::token_origin::open_table;
 use anyhow::{Result, ensure};
 use dataset_stream::{Budget, Shard, StreamState, TokenStream, TokenTable};
 use serde::{Deserialize, Serialize};
@@ -42,7 +43,7 @@ impl Rows {
         shard: Option<Shard>,
         budget: Budget,
     ) -> Result<(Self, usize)> {
-        let table = TokenTable::open(path)?;
+        let table = open_table(path)?;
         let (first, step) = shard.map_or((0, 1), |s| (s.index() as usize, s.of() as usize));
         let most = match budget {
             Budget::Everything => u64::MAX,

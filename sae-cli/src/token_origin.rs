@@ -1,9 +1,41 @@
 //! Whether rows of ids and a model speak of the same tokens.
 
 use crate::inputs::FoundModel;
+use anyhow::{Context, Result};
 use dataset_stream::{TokenTable, Tokenizer};
 use llama_hooked::Llama;
 use std::path::Path;
+
+/// Rows of ids; where text was given, it says what text is given by.
+pub(crate) fn open_table(path: &Path) -> Result<TokenTable> {
+    let opened = TokenTable::open(path);
+    let ending = path.extension().and_then(|ending| ending.to_str());
+    let is_table = ending.is_none_or(|ending| ["safetensors", "parquet"].contains(&ending));
+    if is_table || !path.is_file() {
+        return Ok(opened?);
+    }
+    opened.with_context(|| {
+        format!(
+            "--tokens {}: takes what `sae tokenize` writes, .safetensors, .parquet or a folder; text is given by --dataset, or to `sae tokenize` first",
+            path.display()
+        )
+    })
+}
+
+/// Warns of rows of ids among the data that say they were made with another tokenizer than the one that is named for them now.
+pub(crate) fn warn_of_ids_of_another_tokenizer(dataset: &str, tokenizer: &Path) {
+    let path = Path::new(dataset);
+    let table = (path.is_file() || path.is_dir()).then(|| TokenTable::open(path).ok());
+    let Some(table) = table.flatten() else { return };
+    let Some(made) = table.metadata() else { return };
+    if made.is_of_tokenizer(tokenizer) == Some(false) {
+        tracing::warn!(
+            "{dataset}: holds ids already, made with the tokenizer {}, which is another than {}: they are taken as they are, and may mean other words",
+            made.tokenizer_name.as_deref().unwrap_or("not recorded"),
+            tokenizer.display()
+        );
+    }
+}
 
 /// Warns of a file or folder of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
 /// and still mean other words. A file that says nothing, or is none of tokens, passes.

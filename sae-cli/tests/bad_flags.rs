@@ -398,3 +398,62 @@ fn folders_that_one_may_not_write_to() {
     }
     allow(0o755);
 }
+
+#[test]
+fn rows_and_text_are_told_apart() {
+    let scratch = Scratch::new();
+    scratch.fails(
+        1,
+        "eval --sae $RUN --model $MODEL --tokens $TEXT",
+        &["--tokens", "text is given by --dataset"],
+    );
+    scratch.fails(
+        2,
+        "analyze $RUN --sae $RUN --out o",
+        &["cannot be used with"],
+    );
+    scratch.fails(
+        2,
+        "serve --sae $RUN --dataset $TEXT --host nowhere",
+        &["is not an address of this machine", "--host-name"],
+    );
+    scratch.fails(
+        1,
+        "eval --sae $RUN --model $MODEL --dataset $TEXT --resume no/such/state",
+        &["no/such"],
+    );
+}
+
+/// Ids pass through `tokenize` as they are, whatever tokenizer is named.
+#[test]
+fn ids_of_another_tokenizer_are_told() {
+    let scratch = Scratch::new();
+    scratch.copy_demo("model");
+    let rest = "--context-size 32 --sequences 5 --out";
+    scratch.ok(&format!(
+        "tokenize --tokenizer $MODEL --dataset $TEXT {rest} a.safetensors"
+    ));
+    let again = scratch.ok(&format!(
+        "tokenize --tokenizer $MODEL --dataset a.safetensors {rest} b.st"
+    ));
+    assert_eq!(again.stderr, "");
+    let tokenizer = scratch.read("model/tokenizer.json");
+    scratch.write("model/tokenizer.json", format!("{tokenizer}\n"));
+    let other = scratch.ok(&format!(
+        "tokenize --tokenizer model --dataset a.safetensors {rest} c.st"
+    ));
+    assert!(
+        other.stderr.contains("may mean other words"),
+        "{}",
+        other.stderr
+    );
+}
+
+#[test]
+fn some_rows_of_many() {
+    let scratch = Scratch::new();
+    scratch.ok("tokenize --tokenizer $MODEL --dataset $TEXT --context-size 32 --sequences 9 --out a.safetensors");
+    let said = scratch.json("activations --model $MODEL --tokens a.safetensors --hook hook_embed --sequences 4 --out o.safetensors");
+    assert_eq!(said["rows"], 4);
+    assert_eq!(said["tensors"]["hook_embed"][0], 4);
+}

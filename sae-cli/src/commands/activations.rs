@@ -10,10 +10,9 @@ use crate::plan::{MemoryArgs, Work};
 use crate::progress::Bar;
 use crate::targets::Targets;
 use crate::tensor_file::TensorFile;
-use crate::token_origin::warn_of_another_tokenizer;
+use crate::token_origin::{open_table, warn_of_another_tokenizer};
 use anyhow::{Context, Result, bail, ensure};
 use burn::tensor::{DType, Int, Tensor, TensorData};
-use dataset_stream::TokenTable;
 use llama_hooked::{
     Activation, Capture, ForwardOptions, HookPoint, Llama, LlamaConfig, Output, OutputKind,
     Positions,
@@ -58,6 +57,9 @@ pub(crate) struct Args {
     positions: Option<Span>,
     #[command(flatten)]
     memory: MemoryArgs,
+    /// Stop after this many rows
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    sequences: Option<u64>,
     /// Rows per forward pass
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     batch_size: Option<u32>,
@@ -104,10 +106,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = Targets::new(global, [("--out", args.out.as_path())])?;
     targets.spare([&args.tokens])?;
     let on = Chosen::new(global)?;
-    let table = TokenTable::open(&args.tokens)?;
+    let table = open_table(&args.tokens)?;
     if table.is_empty() {
         bail!("{}: holds no rows", args.tokens.display());
     }
+    let most = args.sequences.and_then(|n| usize::try_from(n).ok());
+    let n_rows = table.len().min(most.unwrap_or(usize::MAX));
     let context = table.context_size();
     if args.loss && context < 2 {
         bail!(
@@ -128,7 +132,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     check_reached(args.stop_at_layer, &points, config.n_layers)?;
     let work = Work {
-        rows: Some(table.len() as u64),
+        rows: Some(n_rows as u64),
         batch_size: args.batch_size.map(|n| n as usize),
         kept_per_row: kept_per_row(args, &config, &points, context),
         ..Work::new(&config, &on, context)
@@ -142,11 +146,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     inputs::warn_if_too_long(context, &model);
     warn_of_another_tokenizer(Some(&args.tokens), &found, &model);
     let (vocab_size, batch) = (config.vocab_size, plan.batch_size);
-    let mut file = TensorFile::new(&args.out, table.len());
-    let bar = Bar::new(global.quiet, "forward", Some(table.len() as u64), context);
-    for start in (0..table.len()).step_by(batch) {
+    let mut file = TensorFile::new(&args.out, n_rows);
+    let bar = Bar::new(global.quiet, "forward", Some(n_rows as u64), context);
+    for start in (0..n_rows).step_by(batch) {
         interrupt::check()?;
-        let end = (start + batch).min(table.len());
+        let end = (start + batch).min(n_rows);
         let mut ids = Vec::with_capacity((end - start) * context);
         for row in start..end {
             for id in table.row(row)? {
@@ -168,7 +172,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     drop(bar);
     let shapes = file.finish()?;
     let timings = json!({ "load_s": load_s, "forward_s": start.elapsed().as_secs_f64() - load_s });
-    let mut text = format!("{} rows in {}\n", table.len(), args.out.display());
+    let mut text = format!("{} rows in {}\n", n_rows, args.out.display());
     let mut tensors = Map::new();
     for (name, shape) in shapes {
         text.push_str(&format!("  {name} {shape:?}\n"));
@@ -176,7 +180,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     global.output().emit(
         &text,
-        &json!({ "out": args.out, "rows": table.len(), "tensors": tensors, "timings": timings }),
+        &json!({ "out": args.out, "rows": n_rows, "tensors": tensors, "timings": timings }),
     )
 }
 

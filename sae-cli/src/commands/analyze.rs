@@ -48,6 +48,9 @@ pub(crate) struct Args {
     place: Place,
     #[command(flatten)]
     memory: MemoryArgs,
+    /// The run, as the other commands name it
+    #[arg(long, value_name = "RUN", conflicts_with = "run")]
+    sae: Option<PathBuf>,
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
     #[arg(long, value_name = "SRC")]
     dataset: Option<String>,
@@ -115,7 +118,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let page = args.features_page.as_deref();
     let page = page.map(|page| Links::page(page, &args.out)).transpose()?;
     let on = Chosen::new(global)?;
-    let demo = args.run.is_none().then(Demo::unpack).transpose()?;
+    let demo = args.given().is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref(), global.quiet)?;
     let Some(report) = measure(&job, args, global, &on, &targets)? else {
         return Ok(());
@@ -129,7 +132,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
 
 /// The command that makes pages of the features of the same SAE on the same text.
 fn by_command(args: &Args, report: &Report) -> Links {
-    let run = args.run.as_ref().map(|run| run.display().to_string());
+    let run = args.given().map(|run| run.display().to_string());
     // As from the root of the repository, where the demo's configuration names its model.
     let run = run.as_deref().unwrap_or("demo/run");
     let mut words = vec!["sae", "dashboard", "--sae", run];
@@ -165,7 +168,7 @@ struct Job {
 
 impl Job {
     fn new(args: &Args, demo: Option<&Demo>, quiet: bool) -> Result<Self> {
-        let path = match (&args.run, demo) {
+        let path = match (args.given(), demo) {
             (Some(path), _) => path.clone(),
             (None, Some(demo)) => demo.run(),
             (None, None) => bail!("there is neither a run nor the demo"),
@@ -371,7 +374,12 @@ fn describe(job: &Job, args: &Args, mut model: Value) -> (Value, Value) {
 const BUNDLED: &str = "bundled demo";
 
 impl Args {
+    /// The run, if one was named.
+    fn given(&self) -> Option<&PathBuf> {
+        self.run.as_ref().or(self.sae.as_ref())
+    }
+
     fn is_demo(&self) -> bool {
-        self.run.is_none()
+        self.given().is_none()
     }
 }

@@ -7,7 +7,7 @@ use crate::targets::Targets;
 use anyhow::Result;
 use sae_serve::{ServeOptions, Server, Shutdown};
 use serde_json::json;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 /// The feature pages live: which features fire on what you type, and a prompt check with the SAE in place
@@ -25,7 +25,7 @@ pub(crate) struct Args {
     #[arg(long)]
     raw_lens: bool,
     /// The address to listen on
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1")]
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = host)]
     host: IpAddr,
     /// The port; 0 takes one that is free
     #[arg(long, value_name = "N", default_value_t = 8737)]
@@ -33,6 +33,16 @@ pub(crate) struct Args {
     /// Another name under which browsers reach the server, for instance that of a proxy
     #[arg(long, value_name = "NAME")]
     host_name: Vec<String>,
+}
+
+/// An address, or the name that every machine has for itself.
+fn host(text: &str) -> Result<IpAddr, String> {
+    if text == "localhost" {
+        return Ok(Ipv4Addr::LOCALHOST.into());
+    }
+    text.parse().map_err(|_| {
+        "is not an address of this machine, such as 127.0.0.1 or 0.0.0.0 (all of them); further names are given by --host-name".to_owned()
+    })
 }
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {

@@ -10,6 +10,7 @@ use crate::plan::Bytes;
 use crate::progress::Bar;
 use crate::targets::Targets;
 use crate::text_args::TextArgs;
+use crate::token_origin::warn_of_ids_of_another_tokenizer;
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions, StreamState};
 use serde_json::json;
@@ -69,7 +70,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let on_bad_row = args.text.on_bad_row();
     let own = std::iter::once(("--out", args.out.as_path())).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
-    let (_, tokenizer) = inputs::tokenizer(&args.tokenizer, global.quiet)?;
+    let (tokenizer_file, tokenizer) = inputs::tokenizer(&args.tokenizer, global.quiet)?;
+    warn_of_ids_of_another_tokenizer(&args.dataset, &tokenizer_file);
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
         dataset: args.dataset.clone(),

@@ -13,7 +13,7 @@ use crate::masking_args::MaskingArgs;
 use crate::plan::{MemoryArgs, Plan, Work};
 use crate::targets::Targets;
 use crate::text_args::TextArgs;
-use crate::token_origin::warn_of_another_tokenizer;
+use crate::token_origin::{open_table, warn_of_another_tokenizer};
 use anyhow::{Result, bail};
 use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions, TokenTable, Tokenizer};
@@ -119,7 +119,7 @@ impl SourceArgs {
         let work = WorkFolder::new(self.work.as_deref())?;
         let mut clock = Clock::new();
         let table = if let Some(path) = &self.tokens {
-            TokenTable::open(path)?
+            open_table(path)?
         } else {
             let input = self.input(&run, global)?;
             tokenised(&input, &tokenizer, work.path(), targets, global.quiet)?
