@@ -70,8 +70,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let on_bad_row = args.text.on_bad_row();
     let own = std::iter::once(("--out", args.out.as_path())).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
-    let (tokenizer_file, tokenizer) = inputs::tokenizer(&args.tokenizer, global.quiet)?;
-    warn_of_ids_of_another_tokenizer(&args.dataset, &tokenizer_file);
+    let (_, tokenizer) = inputs::tokenizer(&args.tokenizer, global.quiet)?;
+    warn_of_ids_of_another_tokenizer(&args.dataset, tokenizer.path());
     let budget = inputs::budget(args.sequences, args.max_tokens);
     let input = TextInput {
         dataset: args.dataset.clone(),
