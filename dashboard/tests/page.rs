@@ -7,7 +7,9 @@ use fixture::Fixture;
 use fixture::corpus::{CONTEXT, Corpus};
 use fixture::random::Random;
 use reading::{columns, expanded, four_digits, ids, packed_shards, unpack};
-use sae_dashboard::page::{PageError, PageForm, PageWriter, feature_bytes, overview_bytes};
+use sae_dashboard::page::{
+    PageContents, PageError, PageForm, PageWriter, feature_bytes, overview_bytes,
+};
 use sae_dashboard::{Example, Feature, Overview};
 
 fn write(path: &std::path::Path, form: PageForm, fixture: &Fixture) -> Result<(), PageError> {
@@ -46,6 +48,42 @@ fn features_come_back_from_both_forms() {
         .collect();
     names.sort();
     assert_eq!(names, ["page", "page.html"], "nothing temporary is left");
+}
+
+#[test]
+fn a_page_says_what_it_is_of() {
+    let fixture = Fixture::new(70);
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    write(&at("page.html"), PageForm::File, &fixture).unwrap();
+    write(&at("page"), PageForm::Folder, &fixture).unwrap();
+    for name in ["page.html", "page/index.html"] {
+        let found = PageContents::of(at(name)).unwrap();
+        assert_eq!(found.source, fixture.overview.source);
+        assert_eq!(found.d_sae, fixture.overview.d_sae);
+        assert_eq!(found.shown, fixture.overview.shown);
+    }
+    let page = std::fs::read(at("page/index.html")).unwrap();
+    let opening = b"id=\"overview\">";
+    let place = page
+        .windows(opening.len())
+        .position(|w| w == opening)
+        .unwrap()
+        + opening.len();
+    for cut in [0, 100, place, place + 40, place + 400] {
+        std::fs::write(at("cut.html"), &page[..cut]).unwrap();
+        let error = PageContents::of(at("cut.html")).unwrap_err().to_string();
+        assert!(
+            error.contains("is not a page of features"),
+            "{cut}: {error}"
+        );
+    }
+    assert!(
+        PageContents::of(at("none"))
+            .unwrap_err()
+            .to_string()
+            .contains("cannot read")
+    );
 }
 
 #[test]

@@ -183,13 +183,23 @@ fn features_lead_to_their_pages() {
     let page = scratch.read("o/report.html");
     assert!(page.contains("sae dashboard --sae ") && page.contains(" --out features/"));
     assert!(!page.contains("href="));
-    scratch.write("pages/index.html", "");
+    scratch.ok("dashboard --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 9 --out pages");
     scratch.ok(&format!("{data} --features-page pages --out o"));
     let page = scratch.read("o/report.html");
     let report = read_json(&scratch.path("o/report.json"));
     let first = &report["features"]["peaked"][0]["feature"];
     assert!(page.contains(&format!("href=\"./../pages/index.html#feature={first}\"")));
     assert!(!page.contains("sae dashboard --sae"));
+    // One that has no page is not linked.
+    scratch.ok("dashboard --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 9 --features 0, --out one.html");
+    scratch.ok(&format!("{data} --features-page one.html --out one"));
+    assert!(!scratch.read("one/report.html").contains("href="));
+    scratch.write("other.html", "<html></html>");
+    scratch.fails(
+        1,
+        &format!("{data} --features-page other.html --out none"),
+        &["--features-page other.html", "is not a page of features"],
+    );
     std::fs::create_dir(scratch.path("empty")).unwrap();
     let empty = format!("{data} --features-page empty --out none");
     scratch.fails(

@@ -105,8 +105,8 @@ fn hostile_names_stay_text() {
     value["metadata"]["model_name"] = HOSTILE.into();
     value["dtype"] = HOSTILE.into();
     scratch.write(cfg, value.to_string());
-    std::fs::create_dir(scratch.path("a \"<b>&'")).unwrap();
-    scratch.write("a \"<b>&'/index.html", "<p id=here>");
+    scratch.ok("dashboard --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 9 --out pages");
+    std::fs::rename(scratch.path("pages"), scratch.path("a \"<b>&'")).unwrap();
     let mut command =
         scratch.command("analyze run --model $MODEL --dataset $TEXT --sequences 8 --out o");
     command.args(["--prompt", HOSTILE, "--answer", HOSTILE]);
@@ -123,6 +123,6 @@ fn hostile_names_stay_text() {
     tab.assert_quiet();
     let feature = tab.text(links);
     tab.click(links);
-    tab.wait_for("#here");
+    tab.wait_for(".feature .head");
     assert_eq!(tab.hash(), format!("#feature={feature}"));
 }

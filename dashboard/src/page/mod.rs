@@ -4,6 +4,7 @@
 //! is in `docs/formats.md`; the page itself is in `ui/`.
 
 mod compact;
+mod contents;
 mod document;
 mod error;
 mod overview;
@@ -11,6 +12,7 @@ mod pack;
 mod tokens;
 mod writer;
 
+pub use contents::{ContentsError, PageContents};
 pub use document::live_page;
 pub use error::PageError;
 pub use tokens::Vocabulary;

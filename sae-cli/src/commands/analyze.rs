@@ -120,6 +120,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let on = Chosen::new(global)?;
     let demo = args.given().is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref(), global.quiet)?;
+    if let Some(page) = &page {
+        page.check(job.run.cfg.d_sae, job.run.cfg.metadata.hook_name.as_deref())?;
+    }
     let Some(report) = measure(&job, args, global, &on, &targets)? else {
         return Ok(());
     };

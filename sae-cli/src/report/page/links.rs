@@ -1,15 +1,16 @@
 //! From a feature to its page.
 
 use crate::UsageError;
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use sae_dashboard::page::PageContents;
 use std::fmt::Write;
 use std::path::{Component, Path};
 
 /// Where features' pages are, or how to make them.
 #[derive(Debug)]
 pub(crate) enum Links {
-    /// The address of the page, as seen from the report.
-    Page(String),
+    /// The address of the page, as seen from the report, and what it shows.
+    Page(String, PageContents),
     /// The command that makes them, up to the list of features.
     Command(String),
 }
@@ -29,10 +30,29 @@ impl Links {
                 document.display()
             )));
         }
-        Ok(Self::Page(address(
-            &document.canonicalize()?,
-            &out.canonicalize()?,
-        )))
+        let contents = PageContents::of(&document)
+            .with_context(|| format!("--features-page {}", given.display()))?;
+        let address = address(&document.canonicalize()?, &out.canonicalize()?);
+        Ok(Self::Page(address, contents))
+    }
+
+    /// Makes sure that the page is of features like these.
+    pub(crate) fn check(&self, d_sae: usize, hook_name: Option<&str>) -> Result<()> {
+        let Self::Page(_, page) = self else {
+            return Ok(());
+        };
+        let theirs = (page.d_sae as usize, page.source.hook_name.as_str());
+        let ours = (d_sae, hook_name.unwrap_or_default());
+        if theirs != ours {
+            bail!(
+                "--features-page: is of {} features at {}, and the SAE has {} at {}; give the page of this SAE, or leave it out",
+                theirs.0,
+                theirs.1,
+                ours.0,
+                ours.1
+            );
+        }
+        Ok(())
     }
 
     /// By the command, its words without the list of features.
@@ -48,7 +68,11 @@ impl Links {
 
     pub(super) fn to(&self, feature: usize) -> Option<String> {
         match self {
-            Self::Page(address) => Some(format!("{address}#feature={feature}")),
+            Self::Page(address, page) => {
+                let index = u32::try_from(feature).ok()?;
+                let is_shown = page.shown.binary_search(&index).is_ok();
+                is_shown.then(|| format!("{address}#feature={feature}"))
+            }
             Self::Command(_) => None,
         }
     }
@@ -123,6 +147,8 @@ fn encoded(part: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::{Links, address, quoted};
+    use sae_dashboard::Source;
+    use sae_dashboard::page::PageContents;
     use std::path::Path;
 
     #[test]
@@ -134,7 +160,20 @@ mod tests {
         );
         assert_eq!(at("/a/r/f:x.html", "/a/r"), "./f%3Ax.html");
         assert_eq!(at("/a/\"<ä>/i.html", "/a"), "./%22%3C%C3%A4%3E/i.html");
-        assert_eq!(Links::Page("./p".into()).to(7).unwrap(), "./p#feature=7");
+        let page = PageContents {
+            source: Source::default(),
+            d_sae: 9,
+            shown: vec![3, 7],
+        };
+        let links = Links::Page("./p".into(), page);
+        assert_eq!(links.to(7).unwrap(), "./p#feature=7");
+        assert_eq!(links.to(8), None, "it has no page");
+        links.check(9, Some("")).unwrap();
+        let error = links.check(10, Some("")).unwrap_err().to_string();
+        assert!(
+            error.contains("9 features") && error.contains("10"),
+            "{error}"
+        );
     }
 
     #[test]
