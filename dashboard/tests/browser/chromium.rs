@@ -95,6 +95,13 @@ impl Tab {
 
     /// Asks the browser; its answer.
     pub(crate) fn call(&mut self, method: &str, params: &Value) -> Value {
+        let mut answer = self.ask(method, params);
+        assert!(answer["error"].is_null(), "{method}: {}", answer["error"]);
+        answer["result"].take()
+    }
+
+    /// The answer with what may have gone wrong.
+    fn ask(&mut self, method: &str, params: &Value) -> Value {
         self.last_id += 1;
         let id = self.last_id;
         let mut message = json!({"id": id, "method": method, "params": params});
@@ -108,15 +115,14 @@ impl Tab {
             .expect("a browser that listens");
         loop {
             let message = self.messages.recv_timeout(PATIENCE);
-            let mut message = message.unwrap_or_else(|_| {
+            let message = message.unwrap_or_else(|_| {
                 panic!(
                     "{method}: no answer of the browser {:?}; is Chromium installed?",
                     self.child.try_wait()
                 )
             });
             if message["id"] == id {
-                assert!(message["error"].is_null(), "{method}: {}", message["error"]);
-                return message["result"].take();
+                return message;
             }
             self.events.push(message);
         }
@@ -160,10 +166,17 @@ impl Tab {
             .unwrap_or_else(|| panic!("{expression} is {value}"))
     }
 
-    /// Waits until an expression is true.
+    /// Waits until an expression is true. A page that makes room for another has no answer, which is not yet one.
     pub(crate) fn wait(&mut self, expression: &str) {
         let begun = Instant::now();
-        while self.eval(expression) != true {
+        let params = json!({"expression": expression, "returnByValue": true, "awaitPromise": true});
+        loop {
+            let answer = self.ask("Runtime.evaluate", &params);
+            let thrown = &answer["result"]["exceptionDetails"];
+            assert!(thrown.is_null(), "{expression}: {thrown}");
+            if answer["result"]["result"]["value"] == true {
+                return;
+            }
             assert!(
                 begun.elapsed() < PATIENCE,
                 "never true: {expression}\nThe page says: {}",
