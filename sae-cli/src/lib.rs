@@ -65,3 +65,8 @@ pub(crate) struct UsageError(pub(crate) String);
 fn exit_code(error: &Error) -> u8 {
     if error.is::<UsageError>() { 2 } else { 1 }
 }
+
+/// The README's example is run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
