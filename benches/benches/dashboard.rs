@@ -1,10 +1,10 @@
 //! From an activation log to what each feature responds to.
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use sae_dashboard::{ActivationLog, LogInfo, LogWriter, Settings, Summary, collect};
+use sae_dashboard::{ActivationLog, CollectOptions, LogInfo, LogWriter, Summary, collect};
+use sae_progress::Unobserved;
 use serde_json::Value;
 use std::hint::black_box;
-use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::Duration;
 
@@ -93,13 +93,11 @@ fn dashboard(c: &mut Criterion) {
     });
     group.throughput(Throughput::Elements(u64::from(D_SAE)));
     for (name, memory) in [("1GiB", 1 << 30), ("64MiB", 64 << 20)] {
-        let settings = Settings {
-            memory,
-            ..Settings::default()
-        };
+        let mut settings = CollectOptions::default();
+        settings.memory = memory;
         group.bench_function(BenchmarkId::new("collect", name), |b| {
             b.iter(|| {
-                let go_on = &mut |_| ControlFlow::Continue(());
+                let go_on = &mut Unobserved;
                 let sink = |part| {
                     black_box(part);
                     Ok(())

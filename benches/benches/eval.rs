@@ -2,7 +2,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use sae_benches::Demo;
-use sae_cli::adapters::{Path, Spliced, SplitLlama};
+use sae_llama::{ReconstructionPath, Spliced, SplitLlama};
 use sae_metrics::{
     Masking, ProtocolOptions, Unobserved, evaluate, explained_variance_legacy, reconstruction,
     sparsity,
@@ -16,12 +16,13 @@ const SEQUENCES: u64 = 32;
 fn eval(c: &mut Criterion) {
     let demo = Demo::load(SEQUENCES);
     let model = SplitLlama::new(&demo.model, demo.sae.cfg()).expect("the SAE is the model's");
-    let sae = Spliced::new(&demo.sae, Path::Forward);
+    let sae = Spliced::new(&demo.sae, ReconstructionPath::Forward);
     let rows = || demo.rows.iter().cloned().map(Ok::<_, Infallible>);
-    let options = |batch_size| ProtocolOptions {
-        masking: Masking::Notebook { prepend_bos: true },
-        batch_size,
-        ..ProtocolOptions::default()
+    let options = |batch_size| {
+        let mut options = ProtocolOptions::default();
+        options.masking = Masking::Notebook { prepend_bos: true };
+        options.batch_size = batch_size;
+        options
     };
 
     let measured = evaluate(&model, &sae, rows(), &options(8), &mut Unobserved)

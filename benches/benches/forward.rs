@@ -30,10 +30,9 @@ fn forward(c: &mut Criterion) {
         .measurement_time(Duration::from_secs(4));
     group.throughput(Throughput::Elements((BATCH * POSITIONS) as u64));
     for layers in [1, LAYERS / 2] {
-        let options = ForwardOptions {
-            stop_at_layer: Some(layers.cast_signed()),
-            output: OutputKind::Residual,
-        };
+        let mut options = ForwardOptions::default();
+        options.stop_at_layer = Some(layers.cast_signed());
+        options.output = OutputKind::Residual;
         group.bench_function(BenchmarkId::new("prefix", layers), |b| {
             b.iter(|| run(&options));
         });
@@ -43,10 +42,9 @@ fn forward(c: &mut Criterion) {
         ("loss", OutputKind::Loss),
         ("logits", OutputKind::Logits),
     ] {
-        let options = ForwardOptions {
-            stop_at_layer: None,
-            output,
-        };
+        let mut options = ForwardOptions::default();
+        options.stop_at_layer = None;
+        options.output = output;
         group.bench_function(BenchmarkId::new("full", name), |b| b.iter(|| run(&options)));
     }
     group.finish();
@@ -57,10 +55,9 @@ fn hooks(c: &mut Criterion) {
     let device = Device::flex();
     let model = Llama::random(smollm2_shaped(1), 0, &device, FloatDType::F32);
     let tokens = tokens(BATCH, POSITIONS, model.config().vocab_size, &device);
-    let options = ForwardOptions {
-        stop_at_layer: None,
-        output: OutputKind::Nothing,
-    };
+    let mut options = ForwardOptions::default();
+    options.stop_at_layer = None;
+    options.output = OutputKind::Nothing;
 
     let mut group = c.benchmark_group("hooks");
     group

@@ -4,7 +4,7 @@ use burn::tensor::activation::{relu, silu, softmax};
 use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fused_ops::softmax::cross_entropy;
-use fused_ops::{SparseRows, causal_attention, linear, rms_norm, silu_mul, sparse_matmul};
+use fused_ops::{causal_attention, linear, rms_norm, silu_mul, sparse_matmul};
 use sae_benches::{Product, product_gflops};
 use std::hint::black_box;
 use std::time::Duration;
@@ -137,14 +137,7 @@ fn sparse(c: &mut Criterion) {
     let features = relu(random([TOKENS, D_SAE]));
     let mut group = group(c, "ops/decode_60_of_4608");
     group.bench_function("sparse", |b| {
-        b.iter(|| {
-            let rows = SparseRows {
-                indptr: &indptr,
-                indices: &indices,
-                values: &values,
-            };
-            black_box(sparse_matmul(rows, w_dec.clone()))
-        });
+        b.iter(|| black_box(sparse_matmul(&indptr, &indices, &values, w_dec.clone())));
     });
     group.bench_function("dense", |b| {
         b.iter(|| black_box(linear(features.clone(), w_dec.clone().transpose())));

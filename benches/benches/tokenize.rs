@@ -37,10 +37,8 @@ fn tokenize(c: &mut Criterion) {
 
     group.throughput(Throughput::Bytes((COPIES * bytes) as u64));
     for threads in [1, 2, 4] {
-        let options = StreamOptions {
-            threads,
-            ..StreamOptions::new(128)
-        };
+        let mut options = StreamOptions::new(128);
+        options.threads = threads;
         group.bench_function(BenchmarkId::new("stream", threads), |b| {
             b.iter_batched(
                 || documents(&texts),

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, FloatDType};
 use dataset_stream::{Budget, SourceOptions, StreamOptions, TextSource, TokenStream, Tokenizer};
-use llama_hooked::{Llama, LoadOptions, ModelSource};
+use llama_hooked::{Llama, LlamaLoadOptions, ModelSource};
 use sae_core::{RunDir, Sae};
 use std::path::{Path, PathBuf};
 
@@ -27,16 +27,15 @@ impl Demo {
         let model = ModelSource::Dir(path("model"))
             .resolve()
             .expect("demo/model is a model's directory");
-        let options = LoadOptions::new(&device, FloatDType::F32);
+        let options = LlamaLoadOptions::new(&device, FloatDType::F32);
         let model = Llama::load(&model, &options).expect("demo/model is a Llama");
         let run = RunDir::open(path("run")).expect("demo/run is a run");
         let context_size = run.cfg.metadata.context_size;
-        let sae = Sae::load(path("run"), &sae_core::LoadOptions::new(&device))
+        let sae = Sae::load(path("run"), &sae_core::SaeLoadOptions::new(&device))
             .expect("demo/run holds an SAE");
-        let options = StreamOptions {
-            budget: Budget::Sequences(sequences),
-            ..StreamOptions::new(context_size.expect("the run says how long its rows were"))
-        };
+        let mut options =
+            StreamOptions::new(context_size.expect("the run says how long its rows were"));
+        options.budget = Budget::Sequences(sequences);
         let rows = TokenStream::new(source(), &tokenizer(), &options)
             .expect("the demo's tokenizer has BOS and EOS")
             .collect::<Result<Vec<_>, _>>()

@@ -2,31 +2,22 @@
 
 use burn::tensor::{Device, Distribution, FloatDType, Int, Tensor, TensorData};
 use llama_hooked::{LlamaConfig, Rope, RopeScaling};
-use sae_core::{Architecture, LoadOptions, Sae, SaeConfig};
+use sae_core::{Architecture, Sae, SaeConfig, SaeLoadOptions};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
 
 /// A Llama of SmolLM2-135M's widths and vocabulary, and as many blocks as asked (SmolLM2 has 30).
 pub fn smollm2_shaped(n_layers: usize) -> LlamaConfig {
-    LlamaConfig {
-        vocab_size: 49_152,
-        d_model: 576,
-        n_layers,
-        n_heads: 9,
-        n_kv_heads: 3,
-        d_head: 64,
-        d_mlp: 1_536,
-        rms_norm_eps: 1e-5,
-        rope: Rope {
-            theta: 100_000.0,
-            scaling: RopeScaling::Default,
-        },
-        tie_word_embeddings: true,
-        bos_token_id: Some(1),
-        eos_token_ids: vec![2],
-        pad_token_id: None,
-        max_position_embeddings: 8_192,
-    }
+    let mut config = LlamaConfig::new(n_layers, 576, 9, 1_536, 49_152);
+    config.n_kv_heads = 3;
+    config.rms_norm_eps = 1e-5;
+    config.rope = Rope {
+        theta: 100_000.0,
+        scaling: RopeScaling::Default,
+    };
+    config.tie_word_embeddings = true;
+    config.max_position_embeddings = 8_192;
+    config
 }
 
 /// Ids spread over the vocabulary, `[b, p]`.
@@ -77,7 +68,7 @@ pub fn sparse_sae(architecture: Architecture, d_in: usize, d_sae: usize, density
     );
     let with_bias = safetensors::serialize(tensors, None).expect("the same tensors as before");
     std::fs::write(&path, with_bias).expect("the temporary directory takes files");
-    Sae::load(dir.path(), &LoadOptions::new(&device)).expect("the SAE was just saved")
+    Sae::load(dir.path(), &SaeLoadOptions::new(&device)).expect("the SAE was just saved")
 }
 
 /// The b for which a standard normal z has P(z + b > 0) = `density`, by bisection of Φ.

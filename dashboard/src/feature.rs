@@ -10,7 +10,7 @@ pub struct Feature {
     /// Figures of its activations.
     pub statistics: Statistics,
     /// Its activations above zero in 50 bins of equal width from the least to the largest. The counts add up to [`Statistics::n_fired`].
-    pub activations: Histogram,
+    pub activations: ValueHistogram,
     /// Which tokens its direction makes likelier and unlikelier; none where the model's unembedding was not given.
     pub lens: Option<Lens>,
     /// Features like it.
@@ -55,7 +55,7 @@ pub struct Quantile {
 
 /// Counts in bins of equal width. A value lies in bin `⌊(x − min) / width⌋`, the largest in the last bin.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Histogram {
+pub struct ValueHistogram {
     /// Left edge of the first bin.
     pub min: f32,
     /// Right edge of the last bin.
@@ -84,7 +84,7 @@ pub struct Lens {
     /// The ten smallest, smallest first.
     pub bottom: Vec<TokenLogit>,
     /// All logits in 50 bins.
-    pub histogram: Histogram,
+    pub histogram: ValueHistogram,
 }
 
 /// A token and its logit.

@@ -3,7 +3,12 @@
 //! Collecting goes over the tokens once, whatever the number of features: the activations that are not zero are appended to an
 //! [activation log](LogWriter) on disk, and everything a dashboard shows follows from that log and the SAE's weights. Memory is bounded, and
 //! the result depends on the activations only, not on batches, threads or shards.
+//!
+//! # Tasks
+#![doc = include_str!("../README.md")]
 
+#[cfg(any(feature = "cpu", feature = "cuda"))]
+pub mod assemble;
 mod collect;
 pub mod export;
 mod feature;
@@ -15,17 +20,13 @@ mod place;
 pub mod weights;
 
 pub use collect::{
-    CollectError, Contexts, FeaturePart, Observer, Progress, Settings, SinkError, Summary, collect,
-    shares_below,
+    CollectError, CollectOptions, CollectProgress, Contexts, FeaturePart, SinkError, Summary,
+    collect, shares_below,
 };
 pub use feature::{
-    Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
-    NeuronWeight, Quantile, Statistics, TokenLogit,
+    Example, Feature, Group, GroupKind, Lens, LensConvention, Neighbour, Neighbours, NeuronWeight,
+    Quantile, Statistics, TokenLogit, ValueHistogram,
 };
 pub use log::{ActivationLog, Entry, LogError, LogInfo, LogWriter};
 pub use overview::{Overview, Source};
-
-/// The README's example is run as a test.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+pub use sae_progress::{Observer, Unobserved};

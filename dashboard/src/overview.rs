@@ -44,6 +44,6 @@ pub struct Source {
     pub dataset: String,
     /// Tokens in a context.
     pub context_size: u32,
-    /// Which positions count, in words.
+    /// Which positions count, as text.
     pub convention: String,
 }

@@ -1,7 +1,7 @@
 //! Text data sets as a deterministic stream of packed token rows.
 //!
 //! A language model reads rows of a fixed number of token ids. This crate makes them from files of text, or passes on
-//! those that somebody made before, without ever holding a data set in memory:
+//! rows made earlier, without ever holding a data set in memory:
 //!
 //! ```text
 //! files ──▶ TextSource ──▶ Tokenizer × N threads ──▶ Packer ──▶ rows of context_size ids ──▶ TokenTable
@@ -18,7 +18,7 @@
 //! * [`TokenTable`] keeps rows in a safetensors file, or in a folder of such files ([`TokenFolderWriter`]), that is written
 //!   whole or not at all, and read by mapping it.
 //!
-//! There are no tensors here, no async runtime, no global state, and nothing is printed: progress goes to an [`Observer`],
+//! There are no tensors here, no async runtime, no global state, and nothing is printed: progress goes to an [`Observer`](sae_progress::Observer),
 //! which may also stop the work, diagnostics to `tracing`.
 //!
 //! ```
@@ -27,7 +27,8 @@
 //! # std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/goldens/data/text"))?;
 //! let tokenizer = Tokenizer::from_file("gpt2/tokenizer.json")?;
 //! let source = TextSource::open("rows.parquet", &SourceOptions::default())?;
-//! let options = StreamOptions { budget: Budget::Sequences(3), ..StreamOptions::new(64) };
+//! let mut options = StreamOptions::new(64);
+//! options.budget = Budget::Sequences(3);
 //! for row in TokenStream::new(source, &tokenizer, &options)? {
 //!     let row = row?;
 //!     assert_eq!(row.len(), 64);
@@ -42,30 +43,30 @@
 //! headers are checked against the file before anything is allocated, and a panic in a library that reads them becomes an
 //! error. Errors name the file, the line or row, the column, what was found and what was expected. A compressed stream that
 //! stops early is always an error, never a shorter data set.
+//!
+//! # Tasks
+#![doc = include_str!("../README.md")]
 
 mod document;
 mod packing;
 mod source;
 mod stream;
 mod table;
+mod token_files;
 mod tokenizer;
 
 pub use document::{Content, Document, Location, Place};
 pub use packing::{Packer, Packing, SaeLensIds, SaeLensPacking, TokenRef};
 pub use source::{BadRow, BadRows, ReadError, SourceError, SourceOptions, TextSource};
 pub use stream::{
-    Budget, Observer, Pretokenized, Progress, Shard, ShardError, Shuffle, StateError, StreamError,
-    StreamOptions, StreamState, TokenStream,
+    Budget, Pretokenized, Shard, ShardError, Shuffle, StateError, StreamError, StreamOptions,
+    StreamProgress, StreamState, TokenStream,
 };
-pub use table::{
-    TableError, TableMetadata, TokenFolderWriter, TokenParquetWriter, TokenTable, TokenTableWriter,
-};
+#[cfg(feature = "parquet")]
+pub use table::TokenParquetWriter;
+pub use table::{TokenFolderWriter, TokenTable, TokenTableWriter};
+pub use token_files::{TableError, TableMetadata};
 pub use tokenizer::{
     DecodeError, EncodeError, SingleTokenError, SpecialText, SpecialTokens, Tokenizer,
     TokenizerError,
 };
-
-/// The README's examples are run as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

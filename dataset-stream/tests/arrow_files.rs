@@ -148,11 +148,9 @@ fn rows_that_cannot_be_used_are_told_or_left_out() {
     );
     let folder = Folder::new();
     let file = folder.write("a.arrow", bytes);
-    let options = SourceOptions {
-        bad_rows: BadRows::Skip {
-            at_most_percent: 100,
-        },
-        ..SourceOptions::default()
+    let mut options = SourceOptions::default();
+    options.bad_rows = BadRows::Skip {
+        at_most_percent: 100,
     };
     assert_eq!(read(&file, &options).unwrap().len(), 3);
     let numbers: ArrayRef = Arc::new(Float32Array::from(vec![1.0]));

@@ -28,10 +28,8 @@ fn read(path: &Path, options: &SourceOptions, threads: usize) -> Outcome {
     let source = TextSource::open(path.to_str().unwrap(), options).unwrap();
     let bad = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&bad);
-    let stream_options = StreamOptions {
-        threads,
-        ..StreamOptions::new(8)
-    };
+    let mut stream_options = StreamOptions::new(8);
+    stream_options.threads = threads;
     let tokenizer = bytes_tokenizer(&Folder::new());
     let stream = TokenStream::new(source, &tokenizer, &stream_options).unwrap();
     let mut stream = stream.with_bad_rows(move |row| sink.lock().unwrap().push(row.clone()));
@@ -54,10 +52,9 @@ fn read(path: &Path, options: &SourceOptions, threads: usize) -> Outcome {
 }
 
 fn skipping() -> SourceOptions {
-    SourceOptions {
-        bad_rows: SKIP,
-        ..SourceOptions::default()
-    }
+    let mut options = SourceOptions::default();
+    options.bad_rows = SKIP;
+    options
 }
 
 const GOOD: [&str; 3] = [
@@ -126,10 +123,8 @@ fn a_line_beyond_the_limit_is_passed_over_wherever_its_end_is() {
     fs::write(&good, GOOD.join("\n")).unwrap();
     let expected = read(&good, &SourceOptions::default(), 1).rows;
     for max_record_bytes in [60, 1000, 70_000, 299_999] {
-        let options = SourceOptions {
-            max_record_bytes,
-            ..skipping()
-        };
+        let mut options = skipping();
+        options.max_record_bytes = max_record_bytes;
         let found = read(&path, &options, 2);
         assert_eq!(found.rows, expected, "{max_record_bytes}");
         let places: Vec<String> = found
@@ -170,11 +165,9 @@ fn too_many_bad_rows_are_an_error_after_all() {
         text.push('\n');
     }
     fs::write(&path, text).unwrap();
-    let options = SourceOptions {
-        bad_rows: BadRows::Skip {
-            at_most_percent: 40,
-        },
-        ..SourceOptions::default()
+    let mut options = SourceOptions::default();
+    options.bad_rows = BadRows::Skip {
+        at_most_percent: 40,
     };
     let error = read(&path, &options, 2).error.unwrap().to_string();
     assert!(

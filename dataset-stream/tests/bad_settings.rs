@@ -18,40 +18,40 @@ fn specs_that_name_nothing() {
     let missing = folder.path("missing.jsonl").to_str().unwrap().to_owned();
     let message = said_of(&folder, &missing);
     assert!(
-        message.starts_with("no file, directory or pattern \"missing.jsonl\"; a relative path is"),
+        message.starts_with("no file, directory or pattern missing.jsonl; a relative path is"),
         "{message}"
     );
     let pattern = folder.path("*.jsonl").to_str().unwrap().to_owned();
     assert_eq!(
         said_of(&folder, &pattern),
-        "the pattern \"*.jsonl\" matches no file"
+        "the pattern *.jsonl matches no file"
     );
     let message = said_of(&folder, folder.path("a[").to_str().unwrap());
     assert!(
-        message.starts_with("\"a[\" is not a valid pattern: "),
+        message.starts_with("a[ is not a valid pattern: "),
         "{message}"
     );
     // Nothing is asked over the network before these are found out.
     for (remote, told) in [
         (
             "s3://bucket/a.jsonl",
-            "\"s3://bucket/a.jsonl\" is not an address that can be read; known are https://, http://, hf://datasets/ and file://",
+            "s3://bucket/a.jsonl is not an address that can be read; known are https://, http://, hf://datasets/ and file://",
         ),
         (
             "https://example.org/a.safetensors",
-            "https://example.org/a.safetensors cannot be read as it comes: .safetensors files are mapped; download them and \
+            "https://example.org/a.safetensors cannot be streamed: .safetensors files are mapped into memory; download them and \
              give their path",
         ),
         (
             "https://example.org/{7..3}.jsonl",
-            "\"https://example.org/{7..3}.jsonl\" is not a valid pattern: 7..3 is no range of at most 100000 numbers",
+            "https://example.org/{7..3}.jsonl is not a valid pattern: 7..3 is no range of at most 100000 numbers",
         ),
     ] {
         assert_eq!(said_of(&folder, remote), told);
     }
     assert_eq!(
         said_of(&folder, &folder.write("notes.md", "x")),
-        "\"notes.md\": the name tells no known format; known are .jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), \
+        "notes.md: its name does not say which format it has; known are .jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), \
          .parquet, .arrow and .safetensors"
     );
 }
@@ -69,20 +69,20 @@ fn directories_without_one_kind_of_data() {
         ".jsonl, .ndjson, .json, .txt (each plain, .gz or .zst), .parquet, .arrow and .safetensors";
     assert_eq!(
         said_of(&folder, &directory),
-        format!("\"DIR\" holds no data file; known are {known}; it is empty")
+        format!("DIR holds no data file; known are {known}; it is empty")
     );
     folder.write("weights.bin", "");
     folder.write("README.md", "");
     assert_eq!(
         said_of(&folder, &directory),
-        format!("\"DIR\" holds no data file; known are {known}; it holds README.md, weights.bin")
+        format!("DIR holds no data file; known are {known}; it holds README.md, weights.bin")
     );
     folder.write("a.jsonl", "{}");
     folder.write("sub/b.jsonl.gz", "{}");
     folder.write("b.parquet", "");
     assert_eq!(
         said_of(&folder, &directory),
-        "\"DIR\" holds files of several formats (2 .jsonl, 1 .parquet); name one of them by a pattern, such as \"**/*.jsonl*\""
+        "DIR holds files of several formats (2 .jsonl, 1 .parquet); name one of them by a pattern, such as \"**/*.jsonl*\""
     );
 }
 
@@ -97,10 +97,9 @@ fn broken_tokenizers() {
         change(&mut json);
         said(&json.to_string())
     };
-    let not_ours = "\"t/tokenizer.json\" is not a tokenizer this version can use: ";
+    let not_ours = "t/tokenizer.json is not a tokenizer this version can use: ";
     assert!(
-        said("{\"version\": ")
-            .starts_with("\"t/tokenizer.json\" is not valid JSON: EOF while parsing"),
+        said("{\"version\": ").starts_with("t/tokenizer.json is not valid JSON: EOF while parsing"),
         "cut"
     );
     assert_eq!(
@@ -146,7 +145,7 @@ fn broken_tokenizers() {
     assert!(
         folder
             .short(missing)
-            .starts_with("cannot read \"none/tokenizer.json\": No such file"),
+            .starts_with("cannot read none/tokenizer.json: No such file"),
         "missing"
     );
 }
@@ -156,10 +155,10 @@ fn tokenizer_folders_that_lack_something() {
     let folder = Folder::new();
     folder.write("empty/config.json", "{}");
     let said = |name: &str| folder.short(Tokenizer::from_file(folder.path(name)).unwrap_err());
-    assert_eq!(said("empty"), "\"empty\" holds no tokenizer.json");
+    assert_eq!(said("empty"), "empty holds no tokenizer.json");
     folder.write("sp/tokenizer.model", "");
     assert!(
-        said("sp").starts_with("\"sp\" holds no tokenizer.json; its tokenizer.model is the older"),
+        said("sp").starts_with("sp holds no tokenizer.json; its tokenizer.model is the older"),
         "{}",
         said("sp")
     );
@@ -167,11 +166,11 @@ fn tokenizer_folders_that_lack_something() {
     folder.write("t/tokenizer_config.json", r#"{"bos_token": "<bos>"}"#);
     assert_eq!(
         said("t"),
-        "\"t/tokenizer_config.json\" names the bos_token \"<bos>\", which the vocabulary does not have"
+        "t/tokenizer_config.json names the bos_token \"<bos>\", which the vocabulary does not have"
     );
     folder.write("t/tokenizer_config.json", "{");
     assert!(
-        said("t").starts_with("\"t/tokenizer_config.json\" is not valid JSON: "),
+        said("t").starts_with("t/tokenizer_config.json is not valid JSON: "),
         "{}",
         said("t")
     );
@@ -203,10 +202,11 @@ fn streams_that_cannot_be() {
              or pack without BOS"
         )
     );
-    let no_bos = |packing| StreamOptions {
-        prepend_bos: false,
-        packing,
-        ..StreamOptions::new(8)
+    let no_bos = |packing| {
+        let mut options = StreamOptions::new(8);
+        options.prepend_bos = false;
+        options.packing = packing;
+        options
     };
     assert_eq!(
         said(&bare, no_bos(Packing::Notebook), text()),
@@ -232,10 +232,8 @@ fn streams_that_cannot_be() {
             Packing::Notebook,
             Packing::SaeLens(SaeLensPacking::default()),
         ] {
-            let options = StreamOptions {
-                packing,
-                ..StreamOptions::new(context_size)
-            };
+            let mut options = StreamOptions::new(context_size);
+            options.packing = packing;
             assert_eq!(
                 said(&tokenizer, options, text()),
                 format!(
@@ -244,10 +242,8 @@ fn streams_that_cannot_be() {
             );
         }
     }
-    let budget = StreamOptions {
-        budget: Budget::Tokens(127),
-        ..StreamOptions::new(128)
-    };
+    let mut budget = StreamOptions::new(128);
+    budget.budget = Budget::Tokens(127);
     assert_eq!(
         said(&tokenizer, budget, text()),
         "a budget of 127 tokens is less than one row of 128"

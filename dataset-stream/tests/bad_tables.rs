@@ -71,10 +71,8 @@ fn parquet_without_the_column_or_with_wrong_values() {
         parquet(vec![("score", numbers), ("body", two())]),
     );
     let named = |column: &str| {
-        let options = SourceOptions {
-            column: Some(column.into()),
-            ..SourceOptions::default()
-        };
+        let mut options = SourceOptions::default();
+        options.column = Some(column.into());
         folder.short(read(&file, &options).unwrap_err())
     };
     assert_eq!(
@@ -171,7 +169,7 @@ fn broken_token_tables() {
             vec![2, 2],
             i64s(&[1, 2, 3, -100])
         )])),
-        "\"t.safetensors\": tensor \"tokens\" holds -100 at [1, 1], which is not a token id"
+        "t.safetensors: tensor \"tokens\" holds -100 at [1, 1], which is not a token id"
     );
     assert_eq!(
         said(safetensors(&[(
@@ -180,7 +178,7 @@ fn broken_token_tables() {
             vec![1, 2],
             i64s(&[1, 1 << 32])
         )])),
-        "\"t.safetensors\": tensor \"tokens\" holds 4294967296 at [0, 1], which is not a token id"
+        "t.safetensors: tensor \"tokens\" holds 4294967296 at [0, 1], which is not a token id"
     );
     assert_eq!(
         said(safetensors(&[(
@@ -189,15 +187,15 @@ fn broken_token_tables() {
             vec![1, 2],
             vec![0; 8]
         )])),
-        "\"t.safetensors\": tensor \"tokens\" is F32, expected U16, U32, I32 or I64"
+        "t.safetensors: tensor \"tokens\" is F32, expected U16, U32, I32 or I64"
     );
     assert_eq!(
         said(safetensors(&[("tokens", Dtype::U32, vec![4], vec![0; 16])])),
-        "\"t.safetensors\": tensor \"tokens\" has the shape [4], expected [rows, context size]"
+        "t.safetensors: tensor \"tokens\" has the shape [4], expected [rows, context size]"
     );
     assert_eq!(
         said(safetensors(&[("tokens", Dtype::U32, vec![4, 0], vec![])])),
-        "\"t.safetensors\": tensor \"tokens\" has the shape [4, 0], expected [rows, context size]"
+        "t.safetensors: tensor \"tokens\" has the shape [4, 0], expected [rows, context size]"
     );
     let weights = [
         ("b", Dtype::U32, vec![1, 1], vec![0; 4]),
@@ -205,13 +203,12 @@ fn broken_token_tables() {
     ];
     let message = said(safetensors(&weights));
     assert!(
-        message
-            .starts_with("\"t.safetensors\" has no tensor \"tokens\" or \"input_ids\"; it has \""),
+        message.starts_with("t.safetensors has no tensor \"tokens\" or \"input_ids\"; it has \""),
         "{message}"
     );
     assert_eq!(
         said(Vec::new()),
-        "\"t.safetensors\" is not a readable safetensors file: it is empty"
+        "t.safetensors is not a readable safetensors file: it is empty"
     );
     let good = safetensors(&[("tokens", Dtype::U32, vec![3, 2], vec![0; 24])]);
     for bytes in [
@@ -222,7 +219,7 @@ fn broken_token_tables() {
     ] {
         let message = said(bytes);
         assert!(
-            message.starts_with("\"t.safetensors\" is not a readable safetensors file: "),
+            message.starts_with("t.safetensors is not a readable safetensors file: "),
             "{message}"
         );
     }
@@ -230,7 +227,7 @@ fn broken_token_tables() {
     assert!(
         folder
             .short(missing)
-            .starts_with("cannot read \"none.safetensors\": No such file"),
+            .starts_with("cannot read none.safetensors: No such file"),
         "missing"
     );
 }

@@ -99,10 +99,8 @@ fn text_that_is_not_utf8() {
 #[test]
 fn rows_that_are_too_long() {
     let folder = Folder::new();
-    let options = SourceOptions {
-        max_record_bytes: 1000,
-        ..SourceOptions::default()
-    };
+    let mut options = SourceOptions::default();
+    options.max_record_bytes = 1000;
     let long = "x".repeat(200_000);
     let cases = [
         (
@@ -138,10 +136,8 @@ fn no_column_to_read() {
     );
     let folder = Folder::new();
     let file = folder.write("a.jsonl", r#"{"id": 3, "body": "x"}"#);
-    let options = SourceOptions {
-        column: Some("text".into()),
-        ..SourceOptions::default()
-    };
+    let mut options = SourceOptions::default();
+    options.column = Some("text".into());
     assert_eq!(
         folder.short(read(&file, &options).unwrap_err()),
         "a.jsonl, line 1: no column \"text\"; the row has id (number), body (text)"
@@ -232,10 +228,6 @@ fn broken_zstd() {
     assert!(
         message.starts_with("a.jsonl.zst is not a readable zstd file: "),
         "{message}"
-    );
-    assert_eq!(
-        said("a.jsonl.zst", gzip(lines.as_bytes())),
-        "a.jsonl.zst is not a readable zstd file: its name says zstd, its first bytes do not ([1f, 8b, 08, 00])"
     );
 }
 

@@ -69,14 +69,12 @@ impl Data {
     }
 
     fn rows(&self, source: TextSource, shuffled: bool) -> (Rows, Option<StreamError>) {
-        let options = StreamOptions {
-            shuffle: shuffled.then_some(Shuffle {
-                seed: 3,
-                window: 100,
-            }),
-            threads: 2,
-            ..StreamOptions::new(64)
-        };
+        let mut options = StreamOptions::new(64);
+        options.shuffle = shuffled.then_some(Shuffle {
+            seed: 3,
+            window: 100,
+        });
+        options.threads = 2;
         let mut rows = Vec::new();
         for row in TokenStream::new(source, &self.tokenizer, &options).unwrap() {
             match row {
@@ -152,10 +150,8 @@ fn check(
     let (hub, storage) = data.serve(of_hub, of_storage);
     let client = client(options(&hub.url(""), Some("hf_secret")));
     let cache = Folder::new();
-    let options = SourceOptions {
-        cache: kept.then(|| Cache::new(cache.path("cache"))),
-        ..SourceOptions::default()
-    };
+    let mut options = SourceOptions::default();
+    options.cache = kept.then(|| Cache::new(cache.path("cache")));
     let source = TextSource::open_with("org/set", &options, &client.hub);
     let (rows, error) = match source {
         Ok(source) => data.rows(source, shuffled),
@@ -239,20 +235,20 @@ fn a_huge_document_comes_through() {
     let (served, step) = (bytes.clone(), bytes.len() / 7);
     let server =
         Server::start(move |request: &Request| Reply::file(request, &served, "\"t\"").cut(step));
-    let client = client(hub_io::HubOptions {
-        net: hub_io::NetOptions {
-            stall_timeout: Duration::from_secs(20),
-            ..options("", None).net
-        },
-        ..options(&server.url(""), None)
+    let client = client({
+        let mut made = options(&server.url(""), None);
+        made.net = {
+            let mut made = options("", None).net;
+            made.stall_timeout = Duration::from_secs(20);
+            made
+        };
+        made
     });
     let url = server.url("/part.jsonl.zst");
     let source = TextSource::open_with(&url, &SourceOptions::default(), &client.hub).unwrap();
     let tokenizer = bytes_tokenizer(&folder);
-    let options = StreamOptions {
-        threads: 2,
-        ..StreamOptions::new(1024)
-    };
+    let mut options = StreamOptions::new(1024);
+    options.threads = 2;
     let mut stream = TokenStream::new(source, &tokenizer, &options).unwrap();
     let n = stream.by_ref().map(Result::unwrap).count();
     assert_eq!(stream.progress().text_bytes, 5 + 30_000_000 + 3);

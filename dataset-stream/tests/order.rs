@@ -32,11 +32,9 @@ fn name(file: usize, document: usize) -> String {
 fn documents(spec: &str, options: &StreamOptions) -> Vec<String> {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
-    let options = StreamOptions {
-        context_size: 2,
-        budget: Budget::Everything,
-        ..options.clone()
-    };
+    let mut options = options.clone();
+    options.context_size = 2;
+    options.budget = Budget::Everything;
     let source = TextSource::open(spec, &SourceOptions::default()).unwrap();
     let stream = TokenStream::new(source, &tokenizer, &options).unwrap();
     // Rows of BOS and one token: the stream again.
@@ -64,10 +62,9 @@ fn all(files: &[usize]) -> Vec<String> {
 }
 
 fn shuffled(seed: u64, window: usize) -> StreamOptions {
-    StreamOptions {
-        shuffle: Some(Shuffle { seed, window }),
-        ..StreamOptions::new(2)
-    }
+    let mut options = StreamOptions::new(2);
+    options.shuffle = Some(Shuffle { seed, window });
+    options
 }
 
 proptest! {
@@ -83,12 +80,10 @@ proptest! {
         let (_folder, spec) = folder(&files);
         let mut found = Vec::new();
         for index in 0..workers {
-            let options = StreamOptions {
-                shuffle: seed.map(|seed| Shuffle { seed, window }),
-                shard: Some(Shard::new(index, workers).unwrap()),
-                threads,
-                ..StreamOptions::new(2)
-            };
+            let mut options = StreamOptions::new(2);
+options.shuffle = seed.map(|seed| Shuffle { seed, window });
+options.shard = Some(Shard::new(index, workers).unwrap());
+options.threads = threads;
             found.extend(documents(&spec, &options));
         }
         prop_assert_eq!(sorted(found), all(&files));
@@ -103,11 +98,9 @@ fn the_order_depends_on_the_seed_alone() {
     assert_ne!(one, in_order);
     assert_ne!(one, documents(&spec, &shuffled(2, 50)));
     for threads in [1, 3] {
-        let options = StreamOptions {
-            threads,
-            bytes_in_flight: 1,
-            ..shuffled(1, 50)
-        };
+        let mut options = shuffled(1, 50);
+        options.threads = threads;
+        options.bytes_in_flight = 1;
         assert_eq!(documents(&spec, &options), one);
     }
     // A window of one document leaves the order within files, and shuffles files.
@@ -139,10 +132,8 @@ fn workers_leave_the_files_of_others_alone() {
     for other in [1, 3] {
         std::fs::remove_file(folder.path(&format!("data/{other}.jsonl.gz"))).unwrap();
     }
-    let options = StreamOptions {
-        shard: Some("0/2".parse().unwrap()),
-        ..StreamOptions::new(2)
-    };
+    let mut options = StreamOptions::new(2);
+    options.shard = Some("0/2".parse().unwrap());
     let stream = TokenStream::new(source, &tokenizer, &options).unwrap();
     let total = stream.progress().total_bytes;
     assert_eq!(stream.map(Result::unwrap).count(), 2 * 3 * 5 - 1);
@@ -160,11 +151,9 @@ fn splits_of_a_folder_are_found_as_on_the_hub() {
     folder.write("set/test.jsonl", row("b"));
     let spec = folder.path("set").to_str().unwrap().to_owned();
     let open = |config: Option<&str>, split: Option<&str>| {
-        let options = SourceOptions {
-            config: config.map(str::to_owned),
-            split: split.map(str::to_owned),
-            ..SourceOptions::default()
-        };
+        let mut options = SourceOptions::default();
+        options.config = config.map(str::to_owned);
+        options.split = split.map(str::to_owned);
         TextSource::open(&spec, &options).map(|source| source.files().len())
     };
     assert_eq!(
@@ -191,10 +180,8 @@ fn splits_of_a_folder_are_found_as_on_the_hub() {
     );
 
     let file = folder.path("set/train.jsonl");
-    let options = SourceOptions {
-        split: Some("test".into()),
-        ..SourceOptions::default()
-    };
+    let mut options = SourceOptions::default();
+    options.split = Some("test".into());
     let said = TextSource::open(file.to_str().unwrap(), &options)
         .err()
         .unwrap();

@@ -7,8 +7,8 @@ mod support;
 use arrow_array::{ArrayRef, RecordBatch, StringArray};
 use arrow_ipc::writer::{FileWriter, StreamWriter};
 use dataset_stream::{
-    BadRows, Budget, Packing, Pretokenized, Progress, SaeLensPacking, Shard, Shuffle,
-    SourceOptions, StreamOptions, StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
+    BadRows, Budget, Packing, Pretokenized, SaeLensPacking, Shard, Shuffle, SourceOptions,
+    StreamOptions, StreamProgress, StreamState, TextSource, TokenRef, TokenStream, Tokenizer,
 };
 use parquet::arrow::ArrowWriter;
 use proptest::prelude::*;
@@ -35,23 +35,25 @@ impl Data {
     }
 
     fn source(&self) -> TextSource {
-        let options = SourceOptions {
-            bad_rows: BadRows::Skip {
-                at_most_percent: 100,
-            },
-            ..SourceOptions::default()
+        let mut options = SourceOptions::default();
+        options.bad_rows = BadRows::Skip {
+            at_most_percent: 100,
         };
         TextSource::open(self.dir.path().to_str().unwrap(), &options).unwrap()
     }
 
-    fn all(&self, options: &StreamOptions) -> (Vec<Vec<u32>>, Progress) {
+    fn all(&self, options: &StreamOptions) -> (Vec<Vec<u32>>, StreamProgress) {
         let mut stream = TokenStream::new(self.source(), &self.tokenizer, options).unwrap();
         let rows = stream.by_ref().map(Result::unwrap).collect();
         (rows, stream.progress())
     }
 
     /// In parts of so many rows, each from the state that the one before left, written out and read in again.
-    fn in_parts(&self, options: &StreamOptions, parts: &[usize]) -> (Vec<Vec<u32>>, Progress) {
+    fn in_parts(
+        &self,
+        options: &StreamOptions,
+        parts: &[usize],
+    ) -> (Vec<Vec<u32>>, StreamProgress) {
         let mut rows = Vec::new();
         let mut stream = TokenStream::new(self.source(), &self.tokenizer, options).unwrap();
         for (i, &n) in parts.iter().enumerate() {
@@ -59,10 +61,8 @@ impl Data {
             let text = serde_json::to_string(&stream.state()).unwrap();
             let state: StreamState = serde_json::from_str(&text).unwrap();
             assert_eq!(state.rows(), rows.len() as u64);
-            let options = StreamOptions {
-                threads: 1 + i % 3,
-                ..options.clone()
-            };
+            let mut options = options.clone();
+            options.threads = 1 + i % 3;
             stream = TokenStream::resume(self.source(), &self.tokenizer, &options, state).unwrap();
         }
         rows.extend(stream.by_ref().map(Result::unwrap));
@@ -90,11 +90,10 @@ fn lines(seed: usize, n: usize) -> Vec<u8> {
 }
 
 fn options(packing: Packing) -> StreamOptions {
-    StreamOptions {
-        packing,
-        threads: 2,
-        ..StreamOptions::new(17)
-    }
+    let mut options = StreamOptions::new(17);
+    options.packing = packing;
+    options.threads = 2;
+    options
 }
 
 fn saelens() -> Packing {
@@ -104,11 +103,10 @@ fn saelens() -> Packing {
     })
 }
 
-fn without_bytes(progress: Progress) -> Progress {
-    Progress {
-        bytes_read: 0,
-        ..progress
-    }
+fn without_bytes(progress: StreamProgress) -> StreamProgress {
+    let mut made = progress;
+    made.bytes_read = 0;
+    made
 }
 
 proptest! {
@@ -134,11 +132,9 @@ proptest! {
         }
         files.extend(all.iter().map(|(name, bytes)| (name.as_str(), bytes.clone())));
         let data = Data::new(&files);
-        let options = StreamOptions {
-            shuffle: shuffle.map(|(seed, window)| Shuffle { seed, window }),
-            shard: shard.map(|(index, of)| Shard::new(index, of).unwrap()),
-            ..options(if notebook { Packing::Notebook } else { saelens() })
-        };
+        let mut options = options(if notebook { Packing::Notebook } else { saelens() });
+options.shuffle = shuffle.map(|(seed, window)| Shuffle { seed, window });
+options.shard = shard.map(|(index, of)| Shard::new(index, of).unwrap());
         let (rows, progress) = data.all(&options);
         let (found, found_progress) = data.in_parts(&options, &parts);
         prop_assert_eq!(found, rows);
@@ -253,10 +249,8 @@ fn rows_that_are_tokenised_already_go_on_too() {
         .collect();
     let data = Data::new(&[("ids.jsonl", rows.join("\n").into_bytes())]);
     for pretokenized in [Pretokenized::Rows, Pretokenized::Documents] {
-        let options = StreamOptions {
-            pretokenized,
-            ..options(Packing::Notebook)
-        };
+        let mut options = options(Packing::Notebook);
+        options.pretokenized = pretokenized;
         let (rows, _) = data.all(&options);
         assert_eq!(data.in_parts(&options, &[0, 1, 200, 3]).0, rows);
     }
@@ -265,9 +259,10 @@ fn rows_that_are_tokenised_already_go_on_too() {
 #[test]
 fn a_budget_counts_from_the_first_beginning() {
     let data = Data::new(&[("a.jsonl", lines(3, 300))]);
-    let budget = |n| StreamOptions {
-        budget: Budget::Sequences(n),
-        ..options(Packing::Notebook)
+    let budget = |n| {
+        let mut made = options(Packing::Notebook);
+        made.budget = Budget::Sequences(n);
+        made
     };
     let (rows, _) = data.all(&options(Packing::Notebook));
     let mut stream = TokenStream::new(data.source(), &data.tokenizer, &budget(10)).unwrap();
@@ -295,20 +290,16 @@ fn what_is_not_the_same_is_refused() {
             .map(|error| error.to_string())
             .unwrap_or_default()
     };
-    let longer = StreamOptions {
-        context_size: 18,
-        ..options.clone()
-    };
+    let mut longer = options.clone();
+    longer.context_size = 18;
     assert!(said(&data, &longer, &state).contains("other settings"));
     let other = Data::new(&[("a.jsonl", lines(3, 301))]);
     assert!(said(&other, &options, &state).contains("other files"));
     let mut json = serde_json::to_value(&state).unwrap();
     json["version"] = 1.into();
     assert!(said(&data, &options, &serde_json::from_value(json).unwrap()).contains("version 1"));
-    let shuffled = StreamOptions {
-        shuffle: Some(Shuffle::new(1)),
-        ..options.clone()
-    };
+    let mut shuffled = options.clone();
+    shuffled.shuffle = Some(Shuffle::new(1));
     assert!(said(&data, &shuffled, &state).contains("shuffling"));
     // Numbers that no stream has written lead to an error or to nothing, never to a panic.
     let mut json = serde_json::to_value(&state).unwrap();

@@ -232,10 +232,8 @@ fn the_column_can_be_named_and_is_kept_over_files() {
     );
     let directory = folder.path("");
     assert_eq!(texts(directory.to_str().unwrap()), ["a", "b"]);
-    let options = SourceOptions {
-        column: Some("title".into()),
-        ..SourceOptions::default()
-    };
+    let mut options = SourceOptions::default();
+    options.column = Some("title".into());
     let titles = read(directory.to_str().unwrap(), &options).unwrap();
     assert_eq!(
         titles,

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use dataset_stream::{
-    Budget, Content, Packer, Packing, Pretokenized, Progress, SaeLensPacking, SourceOptions,
-    SpecialText, StreamOptions, TextSource, TokenRef, TokenStream,
+    Budget, Content, Packer, Packing, Pretokenized, SaeLensPacking, SourceOptions, SpecialText,
+    StreamOptions, StreamProgress, TextSource, TokenRef, TokenStream,
 };
 use proptest::prelude::*;
 use support::{BOS, EOS, Folder, bytes_tokenizer, lines};
@@ -47,7 +47,7 @@ fn the_notebooks_packing() {
         rows(stream),
         [
             row(&[&[BOS], &ids("abc"), &[EOS]]),
-            row(&[&[BOS], &ids("defg")])
+            row(&[&[BOS], &[EOS], &ids("def")])
         ]
     );
 }
@@ -57,11 +57,9 @@ fn saelens_packing() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
     let of = |packing: SaeLensPacking, prepend_bos: bool| {
-        let options = StreamOptions {
-            packing: Packing::SaeLens(packing),
-            prepend_bos,
-            ..StreamOptions::new(5)
-        };
+        let mut options = StreamOptions::new(5);
+        options.packing = Packing::SaeLens(packing);
+        options.prepend_bos = prepend_bos;
         rows(TokenStream::new(memory(["abc", "defgh"]), &tokenizer, &options).unwrap())
     };
     let store = SaeLensPacking::default();
@@ -96,10 +94,8 @@ fn saelens_packing() {
 fn special_text_is_parsed_or_literal() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
-    let options = StreamOptions {
-        prepend_bos: false,
-        ..StreamOptions::new(5)
-    };
+    let mut options = StreamOptions::new(5);
+    options.prepend_bos = false;
     let parsed = TokenStream::new(memory(["a</s>bcd"]), &tokenizer, &options).unwrap();
     assert_eq!(rows(parsed), [row(&[&ids("a"), &[EOS], &ids("bcd")])]);
     let literal = tokenizer.with_special_text(SpecialText::Literal);
@@ -112,10 +108,8 @@ fn budgets_are_of_whole_rows() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
     let count = |budget| {
-        let options = StreamOptions {
-            budget,
-            ..StreamOptions::new(10)
-        };
+        let mut options = StreamOptions::new(10);
+        options.budget = budget;
         rows(TokenStream::new(memory(["x".repeat(1000)]), &tokenizer, &options).unwrap()).len()
     };
     assert_eq!(count(Budget::Everything), 111);
@@ -138,10 +132,8 @@ fn tokenised_rows_pass_or_are_packed_anew() {
     };
     let stream = TokenStream::new(source(), &tokenizer, &StreamOptions::new(3)).unwrap();
     assert_eq!(rows(stream), [[1, 2, 3], [4, 5, 6]]);
-    let options = StreamOptions {
-        pretokenized: Pretokenized::Documents,
-        ..StreamOptions::new(3)
-    };
+    let mut options = StreamOptions::new(3);
+    options.pretokenized = Pretokenized::Documents;
     let stream = TokenStream::new(source(), &tokenizer, &options).unwrap();
     assert_eq!(
         rows(stream),
@@ -177,11 +169,9 @@ fn threads_and_room_do_not_change_the_rows() {
         (0, 256 << 20),
     ] {
         let source = TextSource::open(&file, &SourceOptions::default()).unwrap();
-        let options = StreamOptions {
-            threads,
-            bytes_in_flight,
-            ..StreamOptions::new(128)
-        };
+        let mut options = StreamOptions::new(128);
+        options.threads = threads;
+        options.bytes_in_flight = bytes_in_flight;
         let stream = TokenStream::new(source, &tokenizer, &options).unwrap();
         assert!(
             rows(stream) == expected,
@@ -203,10 +193,8 @@ fn rows_before_an_error_come_first_whatever_the_threads() {
     let mut seen = Vec::new();
     for threads in [1, 4] {
         let source = TextSource::open(&file, &SourceOptions::default()).unwrap();
-        let options = StreamOptions {
-            threads,
-            ..StreamOptions::new(64)
-        };
+        let mut options = StreamOptions::new(64);
+        options.threads = threads;
         let mut stream = TokenStream::new(source, &tokenizer, &options).unwrap();
         let good: Vec<_> = stream.by_ref().map_while(Result::ok).collect();
         assert!(stream.next().is_none(), "an error ends the stream");
@@ -226,10 +214,10 @@ fn the_observer_sees_everything_and_may_stop() {
     let open = || TextSource::open(&file, &SourceOptions::default()).unwrap();
     let calls = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&calls);
-    let mut last = Progress::default();
+    let mut last = StreamProgress::default();
     let mut stream = TokenStream::new(open(), &tokenizer, &StreamOptions::new(100))
         .unwrap()
-        .with_observer(move |progress: &Progress| {
+        .with_observer(move |progress: &StreamProgress| {
             assert!(progress.documents > last.documents && progress.bytes_read >= last.bytes_read);
             last = *progress;
             counter.fetch_add(1, Ordering::Relaxed);
@@ -238,19 +226,18 @@ fn the_observer_sees_everything_and_may_stop() {
     let n = stream.by_ref().count() as u64;
     let bytes: usize = documents.iter().map(String::len).sum();
     let size = std::fs::metadata(&file).unwrap().len();
-    let expected = Progress {
-        documents: 3000,
-        bad_rows: 0,
-        text_bytes: bytes as u64,
-        tokens: bytes as u64,
-        rows: n,
-        bytes_read: size,
-        total_bytes: size,
-    };
+    let mut expected = StreamProgress::default();
+    expected.documents = 3000;
+    expected.bad_rows = 0;
+    expected.text_bytes = bytes as u64;
+    expected.tokens = bytes as u64;
+    expected.rows = n;
+    expected.bytes_read = size;
+    expected.total_bytes = size;
     assert_eq!(stream.progress(), expected);
     assert!(calls.load(Ordering::Relaxed) > 2);
 
-    let stop = |progress: &Progress| {
+    let stop = |progress: &StreamProgress| {
         if progress.documents > 100 {
             ControlFlow::Break(())
         } else {
@@ -281,11 +268,9 @@ fn reading_ahead_is_bounded_and_ends_with_the_stream() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
     let (source, asked) = endless();
-    let options = StreamOptions {
-        threads: 2,
-        bytes_in_flight: 8 << 20,
-        ..StreamOptions::new(16)
-    };
+    let mut options = StreamOptions::new(16);
+    options.threads = 2;
+    options.bytes_in_flight = 8 << 20;
     let mut stream = TokenStream::new(source, &tokenizer, &options).unwrap();
     assert!(stream.next().unwrap().is_ok());
     // Time for the threads to run away, were they able to.
@@ -300,10 +285,7 @@ fn reading_ahead_is_bounded_and_ends_with_the_stream() {
     assert_eq!(asked.load(Ordering::Relaxed), read);
 
     let (source, _) = endless();
-    let options = StreamOptions {
-        budget: Budget::Sequences(100),
-        ..options
-    };
+    options.budget = Budget::Sequences(100);
     assert_eq!(
         rows(TokenStream::new(source, &tokenizer, &options).unwrap()).len(),
         100
@@ -314,11 +296,9 @@ fn reading_ahead_is_bounded_and_ends_with_the_stream() {
 fn a_document_larger_than_the_room_passes() {
     let folder = Folder::new();
     let tokenizer = bytes_tokenizer(&folder);
-    let options = StreamOptions {
-        threads: 3,
-        bytes_in_flight: 1000,
-        ..StreamOptions::new(1000)
-    };
+    let mut options = StreamOptions::new(1000);
+    options.threads = 3;
+    options.bytes_in_flight = 1000;
     let documents = ["a".repeat(3_000_000), "b".repeat(10), "c".repeat(2_000_000)];
     let n = rows(TokenStream::new(memory(documents), &tokenizer, &options).unwrap()).len();
     assert_eq!(n, (5_000_010 + 2) / 999);
@@ -350,12 +330,13 @@ proptest! {
         threads in 1usize..4,
     ) {
         let folder = Folder::new();
-        let options = StreamOptions { threads, bytes_in_flight: 64, ..StreamOptions::new(context_size) };
+        let mut options = StreamOptions::new(context_size);
+options.threads = threads;
+options.bytes_in_flight = 64;
         let stream = TokenStream::new(memory(documents.clone()), &bytes_tokenizer(&folder), &options).unwrap();
         let packed: Vec<u32> = rows(stream).iter().flat_map(|row| row[1..].to_vec()).collect();
         let whole: Vec<u32> = documents
             .iter()
-            .filter(|text| !text.is_empty())
             .map(|text| ids(text))
             .collect::<Vec<_>>()
             .join(&EOS);

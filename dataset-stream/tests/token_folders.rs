@@ -150,7 +150,7 @@ fn what_was_begun_otherwise_is_not_gone_on_with() {
     let refused = |metadata: &TableMetadata, shard, rows| {
         let error = TokenFolderWriter::resume(&path, metadata, shard, rows).unwrap_err();
         assert!(
-            error.to_string().contains("remove it to start anew"),
+            error.to_string().contains("remove it to start again"),
             "{error}"
         );
     };
@@ -220,7 +220,9 @@ fn shards_that_are_not_the_manifests_are_told() {
     let shard = |folder: &Path| folder.join("tokens-00001.safetensors");
     let message = said(|folder| fs::remove_file(shard(folder)).unwrap());
     assert!(
-        message.starts_with("\"tokens/tokens-00001.safetensors\" is in the manifest and cannot be read (No such file"),
+        message.starts_with(
+            "tokens/tokens-00001.safetensors is in the manifest and cannot be read (No such file"
+        ),
         "{message}"
     );
     let message = said(|folder| {
@@ -245,7 +247,7 @@ fn shards_that_are_not_the_manifests_are_told() {
         "{message}"
     );
     let message = said(|folder| edit(folder, "\"complete\": true", "\"complete\": false"));
-    assert!(message.contains("is not complete") && message.contains("--resume"));
+    assert!(message.contains("is incomplete") && message.contains("--resume"));
     let message = said(|folder| edit(folder, "tokens-00001", "../tokens"));
     assert!(message.contains("expected \"tokens-00001.safetensors\""));
     let message = said(|folder| edit(folder, "\"rows\": 7", "\"rows\": 8"));
@@ -273,7 +275,7 @@ fn a_byte_that_has_changed_is_found_by_its_hash() {
     assert!(
         error
             .to_string()
-            .contains("tokens-00001.safetensors\" has the SHA-256"),
+            .contains("tokens-00001.safetensors has the SHA-256"),
         "{error}"
     );
 }

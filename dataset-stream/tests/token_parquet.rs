@@ -124,7 +124,7 @@ fn what_is_no_table_is_told() {
     };
     assert_eq!(
         said("input_ids", lists(&[&[1, 2], &[3]])),
-        "\"t.parquet\" is not a table of token ids: row 1 has 1 ids and the first row 2; give it with --dataset to have its rows cut or packed"
+        "t.parquet is not a table of token ids: row 1 has 1 ids and the first row 2; give it with --dataset to have its rows cut or packed"
     );
     assert_eq!(
         said("tokens", lists(&[&[1, 2], &[3, -4]])),
@@ -146,5 +146,5 @@ fn what_is_no_table_is_told() {
             .starts_with("t.parquet is not a readable Parquet file")
     );
     let error = TokenTable::open(dir.path("no.parquet")).unwrap_err();
-    assert!(dir.short(error).starts_with("cannot read \"no.parquet\""));
+    assert!(dir.short(error).starts_with("cannot read no.parquet"));
 }

@@ -11,26 +11,18 @@ pub mod softmax;
 mod sparse_matmul;
 
 pub use attention::causal_attention;
+pub use burn;
 pub use linear::{linear, linear_add};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;
-pub use sparse_matmul::{SparseRows, sparse_matmul};
+pub use sparse_matmul::sparse_matmul;
 
 use burn::tensor::{DType, Tensor};
 
 /// Whether a tensor's numbers can be read as f32 where they lie: it is on burn's CPU backend, and no gradient is recorded.
 ///
 /// Only ever a choice between two ways to compute the same.
-#[cfg(feature = "cpu")]
 fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
-    let device = x.device();
-    device == burn::tensor::Device::flex() && !device.is_autodiff() && x.dtype() == DType::F32
-}
-
-/// There is no CPU backend in this build.
-#[cfg(not(feature = "cpu"))]
-fn on_host<const D: usize>(_: &Tensor<D>) -> bool {
-    let _ = DType::F32;
-    false
+    sae_backend::is_host(&x.device()) && x.dtype() == DType::F32
 }

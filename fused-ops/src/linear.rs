@@ -24,7 +24,7 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
     x.matmul(weight.transpose()).reshape(dims)
 }
 
-/// y = residual + x·Wᵀ: on the CPU added where the product is made, in place if nobody else holds the residual.
+/// y = residual + x·Wᵀ: on the CPU added where the product is made, in place if this is the residual's only owner.
 ///
 /// # Shapes
 /// `x`: `[.., in]`, `weight`: `[out, in]`, `residual`: `[.., out]` → `[.., out]`.

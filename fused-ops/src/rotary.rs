@@ -31,7 +31,7 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     Tensor::cat(vec![turned_first, turned_second], 3).cast(dtype)
 }
 
-/// In the memory of `x`, if nobody else holds it.
+/// In the memory of `x`, if this is its only owner.
 #[cfg(feature = "cpu")]
 fn host(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let dims @ [_, p, heads, d_head] = x.dims();

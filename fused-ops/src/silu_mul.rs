@@ -25,7 +25,7 @@ pub fn silu_mul<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     silu(gate.cast(FloatDType::F32)).cast(dtype) * up
 }
 
-/// In the memory of the gate, if nobody else holds it.
+/// In the memory of the gate, if this is its only owner.
 #[cfg(feature = "cpu")]
 fn host<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     const CHUNK: usize = 1024;

@@ -6,15 +6,12 @@ use burn::tensor::{DType, Int, Tensor, TensorData};
 use crate::host::{HostTensor, filled_rows, tensor, vectorised};
 use crate::on_host;
 
-/// Where the weights come from: a sparse matrix in compressed rows, its columns counting rows of the dense one.
+/// A sparse matrix in compressed rows, borrowed.
 #[derive(Debug, Clone, Copy)]
-pub struct SparseRows<'a> {
-    /// Where each row begins in the other two, and the end of the last: one more entry than there are rows.
-    pub indptr: &'a [usize],
-    /// Column of each entry.
-    pub indices: &'a [u32],
-    /// Value of each entry.
-    pub values: &'a [f32],
+struct Rows<'a> {
+    indptr: &'a [usize],
+    indices: &'a [u32],
+    values: &'a [f32],
 }
 
 /// How many values the composed form gathers at a time: 16 Mi of them are 64 MiB of f32.
@@ -23,12 +20,20 @@ const GATHER: usize = 16 << 20;
 /// The product of a sparse and a dense matrix: `Σ value · w[column]` for each sparse row. Only the rows of `w` that have entries are
 /// read.
 ///
+/// The sparse matrix is in compressed rows: `indptr` says where each row begins in `indices` (columns, which count rows of `w`) and
+/// `values`, and where the last one ends.
+///
 /// # Shapes
-/// `n` sparse rows, `w`: `[m, d]` → `[n, d]`, in the dtype of `w`.
+/// `indptr`: `[n + 1]`, `w`: `[m, d]` → `[n, d]`, in the dtype of `w`.
 ///
 /// # Panics
 /// If an index is not below `m`, or the offsets do not ascend to the number of entries.
-pub fn sparse_matmul(rows: SparseRows<'_>, w: Tensor<2>) -> Tensor<2> {
+pub fn sparse_matmul(indptr: &[usize], indices: &[u32], values: &[f32], w: Tensor<2>) -> Tensor<2> {
+    let rows = Rows {
+        indptr,
+        indices,
+        values,
+    };
     let n = rows.indptr.len().saturating_sub(1);
     let [_, d] = w.dims();
     #[cfg(feature = "cpu")]
@@ -50,13 +55,7 @@ pub fn sparse_matmul(rows: SparseRows<'_>, w: Tensor<2>) -> Tensor<2> {
 }
 
 /// Rows `start..end`, each padded to `width` entries.
-fn gather(
-    rows: SparseRows<'_>,
-    start: usize,
-    end: usize,
-    width: usize,
-    w: &Tensor<2>,
-) -> Tensor<2> {
+fn gather(rows: Rows<'_>, start: usize, end: usize, width: usize, w: &Tensor<2>) -> Tensor<2> {
     let (n, [_, d], device) = (end - start, w.dims(), w.device());
     let mut indices = vec![0_i32; n * width];
     let mut values = vec![0.0_f32; n * width];
@@ -89,7 +88,7 @@ fn take_rows(indptr: &[usize], start: usize, entries: usize) -> (usize, usize) {
 }
 
 #[cfg(feature = "cpu")]
-fn host(rows: SparseRows<'_>, w: Tensor<2>) -> Tensor<2> {
+fn host(rows: Rows<'_>, w: Tensor<2>) -> Tensor<2> {
     let w = HostTensor::new(w).into_contiguous();
     let ([_, d], weights) = (w.dims(), w.as_slice());
     let n = rows.indptr.len().saturating_sub(1);
@@ -117,7 +116,7 @@ fn host(rows: SparseRows<'_>, w: Tensor<2>) -> Tensor<2> {
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
-    use super::{SparseRows, gather, sparse_matmul, take_rows};
+    use super::{Rows, gather, sparse_matmul, take_rows};
     use burn::tensor::{Device, Distribution, Tensor, TensorData};
     use proptest::prelude::*;
 
@@ -140,9 +139,9 @@ mod tests {
                 indptr.push(indices.len());
             }
             let n = rows.len();
-            let sparse = SparseRows { indptr: &indptr, indices: &indices, values: &values };
+            let sparse = Rows { indptr: &indptr, indices: &indices, values: &values };
             let dense = Tensor::<2>::from_data(TensorData::new(dense, [n, 20]), &device).matmul(w.clone());
-            for found in [sparse_matmul(sparse, w.clone()), gather(sparse, 0, n, 9, &w)] {
+            for found in [sparse_matmul(&indptr, &indices, &values, w.clone()), gather(sparse, 0, n, 9, &w)] {
                 let error: f32 = (found - dense.clone()).abs().max().into_scalar();
                 prop_assert!(error < 1e-5, "{error}");
             }
@@ -159,14 +158,7 @@ mod tests {
 
     #[test]
     fn no_rows_give_none() {
-        let none = SparseRows {
-            indptr: &[0],
-            indices: &[],
-            values: &[],
-        };
-        assert_eq!(
-            sparse_matmul(none, Tensor::zeros([3, 4], &Device::flex())).dims(),
-            [0, 4]
-        );
+        let w = Tensor::zeros([3, 4], &Device::flex());
+        assert_eq!(sparse_matmul(&[0], &[], &[], w).dims(), [0, 4]);
     }
 }

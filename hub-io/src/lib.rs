@@ -14,7 +14,7 @@
 //! * [`RemoteRanges`] reads parts of a file, and asks for no other bytes.
 //! * [`Cache`] keeps whole files as Python's `huggingface_hub` does, and [`Snapshot`] is a repository in it at one commit:
 //!   downloads go on where they were broken off, are checked against the Hub's hash, and are there when the network is not.
-//! * [`Observer`] hears of retries, [`Clock`] makes the pauses.
+//! * [`Listener`] hears of retries, [`Clock`] makes the pauses.
 //!
 //! Everything is synchronous: there is no async runtime, and a stream may be read on any thread.
 //!
@@ -30,6 +30,9 @@
 //!
 //! [`FetchError`] for bytes, [`HubError`] for repositories, [`CacheError`] for whole files, [`DataFilesError`] for splits: each says what, where, what was
 //! expected and what to try.
+//!
+//! # Tasks
+#![doc = include_str!("../README.md")]
 
 mod cache;
 mod data_files;
@@ -38,17 +41,13 @@ mod hub;
 mod net;
 mod verify;
 
-pub use cache::{Cache, CacheError, KeptFile, Progress, Snapshot};
+pub use cache::{Cache, CacheError, DownloadProgress, KeptFile, Snapshot};
 pub use data_files::{DataFiles, DataFilesError, data_files};
 pub use file::{RemoteFile, RemoteRanges};
 pub use hub::{Hub, HubError, HubFile, HubOptions, Lfs, Repo, RepoKind, is_repo_name};
 pub use net::clock::{Clock, SystemClock};
 pub use net::error::FetchError;
-pub use net::observer::{Event, Observer, WarnOfRetries};
+pub use net::listener::{Event, Listener, WarnOfRetries};
 pub use net::options::{Backoff, NetOptions};
+pub use sae_progress::{Observer, Unobserved};
 pub use verify::{Verified, VerifyError};
-
-/// The README's examples are compiled as tests.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;

@@ -9,6 +9,7 @@ use crate::cache::hex;
 
 /// Bytes that are not those of the list of files.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum VerifyError {
     /// Too few, or too many.
     #[error(

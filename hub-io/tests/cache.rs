@@ -11,7 +11,7 @@ use std::path::Path;
 use common::server::hub::Repository;
 use common::server::{Request, Server};
 use common::{client, content, options};
-use hub_io::{Cache, CacheError, Hub, HubError, Progress, RepoKind, Snapshot};
+use hub_io::{Cache, CacheError, DownloadProgress, Hub, HubError, RepoKind, Snapshot};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -43,7 +43,7 @@ fn storage() -> Server {
     })
 }
 
-fn go_on(_: Progress<'_>) -> ControlFlow<()> {
+fn go_on(_: &DownloadProgress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -66,8 +66,8 @@ fn the_layout_is_that_of_huggingface_hub() {
     let hub = client(options(&server.url(""), Some("hf_secret"))).hub;
     let mut snapshot = open(&hub, dir.path()).unwrap();
     let mut heard = Vec::new();
-    let mut observer = |p: Progress<'_>| {
-        heard.push((p.path.to_owned(), p.done, p.total));
+    let mut observer = |p: &DownloadProgress| {
+        heard.push((p.path.clone(), p.done, p.total));
         ControlFlow::Continue(())
     };
     snapshot.fetch(&["config.json"], &mut observer).unwrap();

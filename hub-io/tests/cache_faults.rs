@@ -7,11 +7,12 @@ use std::fs;
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use common::server::hub::Repository;
 use common::server::{Reply, Request, Server};
 use common::{client, content, options};
-use hub_io::{Cache, CacheError, FetchError, HubError, Progress, RepoKind};
+use hub_io::{Cache, CacheError, DownloadProgress, FetchError, HubError, RepoKind};
 use proptest::prelude::*;
 use sha2::{Digest, Sha256};
 
@@ -34,14 +35,14 @@ fn repository() -> Repository {
 fn download(
     server: &Server,
     cache: &Path,
-    observer: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+    observer: &mut dyn hub_io::Observer<DownloadProgress>,
 ) -> Result<PathBuf, CacheError> {
     let hub = client(options(&server.url(""), None)).hub;
     let repo = hub.model("org/net", "main").unwrap();
     repo.download("w", &Cache::new(cache), observer)
 }
 
-fn go_on(_: Progress<'_>) -> ControlFlow<()> {
+fn go_on(_: &DownloadProgress) -> ControlFlow<()> {
     ControlFlow::Continue(())
 }
 
@@ -76,8 +77,8 @@ fn bodies_that_break_off_go_on_at_the_byte() {
 fn what_an_earlier_call_left_is_not_asked_for_again() {
     let server = Server::start(|request| repository().answer(request));
     let dir = tempfile::tempdir().unwrap();
-    let mut stop = |p: Progress<'_>| {
-        assert_eq!((p.path, p.total), ("w", Some(LEN as u64)));
+    let mut stop = |p: &DownloadProgress| {
+        assert_eq!((p.path.as_str(), p.total), ("w", Some(LEN as u64)));
         if p.done > 300_000 {
             ControlFlow::Break(())
         } else {
@@ -92,6 +93,40 @@ fn what_an_earlier_call_left_is_not_asked_for_again() {
     let path = download(&server, dir.path(), &mut go_on).unwrap();
     assert_eq!(ranges(&server), [0, arrived.len()]);
     assert_eq!(fs::read(path).unwrap(), content(LEN));
+}
+
+/// A server that says nothing more does not hold up who wants to stop.
+#[test]
+fn a_download_that_stalls_can_be_stopped() {
+    let server = Server::start(|request| {
+        let mut reply = repository().answer(request);
+        if request.method == "GET" && request.path.contains("/resolve/") {
+            reply = reply.cut(100_000);
+            reply.stall = Duration::from_mins(5);
+        }
+        reply
+    });
+    let dir = tempfile::tempdir().unwrap();
+    let mut patient = options(&server.url(""), None);
+    patient.net.stall_timeout = Duration::from_mins(5);
+    let repo = client(patient).hub.model("org/net", "main").unwrap();
+    let start = Instant::now();
+    let mut arrived = 0;
+    let mut stop = |progress: &DownloadProgress| {
+        arrived = progress.done;
+        if arrived == 100_000 && start.elapsed() > Duration::from_millis(300) {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    };
+    let stopped = repo.download("w", &Cache::new(dir.path()), &mut stop);
+    let error = stopped.unwrap_err();
+    assert!(matches!(error, CacheError::Stopped { .. }), "{error}");
+    assert!(start.elapsed() < Duration::from_mins(1));
+    assert_eq!(arrived, 100_000);
+    let kept = fs::read(partial(dir.path())).unwrap();
+    assert_eq!(kept, content(LEN)[..100_000], "for the next call");
 }
 
 /// What was there before the download, and where that then asks from.
@@ -173,7 +208,7 @@ fn one_failure_among_many_keeps_what_the_others_brought() {
             .snapshot(&hub, RepoKind::Model, "org/net", "main")
             .unwrap();
         let paths: Vec<_> = names.iter().map(String::as_str).collect();
-        let mut observer = |_: Progress<'_>| {
+        let mut observer = |_: &DownloadProgress| {
             if stop {
                 return ControlFlow::Break(());
             }
@@ -325,7 +360,7 @@ proptest! {
         });
         let dir = tempfile::tempdir().unwrap();
         for stop in stops {
-            let mut observer = |p: Progress<'_>| if p.done > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let mut observer = |p: &DownloadProgress| if p.done > stop { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
             let _ = download(&server, dir.path(), &mut observer);
         }
         let mut last = download(&server, dir.path(), &mut go_on);

@@ -83,7 +83,7 @@ fn what_was_read_to_its_end_is_not_asked_for_again() {
     // As a download of the whole file finds it.
     let hub = client(options(&server.url(""), None)).hub;
     let repo = hub.model("org/net", "main").unwrap();
-    let go_on = &mut |_: hub_io::Progress<'_>| std::ops::ControlFlow::Continue(());
+    let go_on = &mut |_: &hub_io::DownloadProgress| std::ops::ControlFlow::Continue(());
     let found = repo.download("a/w", &Cache::new(dir.path()), go_on);
     assert_eq!(found.unwrap(), named(dir.path()));
 }

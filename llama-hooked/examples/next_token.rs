@@ -6,7 +6,7 @@
 #![allow(clippy::print_stdout, reason = "printing is what this program is for")]
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
-use llama_hooked::{ForwardOptions, Llama, LoadOptions, ModelSource, NoHooks, OutputKind};
+use llama_hooked::{ForwardOptions, Llama, LlamaLoadOptions, ModelSource, NoHooks, OutputKind};
 use std::error::Error;
 use std::time::{Duration, Instant};
 
@@ -17,7 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut args = std::env::args().skip(1);
     let model = args.next().ok_or("usage: next_token MODEL ID...")?;
     let ids: Vec<i64> = args.map(|id| id.parse()).collect::<Result<_, _>>()?;
-    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
+    let options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F32);
 
     let start = Instant::now();
     let model = Llama::load(&ModelSource::parse(&model)?.resolve()?, &options)?;
@@ -47,10 +47,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         (OutputKind::Nothing, "without logits"),
         (OutputKind::Loss, "with loss"),
     ] {
-        let options = ForwardOptions {
-            output,
-            ..ForwardOptions::default()
-        };
+        let mut options = ForwardOptions::default();
+        options.output = output;
         let passes = (0..5)
             .map(|_| timed(&model, &ids, &options))
             .collect::<Result<Vec<_>, _>>()?;

@@ -39,6 +39,9 @@
 //!
 //! Inputs are checked where they enter: files by [`Llama::load`], tokens, layers and hook names by [`Llama::forward`]. What is left to
 //! go wrong after that is a hook that returns another shape, which panics.
+//!
+//! # Tasks
+#![doc = include_str!("../README.md")]
 
 mod config;
 mod hook;
@@ -46,16 +49,14 @@ mod model;
 mod source;
 mod weights;
 
-pub use config::{ConfigError, LlamaConfig, ModelMemory, Rope, RopeScaling};
+pub use burn;
+pub use config::{LlamaConfig, LlamaConfigError, ModelMemory, Rope, RopeScaling};
 pub use hook::{
     Activation, ActivationCache, Capture, Edit, Hook, HookError, HookPoint, LayerOutOfRange,
     NoHooks, ParsePositionsError, PointFilter, Positions, Run, UnknownHook,
 };
+pub use hub_io::{Cache, DownloadProgress, HubOptions, Observer};
 pub use model::{ForwardError, ForwardOptions, Input, Llama, Output, OutputKind, Pass};
-pub use source::{Download, HubOptions, ModelFiles, ModelSource, SourceError};
-pub use weights::{LoadError, LoadOptions, Placement};
-
-// The README's example is compiled with the documentation's.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+pub use sae_progress::Unobserved;
+pub use source::{ModelFiles, ModelSource, ModelSourceError};
+pub use weights::{LlamaLoadError, LlamaLoadOptions, Placement};

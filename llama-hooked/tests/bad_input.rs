@@ -7,8 +7,8 @@ mod common;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
 use common::{Stored, Tensors, config, serialize, tensors, write};
 use llama_hooked::{
-    ForwardError, ForwardOptions, HookPoint, Input, Llama, LlamaConfig, LoadOptions, ModelSource,
-    NoHooks, OutputKind, PointFilter, Positions,
+    ForwardError, ForwardOptions, HookPoint, Input, Llama, LlamaConfig, LlamaLoadOptions,
+    ModelSource, NoHooks, OutputKind, PointFilter, Positions,
 };
 use safetensors::Dtype;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ use std::path::Path;
 
 /// Loads the directory and returns the message, with the directory's name as `DIR`.
 fn message(dir: &Path) -> String {
-    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
+    let options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F32);
     let loaded = ModelSource::Dir(dir.into())
         .resolve()
         .map_err(|e| e.to_string());
@@ -61,7 +61,7 @@ fn with_bytes(bytes: &[u8]) -> String {
 fn undamaged_it_loads() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &config(), &tensors());
-    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
+    let options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F32);
     Llama::load(
         &ModelSource::Dir(dir.path().into()).resolve().unwrap(),
         &options,
@@ -293,10 +293,10 @@ fn tensors_that_do_not_fit_the_configuration() {
     );
     assert_eq!(
         with_tensors(|tensors| drop(tensors.insert(
-            "model.layers.1.mlp.up_proj.weight".into(),
-            Stored::zeros(Dtype::F32, &[12, 8])
+            "model.layers.0.self_attn.q_norm.weight".into(),
+            Stored::zeros(Dtype::F32, &[2])
         ))),
-        "DIR/model.safetensors: tensor model.layers.1.mlp.up_proj.weight of shape [12, 8] is not part of a Llama with this configuration"
+        "DIR/model.safetensors: tensor model.layers.0.self_attn.q_norm.weight of shape [2] is not part of a Llama with this configuration"
     );
     assert_eq!(
         with_tensors(|tensors| drop(tensors.insert(
@@ -380,7 +380,7 @@ fn shards_that_do_not_agree() {
 fn dtypes_no_model_runs_in() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), &config(), &tensors());
-    let options = LoadOptions::new(&Device::flex(), FloatDType::F64);
+    let options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F64);
     let error = Llama::load(
         &ModelSource::Dir(dir.path().into()).resolve().unwrap(),
         &options,
@@ -411,13 +411,12 @@ fn runs_that_make_no_sense() {
             .to_string()
     };
     let all = ForwardOptions::default();
-    let loss = ForwardOptions {
-        output: OutputKind::Loss,
-        ..all
-    };
-    let stop = |layer| ForwardOptions {
-        stop_at_layer: Some(layer),
-        ..all
+    let mut loss = all;
+    loss.output = OutputKind::Loss;
+    let stop = |layer| {
+        let mut options = all;
+        options.stop_at_layer = Some(layer);
+        options
     };
     let resid = |width, start_at_layer| Input::Resid {
         resid: Tensor::zeros([1, 2, width], &Device::flex()),
@@ -470,10 +469,8 @@ fn hooks_that_would_stay_silent() {
             .map_err(|error: ForwardError| error.to_string())
     };
     let all = ForwardOptions::default();
-    let stop = ForwardOptions {
-        stop_at_layer: Some(0),
-        ..all
-    };
+    let mut stop = all;
+    stop.stop_at_layer = Some(0);
     assert_eq!(
         run(all, HookPoint::Z(3).into(), ":"),
         Err(

@@ -13,11 +13,15 @@ mod server;
 
 use burn::tensor::{Device, FloatDType};
 use common::{config, serialize, tensors};
-use llama_hooked::{HubOptions, Llama, LoadOptions, ModelFiles, ModelSource, SourceError};
+use llama_hooked::{
+    Cache, DownloadProgress, HubOptions, Llama, LlamaLoadOptions, ModelFiles, ModelSource,
+    ModelSourceError,
+};
 use server::hub::Repository;
 use server::{Reply, Server};
 use std::collections::BTreeMap;
 use std::net::TcpListener;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -56,32 +60,48 @@ fn tiny() -> BTreeMap<String, Vec<u8>> {
     ])
 }
 
-fn options(endpoint: &str, cache: &Path) -> HubOptions {
-    HubOptions {
-        endpoint: endpoint.to_owned(),
-        cache: cache.to_owned(),
-        token: None,
-        offline: false,
-    }
+/// A Hub and a cache.
+#[derive(Clone)]
+struct Place {
+    options: HubOptions,
+    cache: Cache,
 }
 
-fn resolve(source: &str, options: &HubOptions) -> Result<ModelFiles, SourceError> {
-    ModelSource::parse(source)
-        .unwrap()
-        .resolve_with(options, &mut |_| {})
+fn options(endpoint: &str, cache: &Path) -> Place {
+    let mut options = HubOptions::default();
+    options.endpoint = endpoint.to_owned();
+    let cache = Cache::new(cache);
+    Place { options, cache }
+}
+
+fn resolve(source: &str, place: &Place) -> Result<ModelFiles, ModelSourceError> {
+    ModelSource::parse(source).unwrap().resolve_with(
+        &place.options,
+        &place.cache,
+        &mut llama_hooked::Unobserved,
+    )
 }
 
 #[test]
 fn a_model_is_downloaded_once_and_loads() {
     let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
     let mut options = options(&server.url(""), cache.path());
-    options.token = Some("s3cret".to_owned());
+    options.options.token = Some("s3cret".to_owned());
     let mut seen = Vec::new();
     let source = ModelSource::parse("org/tiny").unwrap();
     let files = source
-        .resolve_with(&options, &mut |download| {
-            seen.push((download.file.to_owned(), download.done, download.total));
-        })
+        .resolve_with(
+            &options.options,
+            &options.cache,
+            &mut |download: &DownloadProgress| {
+                seen.push((
+                    download.path.clone(),
+                    download.done,
+                    download.total.unwrap(),
+                ));
+                ControlFlow::Continue(())
+            },
+        )
         .unwrap();
 
     let snapshot = cache
@@ -96,7 +116,11 @@ fn a_model_is_downloaded_once_and_loads() {
         !snapshot.join("pytorch_model.bin").exists(),
         "only what is needed is downloaded"
     );
-    Llama::load(&files, &LoadOptions::new(&Device::flex(), FloatDType::F32)).unwrap();
+    Llama::load(
+        &files,
+        &LlamaLoadOptions::new(&Device::flex(), FloatDType::F32),
+    )
+    .unwrap();
 
     let size = tiny()["model.safetensors"].len() as u64;
     assert_eq!(
@@ -164,9 +188,17 @@ fn shards_come_several_at_a_time() {
     let mut done = BTreeMap::new();
     let found = ModelSource::parse("org/tiny")
         .unwrap()
-        .resolve_with(&options, &mut |download| {
-            done.insert(download.file.to_owned(), (download.done, download.total));
-        })
+        .resolve_with(
+            &options.options,
+            &options.cache,
+            &mut |download: &DownloadProgress| {
+                done.insert(
+                    download.path.clone(),
+                    (download.done, download.total.unwrap()),
+                );
+                ControlFlow::Continue(())
+            },
+        )
         .unwrap();
     assert_eq!(found.weights.len(), 7);
     for (path, name) in found.weights.iter().zip(&names) {
@@ -185,16 +217,26 @@ fn a_tokenizer_alone_needs_no_weights() {
     let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
     let options = options(&server.url(""), cache.path());
     let source = ModelSource::parse("org/tiny").unwrap();
-    let found = source.resolve_tokenizer(&options, &mut |_| {}).unwrap();
+    let found = source
+        .resolve_tokenizer(
+            &options.options,
+            &options.cache,
+            &mut llama_hooked::Unobserved,
+        )
+        .unwrap();
     let found = found.unwrap();
     assert!(found.with_file_name("tokenizer_config.json").is_file());
     assert!(found.with_file_name("config.json").is_file());
     assert!(!found.with_file_name("model.safetensors").exists());
-    let offline = HubOptions {
-        offline: true,
-        ..options
-    };
-    let again = source.resolve_tokenizer(&offline, &mut |_| {}).unwrap();
+    let mut offline = options;
+    offline.options.offline = true;
+    let again = source
+        .resolve_tokenizer(
+            &offline.options,
+            &offline.cache,
+            &mut llama_hooked::Unobserved,
+        )
+        .unwrap();
     assert_eq!(again, Some(found));
 }
 
@@ -219,10 +261,8 @@ fn an_index_cannot_leave_its_directory() {
 fn offline_only_the_cache_counts() {
     let (server, cache) = (serve(&tiny(), COMMIT), tempfile::tempdir().unwrap());
     let online = options(&server.url(""), cache.path());
-    let offline = HubOptions {
-        offline: true,
-        ..online.clone()
-    };
+    let mut offline = online.clone();
+    offline.options.offline = true;
     let message = resolve("org/tiny", &offline).unwrap_err().to_string();
     assert_eq!(
         message,
@@ -270,7 +310,7 @@ fn without_a_connection_the_cache_steps_in() {
         .to_string();
     assert!(
         message.starts_with(&format!(
-            "org/other@main: the list of files could not be had from {closed}: {closed}/api/models/org/other/revision/main: gave up"
+            "org/other@main: the list of files could not be fetched from {closed}: {closed}/api/models/org/other/revision/main: gave up"
         )),
         "{message}"
     );
@@ -289,7 +329,7 @@ fn refusals_say_what_to_try() {
     files.remove("tokenizer_config.json");
     let server = serve(&files, COMMIT);
     let options = options(&server.url(""), cache.path());
-    let message = |source: &str, options: &HubOptions| {
+    let message = |source: &str, options: &Place| {
         resolve(source, options)
             .unwrap_err()
             .to_string()
@@ -297,7 +337,7 @@ fn refusals_say_what_to_try() {
     };
     let asked = |repo: &str| {
         format!(
-            "{repo}@main: the list of files could not be had from SERVER: SERVER/api/models/{repo}/revision/main"
+            "{repo}@main: the list of files could not be fetched from SERVER: SERVER/api/models/{repo}/revision/main"
         )
     };
     assert_eq!(
@@ -314,10 +354,8 @@ fn refusals_say_what_to_try() {
             asked("org/private")
         )
     );
-    let with_token = HubOptions {
-        token: Some("t".to_owned()),
-        ..options.clone()
-    };
+    let mut with_token = options.clone();
+    with_token.options.token = Some("t".to_owned());
     assert_eq!(
         message("org/private", &with_token),
         format!(
@@ -327,7 +365,7 @@ fn refusals_say_what_to_try() {
     );
     assert_eq!(
         message("org/tiny", &options),
-        "org/tiny@main: model.safetensors could not be had from SERVER: the repository has no such file; it has config.json, \
+        "org/tiny@main: model.safetensors could not be fetched from SERVER: the repository has no such file; it has config.json, \
          pytorch_model.bin"
     );
 }

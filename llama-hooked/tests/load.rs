@@ -7,7 +7,7 @@ mod common;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
 use common::{Stored, Tensors, config, serialize, tensors, write};
 use half::{bf16, f16};
-use llama_hooked::{ForwardOptions, Llama, LoadOptions, ModelSource, NoHooks};
+use llama_hooked::{ForwardOptions, Llama, LlamaLoadOptions, ModelSource, NoHooks};
 use safetensors::Dtype;
 use serde_json::json;
 use std::fs;
@@ -15,7 +15,7 @@ use std::path::Path;
 
 fn load(dir: &Path, dtype: FloatDType) -> Llama {
     let files = ModelSource::Dir(dir.into()).resolve().unwrap();
-    Llama::load(&files, &LoadOptions::new(&Device::flex(), dtype)).unwrap()
+    Llama::load(&files, &LlamaLoadOptions::new(&Device::flex(), dtype)).unwrap()
 }
 
 fn logits(model: &Llama) -> Vec<f32> {

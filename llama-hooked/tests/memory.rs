@@ -6,7 +6,7 @@
 #![cfg(target_os = "linux")]
 
 use burn::tensor::{Device, FloatDType};
-use llama_hooked::{Llama, LoadOptions, ModelSource};
+use llama_hooked::{Llama, LlamaLoadOptions, ModelSource};
 use serde_json::{Map, json};
 use std::fs::{self, File};
 use std::io::Write;
@@ -91,7 +91,7 @@ fn peak_is_the_weights_and_one_tensor() {
     fs::write(dir.path().join("config.json"), config.to_string()).unwrap();
 
     let files = ModelSource::Dir(dir.path().into()).resolve().unwrap();
-    let options = LoadOptions::new(&Device::flex(), FloatDType::F32);
+    let options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F32);
     forget_peak();
     let before = peak();
     let model = Llama::load(&files, &options).unwrap();

@@ -7,8 +7,8 @@ mod common;
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use common::{Stored, Tensors, config, tensors, write};
 use llama_hooked::{
-    Activation, Capture, Edit, ForwardOptions, HookPoint, Llama, LoadOptions, ModelSource, NoHooks,
-    OutputKind, Pass, Placement, PointFilter, Positions,
+    Activation, Capture, Edit, ForwardOptions, HookPoint, Llama, LlamaLoadOptions, ModelSource,
+    NoHooks, OutputKind, Pass, Placement, PointFilter, Positions,
 };
 use serde_json::{Value, json};
 
@@ -43,10 +43,8 @@ fn both(tied: bool) -> (tempfile::TempDir, [Llama; 2]) {
     write(dir.path(), &config, &tensors);
     let files = ModelSource::Dir(dir.path().into()).resolve().unwrap();
     let models = [Placement::Resident, Placement::Streamed].map(|placement| {
-        let options = LoadOptions {
-            placement,
-            ..LoadOptions::new(&Device::flex(), FloatDType::F32)
-        };
+        let mut options = LlamaLoadOptions::new(&Device::flex(), FloatDType::F32);
+        options.placement = placement;
         Llama::load(&files, &options).unwrap()
     });
     (dir, models)
@@ -81,10 +79,9 @@ fn logits_losses_and_every_activation_are_the_same() {
                     llama_hooked::Activation::R4(x) => data(x),
                 });
             }
-            let options = ForwardOptions {
-                output: OutputKind::Loss,
-                stop_at_layer: None,
-            };
+            let mut options = ForwardOptions::default();
+            options.output = OutputKind::Loss;
+            options.stop_at_layer = None;
             let loss = model.forward(tokens(), &options, &mut NoHooks).unwrap();
             all.push(data(loss.loss().unwrap()));
             all

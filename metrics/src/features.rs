@@ -1,72 +1,26 @@
-//! Feature activations as an SAE hands them over.
+//! From feature activations to the statistics of sparsity.
 
 use crate::activations::mask;
 use crate::statistics::SparsityStatistics;
 use crate::tensors::to_f32s;
 use burn::tensor::{DType, Tensor};
+use sae_traits::{Features, SparseRows};
 
-/// Feature activations of a batch of `b` sequences of `p` tokens.
+/// Adds the tokens that count to L0, L1, the densities and the strengths.
 ///
-/// Sparse is the natural form on the CPU (a few hundred of tens of thousands of features are active); dense spares an
-/// accelerator the trip through host memory. Both give the same numbers.
-#[derive(Debug, Clone)]
-pub enum Features {
-    /// One row per token, `b·p` rows, sequence after sequence.
-    Sparse(SparseRows),
-    /// `[b, p, d_sae]`.
-    Dense(Tensor<3>),
-}
-
-/// Compressed sparse rows: row `r` holds the features `indices[indptr[r]..indptr[r + 1]]` with the `values` at the same places.
+/// `kept` holds one value per token, `row_length` tokens make a sequence.
 ///
-/// An entry whose value is zero counts as inactive, a feature may appear once per row at most.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct SparseRows {
-    /// `rows + 1` ascending offsets, the first 0 and the last `indices.len()`.
-    pub indptr: Vec<usize>,
-    /// Feature of each entry, below `d_sae`.
-    pub indices: Vec<u32>,
-    /// Activation of each entry.
-    pub values: Vec<f32>,
-}
-
-impl SparseRows {
-    /// The number of rows (tokens).
-    pub fn n_rows(&self) -> usize {
-        self.indptr.len().saturating_sub(1)
-    }
-
-    /// The active entries of one row, as (feature, activation), those with value zero left out.
-    ///
-    /// # Panics
-    /// If `row` is not below [`n_rows`](Self::n_rows).
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f32)> + '_ {
-        let entries = self.indptr[row]..self.indptr[row + 1];
-        let indices = self.indices[entries.clone()].iter();
-        indices
-            .zip(&self.values[entries])
-            .map(|(&index, &value)| (index as usize, value))
-            .filter(|&(_, value)| value != 0.0)
-    }
-}
-
-impl Features {
-    /// Adds the tokens that count to L0, L1, the densities and the strengths.
-    ///
-    /// `kept` holds one value per token, `row_length` tokens make a sequence.
-    ///
-    /// # Panics
-    /// If there are not as many tokens as values in `kept`, or a feature is not below `d_sae`.
-    pub(crate) fn add_to(
-        &self,
-        row_length: usize,
-        kept: &[bool],
-        statistics: &mut SparsityStatistics,
-    ) {
-        match self {
-            Self::Sparse(rows) => add_sparse(rows, row_length, kept, statistics),
-            Self::Dense(features) => add_dense(features, kept, statistics),
-        }
+/// # Panics
+/// If there are not as many tokens as values in `kept`, or a feature is not below `d_sae`.
+pub(crate) fn add(
+    features: &Features,
+    row_length: usize,
+    kept: &[bool],
+    statistics: &mut SparsityStatistics,
+) {
+    match features {
+        Features::Sparse(rows) => add_sparse(rows, row_length, kept, statistics),
+        Features::Dense(features) => add_dense(features, kept, statistics),
     }
 }
 
@@ -86,7 +40,7 @@ fn add_sparse(
         let mut touched = Vec::new();
         for (position, _) in kept.iter().enumerate().filter(|&(_, &kept)| kept) {
             let (mut l0, mut l1) = (0, 0.0);
-            for (feature, value) in rows.row(sequence * row_length + position) {
+            for (feature, value) in rows.entries(sequence * row_length + position) {
                 l0 += 1;
                 l1 += f64::from(value.abs());
                 if active_tokens[feature] == 0 {

@@ -8,11 +8,11 @@ mod legacy_variance;
 mod losses;
 mod masking;
 mod merge;
-mod model;
 mod moments;
 mod null;
 mod observer;
 mod prediction;
+mod prompt_check;
 mod protocol;
 mod quality;
 mod report;
@@ -23,17 +23,17 @@ mod tensors;
 mod vocab;
 
 pub use activations::TokenNorms;
+pub use burn;
 pub use density::{DensityHistogram, FeatureDensity};
-pub use features::{Features, SparseRows};
 pub use histogram::{Bins, Histogram};
 pub use legacy_variance::LegacyVariance;
 pub use losses::{CrossEntropy, KlDivergence};
 pub use masking::Masking;
 pub use merge::MergeError;
-pub use model::{Autoencoder, Edit, Prefix, Reconstruction, SplitModel};
 pub use moments::Moments;
-pub use observer::{Observer, Progress, Unobserved};
+pub use observer::EvaluationProgress;
 pub use prediction::Prediction;
+pub use prompt_check::{Answer, PromptCheck, TokenReport, TopToken, show_rank};
 pub use protocol::{
     Evaluation, ProtocolError, ProtocolOptions, evaluate, evaluate_more, explained_variance_legacy,
     reconstruction, sparsity,
@@ -43,6 +43,10 @@ pub use report::{
     FeatureMetrics, FeatureWeights, Metrics, ModelBehaviorPreservation,
     ModelPerformancePreservation, ReconstructionQualityFigures, Report, ShrinkageFigures,
     SparsityFigures, TokenStats,
+};
+pub use sae_progress::{Observer, Unobserved};
+pub use sae_traits::{
+    Autoencoder, Features, Prefix, Reconstruction, SparseRows, Splice, SplitModel,
 };
 pub use shrinkage::Shrinkage;
 pub use statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};

@@ -7,6 +7,7 @@ use thiserror::Error;
 #[error(
     "cannot merge {what}: one side has {left}, the other {right}; both must come from the same SAE and hook"
 )]
+#[non_exhaustive]
 pub struct MergeError {
     /// The quantity that differs, such as the number of features.
     pub what: &'static str,

@@ -1,36 +1,11 @@
-//! Progress, and the means to stop.
+//! How far an evaluation has come.
 
-use std::ops::ControlFlow;
-
-/// How far a protocol has come.
+/// How far a protocol has come, after each batch. An observer that stops the work gets what was measured until then, which is valid.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Progress {
+#[non_exhaustive]
+pub struct EvaluationProgress {
     /// Sequences measured so far.
     pub sequences: u64,
     /// Their tokens, masked ones included.
     pub tokens: u64,
-}
-
-/// Is told after every batch, and may stop the work: what was measured until then is returned and is valid.
-///
-/// Every `FnMut(Progress) -> ControlFlow<()>` is an observer.
-pub trait Observer {
-    /// A batch is done. `ControlFlow::Break(())` stops the protocol.
-    fn batch_done(&mut self, progress: Progress) -> ControlFlow<()>;
-}
-
-impl<F: FnMut(Progress) -> ControlFlow<()>> Observer for F {
-    fn batch_done(&mut self, progress: Progress) -> ControlFlow<()> {
-        self(progress)
-    }
-}
-
-/// Watches nothing and never stops.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Unobserved;
-
-impl Observer for Unobserved {
-    fn batch_done(&mut self, _progress: Progress) -> ControlFlow<()> {
-        ControlFlow::Continue(())
-    }
 }

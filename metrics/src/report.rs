@@ -189,7 +189,7 @@ pub struct FeatureMetrics {
     pub weights: FeatureWeights,
 }
 
-/// Figures of the SAE's weights, one per feature. This crate knows no weights: whoever has the SAE fills them in.
+/// Figures of the SAE's weights, one per feature. This crate knows no weights: the caller, who has the SAE, fills them in.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct FeatureWeights {
     /// `‖W_enc[:, i]‖`; empty for an SAE without an encoder matrix.

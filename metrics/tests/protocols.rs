@@ -5,18 +5,17 @@
 mod support;
 
 use sae_metrics::{
-    Evaluation, Masking, Progress, ProtocolError, ProtocolOptions, Report, Unobserved, evaluate,
-    explained_variance_legacy, reconstruction, sparsity,
+    Evaluation, EvaluationProgress, Masking, ProtocolError, ProtocolOptions, Report, Unobserved,
+    evaluate, explained_variance_legacy, reconstruction, sparsity,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
 use support::{D_SAE, ToyModel, ToySae, VOCAB, WIDTH, definition, ok, rows};
 
 fn options(masking: Masking) -> ProtocolOptions {
-    ProtocolOptions {
-        masking,
-        ..ProtocolOptions::default()
-    }
+    let mut options = ProtocolOptions::default();
+    options.masking = masking;
+    options
 }
 
 fn measure(rows: &[Vec<u32>], dense: bool, options: &ProtocolOptions) -> Evaluation {
@@ -166,27 +165,21 @@ fn neither_batches_nor_chunks_nor_order_nor_shards_nor_the_form_of_the_features_
         for batch_size in [0, 1, 2, 5, 100] {
             assert_same_report(
                 &reference,
-                &measure(
-                    &rows,
-                    false,
-                    &ProtocolOptions {
-                        batch_size,
-                        ..whole.clone()
-                    },
-                ),
+                &measure(&rows, false, &{
+                    let mut options = whole.clone();
+                    options.batch_size = batch_size;
+                    options
+                }),
             );
         }
         for logit_bytes in [0, 1000, 1 << 30] {
             assert_same_report(
                 &reference,
-                &measure(
-                    &rows,
-                    false,
-                    &ProtocolOptions {
-                        logit_bytes,
-                        ..whole.clone()
-                    },
-                ),
+                &measure(&rows, false, &{
+                    let mut options = whole.clone();
+                    options.logit_bytes = logit_bytes;
+                    options
+                }),
             );
         }
         let reversed: Vec<_> = rows.iter().rev().cloned().collect();
@@ -207,11 +200,9 @@ fn neither_batches_nor_chunks_nor_order_nor_shards_nor_the_form_of_the_features_
 #[test]
 fn one_prefix_and_three_suffixes_a_batch() {
     let (model, sae, rows) = (ToyModel::new(), ToySae::new(false), rows(5, 6, 8));
-    let options = ProtocolOptions {
-        batch_size: 2,
-        logit_bytes: 0,
-        ..options(Masking::none())
-    };
+    let mut options = options(Masking::none());
+    options.batch_size = 2;
+    options.logit_bytes = 0;
     let both = evaluate(&model, &sae, ok(&rows), &options, &mut Unobserved).unwrap();
     assert_eq!((model.prefixes.take(), model.suffixes.take()), (3, 9));
     assert_eq!(
@@ -261,11 +252,9 @@ fn the_second_pass_finds_what_was_too_much_to_keep() {
     let rows = rows(2, 7, 10);
     let (model, sae, masking) = (ToyModel::new(), ToySae::new(false), Masking::exclude([0]));
     let kept = measure(&rows, false, &options(masking.clone())).sparsity;
-    let tight = ProtocolOptions {
-        legacy_bytes: 100,
-        batch_size: 3,
-        ..options(masking)
-    };
+    let mut tight = options(masking);
+    tight.legacy_bytes = 100;
+    tight.batch_size = 3;
     let let_go = measure(&rows, false, &tight).sparsity;
     assert_eq!(let_go.explained_variance_legacy(), None);
     assert!(report(&measure(&rows, false, &tight))["metrics"]["reconstruction_quality"]["explained_variance_legacy"].is_null());
@@ -297,10 +286,8 @@ fn rows_of_different_lengths_are_measured_each_at_its_own() {
         measured.reconstruction.kl_divergence.ablated.n(),
         2 * 6 + 3 * 11 + 1
     );
-    let one_by_one = ProtocolOptions {
-        batch_size: 1,
-        ..options(Masking::none())
-    };
+    let mut one_by_one = options(Masking::none());
+    one_by_one.batch_size = 1;
     assert_same_report(&measured, &measure(&mixed, false, &one_by_one));
 }
 
@@ -308,7 +295,7 @@ fn rows_of_different_lengths_are_measured_each_at_its_own() {
 fn the_observer_sees_progress_and_can_stop() {
     let rows = rows(4, 6, 5);
     let mut seen = Vec::new();
-    let mut observer = |progress: Progress| {
+    let mut observer = |progress: &EvaluationProgress| {
         seen.push((progress.sequences, progress.tokens));
         if seen.len() == 2 {
             ControlFlow::Break(())
@@ -316,10 +303,8 @@ fn the_observer_sees_progress_and_can_stop() {
             ControlFlow::Continue(())
         }
     };
-    let options = ProtocolOptions {
-        batch_size: 2,
-        ..options(Masking::none())
-    };
+    let mut options = options(Masking::none());
+    options.batch_size = 2;
     let stopped = evaluate(
         &ToyModel::new(),
         &ToySae::new(false),

@@ -231,24 +231,24 @@ fn no_such_data() {
         &scratch,
         "nowhere.jsonl",
         &[
-            "no file, directory or pattern \"nowhere.jsonl\"",
+            "no file, directory or pattern nowhere.jsonl",
             "current directory",
         ],
     );
     unreadable(
         &scratch,
         "no*.jsonl",
-        &["the pattern \"no*.jsonl\" matches no file"],
+        &["the pattern no*.jsonl matches no file"],
     );
     unreadable(
         &scratch,
         "a.foo",
-        &["\"a.foo\": the name tells no known format", ".jsonl"],
+        &["a.foo: its name does not say which format it has", ".jsonl"],
     );
     unreadable(
         &scratch,
         "folder",
-        &["\"folder\" holds no data file", "README.md"],
+        &["folder holds no data file", "README.md"],
     );
     scratch.write("mixed/a.jsonl", "");
     scratch.write("mixed/b.txt", "");

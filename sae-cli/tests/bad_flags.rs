@@ -30,9 +30,9 @@ fn unknown_words() {
         ("info $RUN more", "unexpected argument 'more'"),
         (
             "info $RUN --device gpu",
-            "\"gpu\" is none of auto, cpu, cuda, cuda:N",
+            "\"gpu\" is not a device; expected auto, cpu, cuda, cuda:N",
         ),
-        ("info $RUN --device cuda:x", "\"cuda:x\" is none of"),
+        ("info $RUN --device cuda:x", "\"cuda:x\" is not a device"),
         ("info $RUN --dtype f64", "possible values: f32, bf16"),
         ("info $RUN --threads 0", "0 is not in 1..=1024"),
         ("info $RUN --threads 65535", "65535 is not in 1..=1024"),
@@ -173,7 +173,7 @@ fn contradictions_that_show_once_files_are_read() {
     scratch.fails(
         2,
         &format!("{EVAL} --exclude-tokens 0,2048"),
-        &["--exclude-tokens: 2048 is no token of the model, whose vocabulary has 2048"],
+        &["--exclude-tokens: 2048 is outside the vocabulary (2048)"],
     );
     let cases: [(&str, &[&str]); 10] = [
         (
@@ -292,7 +292,7 @@ fn prompts_without_tokens() {
 fn a_gpu_that_this_build_cannot_use() {
     let scratch = with_tokens();
     let said = [
-        "--device cuda: this sae was built for the CPU only",
+        "this build has no CUDA support; build it with the feature `cuda`",
         "--features cuda",
         "use --device cpu",
     ];

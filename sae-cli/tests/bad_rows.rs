@@ -103,7 +103,7 @@ fn what_makes_no_sense_is_refused() {
     scratch.fails(
         1,
         &format!("{CALL} --on-bad-row quarantine=no/such/place.jsonl"),
-        &["no/such/place.jsonl cannot be written"],
+        &["--on-bad-row: no/such/place.jsonl: cannot be written"],
     );
     assert!(
         scratch.read("mixed.jsonl").contains("cut"),

@@ -247,7 +247,7 @@ fn what_cfg_json_does_not_say_must_be_given() {
         1,
         "analyze run --model $MODEL --out o",
         &[
-            "\"demo/text\" is not here, and cannot be had from afar",
+            "demo/text is not on this machine, and cannot be read from the Hub or its address",
             "give --dataset",
         ],
     );

@@ -148,7 +148,10 @@ fn tensors_are_named_and_shaped_as_the_hooks() {
         "activations --model $MODEL --tokens t.safetensors --hook {names} --logits --loss --out a.safetensors"
     );
     let result = scratch.json(&line);
-    assert_eq!(keys(&result), ["out", "rows", "tensors", "timings"]);
+    assert_eq!(
+        keys(&result),
+        ["out", "rows", "tensors", "timings", "warnings"]
+    );
     assert_eq!(result["rows"], 3);
     let found = read(&scratch.path("a.safetensors"));
     assert_eq!(found.len(), hooks.len() + 2);

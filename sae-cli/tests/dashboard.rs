@@ -239,7 +239,7 @@ fn what_does_not_go_together_is_refused() {
     scratch.fails(
         1,
         &format!("{tokens} --work w --keep-all-tokens --log-only"),
-        &["another convention", "remove it to start anew"],
+        &["another convention", "remove it to start again"],
     );
     run(
         &scratch,
@@ -248,6 +248,6 @@ fn what_does_not_go_together_is_refused() {
     scratch.fails(
         1,
         &format!("{CALL} --tokens u.st --work w --log-only"),
-        &["another", "remove it to start anew"],
+        &["another", "remove it to start again"],
     );
 }

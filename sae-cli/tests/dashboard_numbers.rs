@@ -11,7 +11,7 @@ use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use llama_hooked::{Llama, ModelSource};
 use reading::{expanded, packed_shards, unpack};
 use sae_core::Sae;
-use sae_dashboard::{Example, Feature, GroupKind, Histogram, LensConvention};
+use sae_dashboard::{Example, Feature, GroupKind, LensConvention, ValueHistogram};
 use support::tensors::{Numbers, read};
 use support::{Scratch, demo};
 
@@ -38,13 +38,13 @@ impl Truth {
         let tokens = read(&scratch.path("t.st")).remove("tokens").unwrap();
         let device = Device::flex();
         let files = ModelSource::Dir(demo("model")).resolve().unwrap();
-        let options = llama_hooked::LoadOptions::new(&device, FloatDType::F32);
+        let options = llama_hooked::LlamaLoadOptions::new(&device, FloatDType::F32);
         let kept = |&id: &f64| !excluded.contains(&(id as u32));
         Self {
             kept: tokens.values.iter().map(kept).collect(),
             acts: read(&scratch.path("f.st")).remove("feature_acts").unwrap(),
             model: Llama::load(&files, &options).unwrap(),
-            sae: Sae::load(demo("run"), &sae_core::LoadOptions::new(&device)).unwrap(),
+            sae: Sae::load(demo("run"), &sae_core::SaeLoadOptions::new(&device)).unwrap(),
             tokens,
         }
     }
@@ -70,7 +70,7 @@ fn close(found: f64, expected: f64, tolerance: f64, what: &str) {
     );
 }
 
-fn histogram(found: &Histogram, values: &[f64], what: &str) {
+fn histogram(found: &ValueHistogram, values: &[f64], what: &str) {
     let (low, high) = (f64::from(found.min), f64::from(found.max));
     close(
         low,

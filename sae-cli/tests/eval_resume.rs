@@ -118,7 +118,7 @@ fn what_does_not_go_together_is_refused() {
     scratch.fails(
         1,
         &line.replace("--context-size 32", "--context-size 33"),
-        &["eval.state", "other settings", "start anew"],
+        &["eval.state", "other settings", "start again"],
     );
     scratch.fails(
         1,
@@ -126,7 +126,7 @@ fn what_does_not_go_together_is_refused() {
         &[
             "eval.state",
             "another eval_cfg.convention",
-            "remove it to start anew",
+            "remove it to start again",
         ],
     );
     scratch.fails(

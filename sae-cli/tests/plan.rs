@@ -99,12 +99,12 @@ fn what_does_not_fit_is_refused_with_figures_and_advice() {
     ] {
         let said = [
             "does not fit in memory",
-            "95.4 MiB (--memory)",
+            "19.07 MiB (--memory)",
             "weights",
             "headroom",
             "would make it fit",
         ];
-        scratch.fails(1, &format!("{call} --memory 100MB"), &said);
+        scratch.fails(1, &format!("{call} --memory 20MB"), &said);
     }
     assert!(
         !scratch.path("report").exists(),

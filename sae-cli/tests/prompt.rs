@@ -35,7 +35,8 @@ fn without_an_sae_there_is_only_the_model() {
             "prompt_tokens",
             "answer_tokens",
             "baseline",
-            "with_sae"
+            "with_sae",
+            "warnings"
         ]
     );
     assert!(result["with_sae"].is_null());

@@ -239,7 +239,11 @@ fn what_is_not_there_is_told() {
         &format!("tokenize --dataset org/other {REST} x.st"),
     );
     assert_eq!(outcome.code, 1);
-    for word in ["org/other", "cannot be had from afar", "give --dataset"] {
+    for word in [
+        "org/other",
+        "cannot be read from the Hub or its address",
+        "give --dataset",
+    ] {
         assert!(outcome.stderr.contains(word), "{word}: {}", outcome.stderr);
     }
     // The tests of this program are offline unless they say otherwise.

@@ -65,7 +65,7 @@ fn the_page_needs_nothing_else() {
     let scratch = Scratch::new();
     scratch.ok("analyze --sequences 2 --out o");
     let page = scratch.read("o/report.html");
-    assert!(page.starts_with("<!doctype html>"));
+    assert!(page.starts_with("<!DOCTYPE html>"));
     assert!(page.trim_end().ends_with("</html>"));
     for outside in [
         "http:", "https:", "@import", "src=", "href=", "url(", "fetch(", "import(",

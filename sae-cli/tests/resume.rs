@@ -119,7 +119,7 @@ fn what_does_not_go_together_is_refused() {
     scratch.fails(
         1,
         &format!("{CALL} t.st --resume"),
-        &[state, "remove it to start anew"],
+        &[state, "remove it to start again"],
     );
     fs::remove_file(scratch.path(state)).unwrap();
     // A real state of other settings.
@@ -130,6 +130,6 @@ fn what_does_not_go_together_is_refused() {
     child.wait().unwrap();
     if scratch.path(state).exists() {
         let other = line.replace("--context-size 32", "--context-size 33");
-        scratch.fails(1, &other, &[state, "other settings", "start anew"]);
+        scratch.fails(1, &other, &[state, "other settings", "start again"]);
     }
 }

@@ -25,7 +25,7 @@ fn rows_are_packed_the_notebooks_way() {
         result,
         serde_json::json!({
             "rows": 40, "context_size": 32, "tokens": 1280, "packing": "notebook", "prepend_bos": true,
-            "bad_rows": 0, "out": "t.safetensors",
+            "bad_rows": 0, "out": "t.safetensors", "warnings": [],
         })
     );
     let table = tokens(&scratch, "t.safetensors");
@@ -131,7 +131,7 @@ fn rows_that_are_tokenised_already_pass_as_they_are() {
     let outcome = scratch.sae("tokenize --tokenizer $MODEL --dataset ids.safetensors --context-size 2 --no-bos --out t.safetensors");
     assert_eq!(outcome.code, 0, "{outcome:#?}");
     assert!(
-        outcome.stderr.contains("tokenised rows are cut"),
+        outcome.stderr.contains("rows of 3 ids are cut to 2"),
         "{}",
         outcome.stderr
     );

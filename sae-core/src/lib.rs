@@ -6,7 +6,7 @@
 //!
 //! ```
 //! use burn::tensor::{Device, FloatDType, Tensor};
-//! use sae_core::{Architecture, LoadOptions, Sae, SaeConfig, TopK};
+//! use sae_core::{Architecture, SaeLoadOptions, Sae, SaeConfig, TopK};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Device::flex();
@@ -21,7 +21,7 @@
 //!
 //! let dir = tempfile::tempdir()?;
 //! sae.save(dir.path())?; // SAELens 6 loads this
-//! let same = Sae::load(dir.path(), &LoadOptions::new(&device))?;
+//! let same = Sae::load(dir.path(), &SaeLoadOptions::new(&device))?;
 //! assert_eq!(same.cfg().d_sae, 64);
 //! # Ok(())
 //! # }
@@ -31,27 +31,25 @@
 //! [`SaeMetadata::write_hook`]), and `decode(encode(x))` is not the whole of [`Sae::forward`] where there is a skip connection or a
 //! temporal prediction ([`Architecture::forward_adds_to_decode`]): SAELens' evaluation uses the former, a model with the SAE spliced
 //! in the latter.
+//!
+//! # Tasks
+#![doc = include_str!("../README.md")]
 
 mod architecture;
 mod config;
 mod run_dir;
 mod sae;
-mod sparse;
 mod weights;
 
 pub use architecture::{Architecture, MatchingPursuit, Temporal, TopK, Transcoder};
+pub use burn;
 pub use config::{
-    ConfigError, NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeMetadata,
+    NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeConfigError, SaeMetadata,
 };
-pub use run_dir::{RunDir, RunDirError};
+pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{
-    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, LoadOptions, Sae,
+    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, Sae, SaeLoadOptions,
     SaveError, flatten_heads, unflatten_heads,
 };
-pub use sparse::SparseFeatures;
-pub use weights::LoadError;
-
-/// Compiles the README.
-#[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+pub use sae_traits::SparseRows;
+pub use weights::SaeLoadError;

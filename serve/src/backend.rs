@@ -13,7 +13,7 @@ pub trait Backend: Send + Sync + 'static {
     /// The bytes of [`overview_bytes`](sae_dashboard::page::overview_bytes). Asked once, when the server is bound.
     fn overview(&self) -> Vec<u8>;
 
-    /// The bytes of [`feature_bytes`](sae_dashboard::page::feature_bytes), or none where there is no such feature.
+    /// The bytes of [`feature_bytes`](sae_dashboard::page::feature_bytes), or `None` if there is no such feature.
     ///
     /// # Errors
     /// When the feature is there but cannot be read.
@@ -49,13 +49,14 @@ pub struct Offers {
     pub check: bool,
 }
 
-/// A feature that cannot be read: what went wrong, for whoever looks at the page.
+/// A feature that cannot be read: what went wrong, for the reader of the page.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{0}")]
 pub struct BackendError(pub String);
 
 /// Why a text has no answer.
 #[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
 pub enum PromptError {
     /// The text is at fault: what is wrong with it, and what to try.
     #[error("{0}")]
@@ -64,7 +65,7 @@ pub enum PromptError {
     #[error("{0}")]
     Failed(String),
     /// [`Stop`] said to leave off.
-    #[error("stopped: nobody waits for the answer any more")]
+    #[error("stopped: the client has gone")]
     Stopped,
 }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// How much a server takes on. The default is meant for a model on one's own machine. Times of more than thirty days count as thirty.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ServeOptions {
     /// Largest text of a request, in bytes of UTF-8; prompt and answer of a check together.
     pub max_text_bytes: usize,
@@ -14,7 +15,7 @@ pub struct ServeOptions {
     /// For a client to send the head of a request, then its body, and to take each piece of an answer. A connection on which nothing is
     /// asked for so long is closed.
     pub client_timeout: Duration,
-    /// What runs when the server is told to stop may go on for so long.
+    /// How long running work may continue when the server is told to stop may go on for this long.
     pub grace: Duration,
     /// Connections at once; more of them wait to be accepted.
     pub max_connections: usize,

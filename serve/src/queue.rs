@@ -8,7 +8,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::backend::Stop;
 
-/// First come, first served. Whoever stops waiting leaves the queue at once.
+/// First come, first served. A caller that stops waiting leaves the queue at once.
 #[derive(Debug)]
 pub(crate) struct Queue {
     turns: Arc<Semaphore>,
@@ -30,7 +30,7 @@ pub(crate) enum QueueError {
 }
 
 impl Queue {
-    /// So much work at once, and so many that wait for it.
+    /// This much work at once, and this many callers waiting.
     pub(crate) fn new(at_once: usize, places: usize) -> Self {
         let n_places = places.min(Semaphore::MAX_PERMITS);
         Self {

@@ -15,7 +15,7 @@ use crate::reply;
 
 /// JSON around the texts.
 const FRAME_BYTES: usize = 1 << 10;
-/// A byte of text is at most so many of JSON: `\u0000`.
+/// A byte of text takes at most this many bytes of JSON: `\u0000`.
 const ESCAPED_BYTES: usize = 6;
 /// Of a body that is too large, so much more is read before the answer.
 const DRAINED_BYTES: usize = 8 << 20;

@@ -155,7 +155,7 @@ async fn feature(State(shared): State<Arc<Shared>>, Path(index): Path<String>) -
     // Not `parse` alone, which takes a sign.
     let digits = !index.is_empty() && index.bytes().all(|byte| byte.is_ascii_digit());
     let Some(index) = index.parse::<u32>().ok().filter(|_| digits) else {
-        let message = format!("features have numbers from 0: {index:?} is none");
+        let message = format!("features are numbered from 0: {index:?} is not one of them");
         return reply::error(StatusCode::BAD_REQUEST, message);
     };
     let backend = Arc::clone(&shared.backend);

@@ -36,8 +36,9 @@ impl std::fmt::Debug for Server {
 
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ServeError {
-    /// The address cannot be had.
+    /// The address cannot be bound.
     #[error("{address}: {}", explain(source))]
     Bind {
         /// What was asked for.
@@ -66,7 +67,7 @@ impl Server {
     /// An address other than a loopback one lets everyone in that network run texts: there is no password.
     ///
     /// # Errors
-    /// When the address cannot be had.
+    /// When the address cannot be bound.
     ///
     /// # Panics
     /// Within an async runtime: a server has its own.

@@ -1,11 +1,13 @@
 """Goldens for dataset-stream: tokenizers, packing, file formats.
 
-Peers: tokenizers 0.23.3, sae-lens 6.54.12, torch 2.11.0, pyarrow 26.0.1, safetensors 0.8.0. Seeds: 20 (strings), 21 (packing).
+Peers: tokenizers 0.23.3, sae-lens 6.54.12, transformer-lens 3.9.0, transformers 5.24.0, datasets 5.2.0, torch 2.11.0, pyarrow 26.0.1,
+safetensors 0.8.0. Seeds: 20 (strings), 21 (packing).
 
 Writes data/text/:
   <name>/tokenizer.json, tokenizer_config.json   four small vocabularies, trained here on the sentences below
   encodings.json     strings, their ids (special tokens parsed, and taken literally), and what the ids decode to
   packing.json       documents and the rows that SAELens makes of them, for many settings
+  notebook.json      texts, empty ones among them, and the rows that TransformerLens' tokenize_and_concatenate makes of them
   rows.parquet, dictionary.parquet, ids.parquet, ids.safetensors, rows.json.gz, rows-expected.json
                      the same few rows as the writers that people use lay them out
 """
@@ -158,6 +160,38 @@ def packing(rng: random.Random) -> list[dict]:
     return cases
 
 
+def notebook() -> list[dict]:
+    """The notebook's packing where documents are empty: at the start, at the end, several in a row, all of them."""
+    # Here, so that the other goldens can be made without TransformerLens.
+    from datasets import Dataset
+    from transformer_lens.utilities.tokenize_utils import tokenize_and_concatenate
+    from transformers import PreTrainedTokenizerFast
+
+    a, b, c = SENTENCES[0], SENTENCES[3], SENTENCES[9]
+    sets = {
+        "none": [a, b, c],
+        "in the middle": [a, "", b],
+        "at the start": ["", a, b],
+        "at the end": [a, b, ""],
+        "several in a row": ["", "", a, "", "", "", b, "", ""],
+        "all": [""] * 24,
+        "text that is the BOS token": [f"<|begin|>{a}", "", f"<|begin|>{b}"],
+    }
+    cases = []
+    for name, texts in sets.items():
+        for max_length, add_bos in [(4, True), (5, False), (16, True)]:
+            tokenizer = PreTrainedTokenizerFast(
+                tokenizer_file=str(OUT / "gpt2" / "tokenizer.json"),
+                bos_token="<|begin|>", eos_token="<|end|>", pad_token="<|pad|>",
+            )
+            rows = tokenize_and_concatenate(
+                Dataset.from_dict({"text": texts}), tokenizer, max_length=max_length, add_bos_token=add_bos, num_proc=None
+            )
+            rows = [row.tolist() for row in rows["tokens"]]
+            cases.append({"name": name, "texts": texts, "context_size": max_length, "prepend_bos": add_bos, "rows": rows})
+    return cases
+
+
 def files() -> None:
     texts = [*SENTENCES, "", "line\nbreak and \"quotes\" and \\ and \u00e9 \U0001f600"]
     plain = pa.table({"id": list(range(len(texts))), "text": texts, "meta": [{"n": i} for i in range(len(texts))]})
@@ -202,6 +236,7 @@ def main() -> None:
     write("sentencepiece/config.json", {"bos_token_id": 1, "eos_token_id": [2]})
     write("encodings.json", encodings(trained, ["", *SENTENCES, *fuzz(random.Random(20), 500)]))
     write("packing.json", packing(random.Random(21)))
+    write("notebook.json", notebook())
     files()
     for path in sorted(OUT.rglob("*")):
         if path.is_file():

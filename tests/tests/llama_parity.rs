@@ -7,7 +7,7 @@
 
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use llama_hooked::{
-    Activation, Capture, Edit, ForwardOptions, Hook, HookPoint, Input, Llama, LoadOptions,
+    Activation, Capture, Edit, ForwardOptions, Hook, HookPoint, Input, Llama, LlamaLoadOptions,
     ModelSource, NoHooks, Output, OutputKind, PointFilter, Positions,
 };
 use safetensors::{Dtype, SafeTensors};
@@ -33,7 +33,7 @@ fn data(name: &str) -> PathBuf {
 
 fn load(case: &str, dtype: FloatDType) -> Llama {
     let files = ModelSource::Dir(data(case)).resolve().unwrap();
-    Llama::load(&files, &LoadOptions::new(&Device::flex(), dtype)).unwrap()
+    Llama::load(&files, &LlamaLoadOptions::new(&Device::flex(), dtype)).unwrap()
 }
 
 /// What the peers computed.
@@ -152,10 +152,9 @@ fn assert_same(found: impl Into<Found>, expected: impl Into<Found>, what: &str) 
 }
 
 fn asking(output: OutputKind) -> ForwardOptions {
-    ForwardOptions {
-        output,
-        ..ForwardOptions::default()
-    }
+    let mut options = ForwardOptions::default();
+    options.output = output;
+    options
 }
 
 fn logits<H: Hook>(model: &Llama, tokens: &Tensor<2, Int>, hooks: &mut H) -> Tensor<3> {
@@ -372,10 +371,8 @@ fn a_run_in_two_parts_is_the_whole_run() {
             (0, 0),
             (n_layers, n_layers),
         ] {
-            let options = ForwardOptions {
-                stop_at_layer: Some(stop),
-                ..ForwardOptions::default()
-            };
+            let mut options = ForwardOptions::default();
+            options.stop_at_layer = Some(stop);
             let output = model
                 .forward(golden.tokens.clone(), &options, &mut NoHooks)
                 .unwrap();
@@ -400,10 +397,8 @@ fn only_the_layers_asked_for_fire() {
         Golden::read("mqa_wide_heads"),
     );
     let resid = model.embed(golden.tokens.clone(), &mut NoHooks);
-    let options = ForwardOptions {
-        stop_at_layer: Some(2),
-        ..ForwardOptions::default()
-    };
+    let mut options = ForwardOptions::default();
+    options.stop_at_layer = Some(2);
     let input = Input::Resid {
         resid,
         start_at_layer: 1,

@@ -7,8 +7,8 @@
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
 use sae_metrics::{
-    Autoencoder, Edit, Evaluation, Features, Masking, Prefix, ProtocolOptions, Reconstruction,
-    Report, SparseRows, SplitModel, Unobserved, evaluate,
+    Autoencoder, Evaluation, Features, Masking, Prefix, ProtocolOptions, Reconstruction, Report,
+    SparseRows, Splice, SplitModel, Unobserved, evaluate,
 };
 use safetensors::SafeTensors;
 use serde_json::Value;
@@ -96,23 +96,19 @@ impl SplitModel for RecordedModel<'_> {
         let rows: Vec<i64> = ids.chunks(length).map(index_of).collect();
         let rows = Tensor::from_data(TensorData::new(rows.clone(), [rows.len()]), &Device::flex());
         let input = self.recorded.get::<3>("x").select(0, rows.clone());
-        Prefix {
-            resume: rows,
-            input,
-            target: None,
-        }
+        Prefix::new(rows, input)
     }
 
-    fn suffix(&self, rows: &Self::Resume, edits: Vec<Edit>) -> Vec<Tensor<3>> {
+    fn suffix(&self, rows: &Self::Resume, edits: Vec<Splice>) -> Vec<Tensor<3>> {
         let recorded = |what: &str| {
             self.recorded
                 .get::<3>(&format!("{}.{what}", self.case))
                 .select(0, rows.clone())
         };
         let outcome = |edit| match edit {
-            Edit::Keep => recorded("original"),
-            Edit::Zero => recorded("ablated"),
-            Edit::Replace(edit) => {
+            Splice::Keep => recorded("original"),
+            Splice::Zero => recorded("ablated"),
+            Splice::Replace(edit) => {
                 let off = (edit - recorded("edit")).abs().max().into_scalar::<f32>();
                 assert!(
                     off < 1e-5,
@@ -155,29 +151,14 @@ impl Autoencoder for StandardSae<'_> {
         let features =
             ((x - vector("b_dec")).matmul(matrix("W_enc")) + vector("b_enc")).clamp_min(0.0);
         let decoded = features.clone().matmul(matrix("W_dec")) + vector("b_dec");
-        Reconstruction {
-            features: Features::Sparse(sparse(features)),
-            decoded,
-        }
+        Reconstruction::new(Features::Sparse(sparse(features)), decoded)
     }
 }
 
 fn sparse(features: Tensor<3>) -> SparseRows {
     let [_, _, d_sae] = features.dims();
     let values: Vec<f32> = features.into_data().try_into_vec().unwrap();
-    let mut rows = SparseRows {
-        indptr: vec![0],
-        ..SparseRows::default()
-    };
-    for row in values.chunks(d_sae) {
-        let active = row.iter().enumerate().filter(|(_, value)| **value != 0.0);
-        let (indices, values): (Vec<u32>, Vec<f32>) =
-            active.map(|(i, &value)| (i as u32, value)).unzip();
-        rows.indices.extend(indices);
-        rows.values.extend(values);
-        rows.indptr.push(rows.indices.len());
-    }
-    rows
+    SparseRows::from_dense(&values, d_sae)
 }
 
 fn figures() -> Value {
@@ -186,11 +167,9 @@ fn figures() -> Value {
 
 fn measure(recorded: &Recorded, case: &str, masking: Masking, batch_size: usize) -> Evaluation {
     let model = RecordedModel { recorded, case };
-    let options = ProtocolOptions {
-        masking,
-        batch_size,
-        ..ProtocolOptions::default()
-    };
+    let mut options = ProtocolOptions::default();
+    options.masking = masking;
+    options.batch_size = batch_size;
     evaluate(
         &model,
         &StandardSae(recorded),

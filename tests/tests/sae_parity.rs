@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use sae_core::{
-    Architecture, LoadOptions, ReshapeActivations, Sae, flatten_heads, unflatten_heads,
+    Architecture, ReshapeActivations, Sae, SaeLoadOptions, flatten_heads, unflatten_heads,
 };
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
@@ -79,7 +79,7 @@ impl Case {
 }
 
 fn load(folder: &Path) -> Sae {
-    Sae::load(folder, &LoadOptions::new(&Device::flex())).unwrap()
+    Sae::load(folder, &SaeLoadOptions::new(&Device::flex())).unwrap()
 }
 
 fn close(what: &str, ours: &[f32], theirs: &[f32]) {

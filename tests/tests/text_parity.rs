@@ -4,7 +4,8 @@
 use std::path::PathBuf;
 
 use dataset_stream::{
-    Content, Packer, SaeLensIds, SourceOptions, SpecialText, TextSource, TokenTable, Tokenizer,
+    Content, Packer, SaeLensIds, SourceOptions, SpecialText, StreamOptions, TextSource,
+    TokenStream, TokenTable, Tokenizer,
 };
 use serde_json::Value;
 
@@ -169,6 +170,26 @@ fn packing_is_that_of_saelens() {
 }
 
 #[test]
+fn the_notebooks_packing_is_that_of_transformer_lens() {
+    let tokenizer = Tokenizer::from_file(golden("gpt2")).unwrap();
+    let cases = json("notebook.json");
+    let mut with_empty = 0;
+    for case in cases.as_array().unwrap() {
+        let texts = texts(&case["texts"]);
+        with_empty += usize::from(texts.iter().any(String::is_empty));
+        let context_size = usize::try_from(case["context_size"].as_u64().unwrap()).unwrap();
+        let mut options = StreamOptions::new(context_size);
+        options.prepend_bos = case["prepend_bos"].as_bool().unwrap();
+        let source = TextSource::from_documents(texts.into_iter().map(Content::Text));
+        let stream = TokenStream::new(source, &tokenizer, &options).unwrap();
+        let rows = stream.collect::<Result<Vec<_>, _>>().unwrap();
+        let expected: Vec<_> = case["rows"].as_array().unwrap().iter().map(ids).collect();
+        assert_eq!(rows, expected, "{}, rows of {context_size}", case["name"]);
+    }
+    assert!(with_empty >= 15, "too few cases have an empty document");
+}
+
+#[test]
 fn text_files_of_other_writers_read_back() {
     let expected = texts(&json("rows-expected.json")["texts"]);
     let cases = [
@@ -178,10 +199,8 @@ fn text_files_of_other_writers_read_back() {
         ("dictionary.parquet", Some("content")),
     ];
     for (file, column) in cases {
-        let options = SourceOptions {
-            column: column.map(Into::into),
-            ..SourceOptions::default()
-        };
+        let mut options = SourceOptions::default();
+        options.column = column.map(Into::into);
         let source = TextSource::open(golden(file).to_str().unwrap(), &options).unwrap();
         let read: Vec<_> = source.map(|document| document.unwrap().content).collect();
         let expected: Vec<_> = expected.iter().cloned().map(Content::Text).collect();

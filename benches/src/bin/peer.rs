@@ -7,11 +7,11 @@
 use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use dataset_stream::TokenTable;
 use llama_hooked::{
-    ForwardOptions, HookPoint, Llama, LoadOptions, ModelSource, NoHooks, OutputKind, Positions,
+    ForwardOptions, HookPoint, Llama, LlamaLoadOptions, ModelSource, NoHooks, OutputKind, Positions,
 };
 use sae_benches::{Product, memory, product_gflops};
-use sae_cli::adapters::{Path, Spliced, SplitLlama};
 use sae_core::{RunDir, Sae};
+use sae_llama::{ReconstructionPath, Spliced, SplitLlama};
 use sae_metrics::{Masking, ProtocolOptions, Unobserved, evaluate};
 use std::convert::Infallible;
 use std::error::Error;
@@ -30,7 +30,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     };
     let device = Device::flex();
     let files = ModelSource::parse(model)?.resolve()?;
-    let options = LoadOptions::new(&device, FloatDType::F32);
+    let options = LlamaLoadOptions::new(&device, FloatDType::F32);
     let model = Llama::load(&files, &options)?;
     let table = TokenTable::open(tokens)?;
     let n_rows: usize = rows.parse()?;
@@ -50,18 +50,16 @@ fn main() -> Result<(), Box<dyn Error>> {
     let layer = hook_layer(&run)?;
 
     let prefix = |tokens: Tensor<2, Int>| {
-        let options = ForwardOptions {
-            stop_at_layer: Some(layer.cast_signed()),
-            output: OutputKind::Residual,
-        };
+        let mut options = ForwardOptions::default();
+        options.stop_at_layer = Some(layer.cast_signed());
+        options.output = OutputKind::Residual;
         let point = HookPoint::ResidPre(layer - 1);
         model.run_with_cache(tokens, &options, point, Positions::ALL)
     };
     let full = |tokens: Tensor<2, Int>| {
-        let options = ForwardOptions {
-            stop_at_layer: None,
-            output: OutputKind::Loss,
-        };
+        let mut options = ForwardOptions::default();
+        options.stop_at_layer = None;
+        options.output = OutputKind::Loss;
         model.forward(tokens, &options, &mut NoHooks)
     };
     let seconds = match case.as_str() {
@@ -85,15 +83,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             return Ok(());
         }
         "eval" => {
-            let load = sae_core::LoadOptions::new(&device);
+            let load = sae_core::SaeLoadOptions::new(&device);
             let sae = Sae::load_weights(run.cfg.clone(), &run.weights, &load)?;
             let split = SplitLlama::new(&model, &run.cfg)?;
-            let spliced = Spliced::new(&sae, Path::DecodeEncode);
-            let options = ProtocolOptions {
-                masking: Masking::exclude([1, 2]),
-                batch_size: BATCH,
-                ..ProtocolOptions::default()
-            };
+            let spliced = Spliced::new(&sae, ReconstructionPath::DecodeEncode);
+            let mut options = ProtocolOptions::default();
+            options.masking = Masking::exclude([1, 2]);
+            options.batch_size = BATCH;
             let evaluate = |rows: &[Vec<u32>]| {
                 let rows = rows.iter().cloned().map(Ok::<_, Infallible>);
                 evaluate(&split, &spliced, rows, &options, &mut Unobserved)

@@ -22,7 +22,7 @@ pub(super) struct Fired<'a> {
 }
 
 impl Activations {
-    /// How many of the features fit in so many bytes; one at least.
+    /// How many of the features fit in this many bytes; at least one.
     pub(super) fn fit(features: &[u32], counts: &[u64], bytes: u64) -> usize {
         let mut taken = 0_u64;
         let fit = features.iter().take_while(|&&feature| {

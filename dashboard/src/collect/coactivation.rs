@@ -1,6 +1,6 @@
 //! Features that fire together.
 
-use super::Settings;
+use super::CollectOptions;
 use super::activations::Fired;
 use super::random::rank;
 use crate::{ActivationLog, Neighbour};
@@ -20,7 +20,7 @@ pub(super) fn neighbours(
     log: &ActivationLog,
     feature: u32,
     fired: Fired<'_>,
-    settings: &Settings,
+    settings: &CollectOptions,
     counter: &mut Counter,
 ) -> (Vec<Neighbour>, u64) {
     counter.counts.resize(log.info().d_sae as usize, 0);
@@ -62,7 +62,12 @@ pub(super) fn neighbours(
 }
 
 /// The places that are looked at, in the order of the text.
-fn sample(log: &ActivationLog, feature: u32, places: &[u64], settings: &Settings) -> Vec<u64> {
+fn sample(
+    log: &ActivationLog,
+    feature: u32,
+    places: &[u64],
+    settings: &CollectOptions,
+) -> Vec<u64> {
     if places.len() <= settings.coactive_sample {
         return places.to_vec();
     }

@@ -4,7 +4,7 @@ use std::collections::{BinaryHeap, HashSet};
 
 use super::activations::Fired;
 use super::random::rank;
-use super::{CollectError, Contexts, Settings};
+use super::{CollectError, CollectOptions, Contexts};
 use crate::{ActivationLog, Example, Group, GroupKind};
 
 /// Tells the samples of the random group from those of the intervals, which follow it.
@@ -17,7 +17,7 @@ pub(super) fn groups(
     contexts: &(impl Contexts + ?Sized),
     feature: u32,
     fired: Fired<'_>,
-    settings: &Settings,
+    settings: &CollectOptions,
 ) -> Result<Vec<Group>, CollectError> {
     let mut chooser = Chooser {
         log,
@@ -145,7 +145,7 @@ fn example(
     contexts: &(impl Contexts + ?Sized),
     fired: Fired<'_>,
     i: usize,
-    settings: &Settings,
+    settings: &CollectOptions,
 ) -> Result<Example, CollectError> {
     let context_size = u64::from(log.info().context_size);
     let (place, position) = (

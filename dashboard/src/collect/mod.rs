@@ -9,12 +9,12 @@ mod statistics;
 mod summary;
 
 use std::borrow::Cow;
-use std::ops::ControlFlow;
 
 use rayon::prelude::*;
+use sae_progress::Observer;
 use thiserror::Error;
 
-use crate::{ActivationLog, Group, Histogram, Neighbour, Statistics};
+use crate::{ActivationLog, Group, Neighbour, Statistics, ValueHistogram};
 use activations::Activations;
 pub use quantile::shares_below;
 pub(crate) use statistics::QUANTILES;
@@ -35,10 +35,11 @@ impl Contexts for [Vec<u32>] {
 
 /// What is collected. The result depends on everything here but `memory`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settings {
+#[non_exhaustive]
+pub struct CollectOptions {
     /// Examples in the top group.
     pub n_top: usize,
-    /// Intervals of equal width of the activations, `(0, max]` cut in so many.
+    /// Intervals of equal width of the activations, `(0, max]` cut into this many.
     pub n_intervals: usize,
     /// Examples in each interval.
     pub n_per_interval: usize,
@@ -58,7 +59,7 @@ pub struct Settings {
     pub memory: u64,
 }
 
-impl Default for Settings {
+impl Default for CollectOptions {
     /// 20 top examples; 5 intervals, 5 examples in each; 5 at random; 48 tokens before and 24 after; 10 neighbours from up to 1,024 tokens; 1 GiB.
     fn default() -> Self {
         Self {
@@ -84,7 +85,7 @@ pub struct FeaturePart {
     /// Figures of its activations.
     pub statistics: Statistics,
     /// Its activations above zero.
-    pub activations: Histogram,
+    pub activations: ValueHistogram,
     /// Features that fire with it, and on how many tokens they were counted.
     pub coactive: Vec<Neighbour>,
     /// Tokens that `coactive` is estimated from.
@@ -95,30 +96,20 @@ pub struct FeaturePart {
 
 /// How far collecting is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress {
+#[non_exhaustive]
+pub struct CollectProgress {
     /// Features done.
     pub features: usize,
-    /// Of so many.
+    /// Of this many.
     pub of: usize,
 }
 
-/// Is told of progress, and may stop the work. Any `FnMut(Progress) -> ControlFlow<()>` is one.
-pub trait Observer {
-    /// Some more features are done.
-    fn progress(&mut self, progress: Progress) -> ControlFlow<()>;
-}
-
-impl<F: FnMut(Progress) -> ControlFlow<()>> Observer for F {
-    fn progress(&mut self, progress: Progress) -> ControlFlow<()> {
-        self(progress)
-    }
-}
-
-/// What whoever takes features says if it cannot.
+/// Why the taker of features cannot take one.
 pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why collecting stopped.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum CollectError {
     /// The log speaks of a feature that the dictionary does not have.
     #[error(
@@ -148,7 +139,7 @@ pub enum CollectError {
         /// The context.
         context: u64,
     },
-    /// Whoever takes the features cannot.
+    /// The sink cannot take a feature.
     #[error(transparent)]
     Sink(SinkError),
     /// The observer stopped the work.
@@ -158,7 +149,7 @@ pub enum CollectError {
 
 /// Hands what the activations say of each of the features to `sink`, in the order of their numbers. Features asked for twice come once.
 ///
-/// `summary` is that of the log. The log is read once for every [`Settings::memory`] bytes of activations (12 each) of the features asked for.
+/// `summary` is that of the log. The log is read once for every [`CollectOptions::memory`] bytes of activations (12 each) of the features asked for.
 /// The result does not depend on the number of threads, nor on how the log was written.
 ///
 /// # Errors
@@ -171,8 +162,8 @@ pub fn collect(
     summary: &Summary,
     contexts: &(impl Contexts + ?Sized),
     features: &[u32],
-    settings: &Settings,
-    observer: &mut impl Observer,
+    settings: &CollectOptions,
+    observer: &mut impl Observer<CollectProgress>,
     mut sink: impl FnMut(FeaturePart) -> Result<(), SinkError>,
 ) -> Result<(), CollectError> {
     let (counts, n_tokens) = (&summary.n_fired, summary.n_tokens);
@@ -209,8 +200,8 @@ pub fn collect(
                 sink(part?).map_err(CollectError::Sink)?;
                 done += 1;
             }
-            let progress = Progress { features: done, of };
-            if observer.progress(progress).is_break() {
+            let progress = CollectProgress { features: done, of };
+            if observer.observe(&progress).is_break() {
                 return Err(CollectError::Stopped);
             }
         }
@@ -227,7 +218,7 @@ fn part(
     index: u32,
     fired: activations::Fired<'_>,
     n_tokens: u64,
-    settings: &Settings,
+    settings: &CollectOptions,
     counter: &mut coactivation::Counter,
 ) -> Result<FeaturePart, CollectError> {
     let (coactive, n_sampled) = coactivation::neighbours(log, index, fired, settings, counter);

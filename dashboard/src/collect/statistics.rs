@@ -1,6 +1,6 @@
 //! Figures of one feature's activations.
 
-use crate::{Histogram, Quantile, Statistics};
+use crate::{Quantile, Statistics, ValueHistogram};
 
 const BINS: usize = 50;
 /// The shares whose quantiles are kept.
@@ -36,9 +36,9 @@ pub(super) fn statistics(values: &[f32], n_tokens: u64) -> Statistics {
 }
 
 /// In 50 bins from the least to the largest.
-pub(super) fn histogram(values: &[f32]) -> Histogram {
+pub(super) fn histogram(values: &[f32]) -> ValueHistogram {
     let Some(min) = values.iter().copied().min_by(f32::total_cmp) else {
-        return Histogram::default();
+        return ValueHistogram::default();
     };
     let max = values.iter().copied().fold(min, f32::max);
     let (low, width) = (
@@ -54,5 +54,5 @@ pub(super) fn histogram(values: &[f32]) -> Histogram {
         };
         counts[bin.min(BINS - 1)] += 1;
     }
-    Histogram { min, max, counts }
+    ValueHistogram { min, max, counts }
 }

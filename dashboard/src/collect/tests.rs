@@ -1,8 +1,11 @@
 //! Against the definitions, written down without regard to speed.
 
-use super::{CollectError, FeaturePart, Settings, Summary, collect, shares_below};
+use super::{
+    CollectError, CollectOptions, CollectProgress, FeaturePart, Summary, collect, shares_below,
+};
 use crate::{ActivationLog, GroupKind, LogInfo, LogWriter};
 use proptest::prelude::*;
+use sae_progress::Unobserved;
 use serde_json::Value;
 use std::collections::{BTreeMap, HashSet};
 use std::ops::ControlFlow;
@@ -62,8 +65,8 @@ fn tokens(n: usize) -> Vec<Vec<u32>> {
         .collect()
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> CollectOptions {
+    CollectOptions {
         n_top: 4,
         n_intervals: 3,
         n_per_interval: 2,
@@ -77,10 +80,10 @@ fn settings() -> Settings {
     }
 }
 
-fn parts(log: &ActivationLog, settings: &Settings) -> Vec<FeaturePart> {
+fn parts(log: &ActivationLog, settings: &CollectOptions) -> Vec<FeaturePart> {
     let (mut parts, features) = (Vec::new(), (0..D_SAE).collect::<Vec<_>>());
     let contexts = tokens(200);
-    let go_on = &mut |_| ControlFlow::Continue(());
+    let go_on = &mut Unobserved;
     collect(
         log,
         &Summary::of(log).unwrap(),
@@ -97,7 +100,11 @@ fn parts(log: &ActivationLog, settings: &Settings) -> Vec<FeaturePart> {
     parts
 }
 
-fn check(dense: &Dense, part: &FeaturePart, settings: &Settings) -> Result<(), TestCaseError> {
+fn check(
+    dense: &Dense,
+    part: &FeaturePart,
+    settings: &CollectOptions,
+) -> Result<(), TestCaseError> {
     let f = part.index as usize;
     // (context, position) → activation, in the order of the text.
     let fired: BTreeMap<(u64, u32), f32> = dense
@@ -175,7 +182,7 @@ fn check(dense: &Dense, part: &FeaturePart, settings: &Settings) -> Result<(), T
 fn check_groups(
     dense: &Dense,
     part: &FeaturePart,
-    settings: &Settings,
+    settings: &CollectOptions,
     fired: &BTreeMap<(u64, u32), f32>,
     max: f32,
 ) -> Result<(), TestCaseError> {
@@ -281,7 +288,7 @@ proptest! {
         let mut order = in_order;
         order.sort_by_key(|&c| (c as u64).wrapping_mul(seed | 1).rotate_left(17));
         let (_dir, sharded) = log(&dense, &order, n_shards);
-        let settings = Settings { memory, ..settings };
+        let settings = CollectOptions { memory, ..settings };
         prop_assert_eq!(parts(&sharded, &settings), found);
         prop_assert_eq!(Summary::of(&sharded).unwrap(), summary);
     }
@@ -308,7 +315,7 @@ fn samples_depend_on_the_seed_and_reach_every_context() {
     let shown = |seed| -> Vec<u64> {
         let parts = parts(
             &log,
-            &Settings {
+            &CollectOptions {
                 seed,
                 n_top: 1,
                 ..settings()
@@ -330,7 +337,7 @@ fn what_is_not_there_is_told() {
     let (_dir, log) = log(&dense, &[0, 1, 2], 1);
     let run = |features: &[u32], n: usize, stop: bool| {
         let contexts = tokens(n);
-        let observer = &mut |_| {
+        let observer = &mut |_: &CollectProgress| {
             if stop {
                 ControlFlow::Break(())
             } else {

@@ -2,16 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use whole_file::WholeFolder;
 
 use super::ExportError;
-use crate::place::{is_taken, persist_folder, temporary_folder};
+use crate::place::is_taken;
 use crate::{Feature, Overview};
 
 /// A folder under a temporary name, and the features that are still to come.
 #[derive(Debug)]
 pub(super) struct Output {
-    folder: TempDir,
+    folder: WholeFolder,
     path: PathBuf,
     /// The next one last.
     expected: Vec<u32>,
@@ -37,7 +37,7 @@ impl Output {
                 path: path.to_owned(),
             });
         }
-        let folder = temporary_folder(path).map_err(|source| write_error(path, source))?;
+        let folder = WholeFolder::create(path)?;
         Ok(Self {
             folder,
             path: path.to_owned(),
@@ -49,7 +49,7 @@ impl Output {
 
     /// Where something in it is while it has its temporary name.
     pub(super) fn join(&self, name: impl AsRef<Path>) -> PathBuf {
-        self.folder.path().join(name)
+        self.folder.temporary().join(name)
     }
 
     /// Begins the next feature: the one that the overview shows, with examples that fit together.
@@ -113,7 +113,7 @@ impl Output {
 
     pub(super) fn finish(self) -> Result<(), ExportError> {
         self.check_complete()?;
-        persist_folder(self.folder, &self.path).map_err(|source| write_error(&self.path, source))
+        Ok(self.folder.finish()?)
     }
 }
 

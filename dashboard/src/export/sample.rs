@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use crate::{
-    Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
-    NeuronWeight, Overview, Quantile, Source, Statistics, TokenLogit,
+    Example, Feature, Group, GroupKind, Lens, LensConvention, Neighbour, Neighbours, NeuronWeight,
+    Overview, Quantile, Source, Statistics, TokenLogit, ValueHistogram,
 };
 
 pub(super) const CONTEXT: u32 = 16;
@@ -83,7 +83,7 @@ pub(super) fn feature(index: u32) -> Feature {
                 })
                 .collect(),
         },
-        activations: Histogram {
+        activations: ValueHistogram {
             min: 1.0,
             max: 5.0,
             counts: vec![5, 2, 0, 1],
@@ -92,7 +92,7 @@ pub(super) fn feature(index: u32) -> Feature {
             convention: LensConvention::Folded,
             top: vec![logit(10, 3.0), logit(1, 2.5)],
             bottom: vec![logit(999, -3.0)],
-            histogram: Histogram {
+            histogram: ValueHistogram {
                 min: -3.0,
                 max: 3.0,
                 counts: vec![1, 7, 2],
@@ -129,7 +129,7 @@ pub(super) fn dead(index: u32) -> Feature {
     Feature {
         index,
         statistics: Statistics::default(),
-        activations: Histogram::default(),
+        activations: ValueHistogram::default(),
         lens: None,
         neighbours: Neighbours::default(),
         alignment: Vec::new(),

@@ -9,7 +9,7 @@ const OUT_OF_RANGE: &str = "<|outofrange|>";
 /// Bytes of a token that are kept: a hostile vocabulary must not multiply a file.
 const KEPT_BYTES: usize = 1024;
 
-/// A token's text. Bytes that are no UTF-8 by themselves (a piece of a character) become U+FFFD, as tokenizers decode them, and so does
+/// A token's text. Bytes that are not UTF-8 by themselves (a piece of a character) become U+FFFD, as tokenizers decode them, and so does
 /// U+0000, which databases refuse in text.
 pub(super) fn text(vocabulary: &(impl Vocabulary + ?Sized), token: u32) -> Cow<'_, str> {
     let Some(bytes) = vocabulary.bytes(token) else {

@@ -6,9 +6,13 @@ use thiserror::Error;
 
 /// Why a log cannot be written or read.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum LogError {
-    /// The file system said no.
-    #[error("cannot {verb} {path:?}: {source}")]
+    /// It cannot be begun or named.
+    #[error(transparent)]
+    Output(#[from] whole_file::WriteError),
+    /// The file system refused.
+    #[error("cannot {verb} {path}: {source}")]
     Io {
         /// What was tried.
         verb: &'static str,
@@ -18,13 +22,13 @@ pub enum LogError {
         source: std::io::Error,
     },
     /// Something is there already.
-    #[error("{path:?} holds a log already; go on with it, or remove it")]
+    #[error("{path} holds a log already; go on with it, or remove it")]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// No log, or a damaged one.
-    #[error("{path:?} is no activation log that can be read: {reason}; make it anew")]
+    #[error("{path} is not a readable activation log: {reason}; create it again")]
     Damaged {
         /// The folder or file.
         path: PathBuf,
@@ -32,9 +36,7 @@ pub enum LogError {
         reason: String,
     },
     /// A log that was interrupted.
-    #[error(
-        "the log in {path:?} is not finished ({contexts} contexts so far); go on with it first"
-    )]
+    #[error("the log in {path} is not finished ({contexts} contexts so far); go on with it first")]
     Unfinished {
         /// The folder.
         path: PathBuf,
@@ -43,7 +45,7 @@ pub enum LogError {
     },
     /// Logs that do not belong together.
     #[error(
-        "the logs in {first:?} and {other:?} are not of the same work: {key} is {is} in one and {was} in the other"
+        "the logs in {first} and {other} are not of the same work: {key} is {is} in one and {was} in the other"
     )]
     Different {
         /// One log.
@@ -58,7 +60,7 @@ pub enum LogError {
         was: String,
     },
     /// A context twice.
-    #[error("context {context} is logged twice (in {path:?}); logs of shards must not overlap")]
+    #[error("context {context} is logged twice (in {path}); logs of shards must not overlap")]
     Twice {
         /// Its number.
         context: u64,

@@ -198,6 +198,6 @@ fn what_cannot_be_is_told() {
         ("\"context_size\": 5", "\"context_size\": 0"),
     ] {
         fs::write(path("a").join(STATE), state.replace(from, to)).unwrap();
-        assert!(said(&["a"]).contains("make it anew"), "{from}");
+        assert!(said(&["a"]).contains("create it again"), "{from}");
     }
 }

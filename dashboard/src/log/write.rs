@@ -5,6 +5,7 @@ use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
+use whole_file::WholeFile;
 
 use super::error::io;
 use super::{
@@ -223,14 +224,12 @@ impl State {
 
     fn write(&self, dir: &Path) -> Result<(), LogError> {
         let path = dir.join(STATE);
-        let write = || {
-            let mut file = tempfile::NamedTempFile::new_in(dir)?;
-            serde_json::to_writer_pretty(&mut file, self)?;
-            file.as_file().sync_data()?;
-            file.persist(&path).map_err(|e| e.error)?;
-            Ok(())
-        };
-        write().map_err(io("write", &path))
+        let mut file = WholeFile::create(&path)?;
+        serde_json::to_writer_pretty(&mut file, self)
+            .map_err(std::io::Error::from)
+            .and_then(|()| file.as_file().sync_data())
+            .map_err(io("write", &path))?;
+        Ok(file.finish()?)
     }
 }
 

@@ -7,8 +7,8 @@ use super::pack::framed;
 use super::tokens::{TokenTable, Written};
 use super::{PageError, Vocabulary};
 use crate::{
-    Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Statistics,
-    TokenLogit,
+    Example, Feature, Group, GroupKind, Lens, LensConvention, Neighbour, Statistics, TokenLogit,
+    ValueHistogram,
 };
 
 #[derive(Debug, Serialize)]
@@ -22,7 +22,7 @@ struct Shard<'a> {
 struct CompactFeature<'a> {
     index: u32,
     statistics: CompactStatistics,
-    activations: &'a Histogram,
+    activations: &'a ValueHistogram,
     lens: Option<CompactLens<'a>>,
     decoder: Vec<(u32, f32)>,
     coactive: Vec<(u32, f32)>,
@@ -49,7 +49,7 @@ struct CompactLens<'a> {
     convention: LensConvention,
     top: Vec<(u32, f32)>,
     bottom: Vec<(u32, f32)>,
-    histogram: &'a Histogram,
+    histogram: &'a ValueHistogram,
 }
 
 #[derive(Debug, Serialize)]
@@ -70,7 +70,7 @@ enum Number {
     Value(f32),
 }
 
-/// A length (u32), so many bytes of JSON, and the numbers of the tokens of all examples.
+/// A length (u32), that many bytes of JSON, and the numbers of the tokens of all examples.
 pub(super) fn encode(
     features: &[Feature],
     vocabulary: &(impl Vocabulary + ?Sized),

@@ -29,6 +29,7 @@ pub struct PageContents {
 
 /// Why that cannot be said.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum ContentsError {
     /// The file cannot be read.
     #[error("cannot read {}", path.display())]

@@ -4,7 +4,11 @@ use std::path::PathBuf;
 
 /// Why a page could not be written.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum PageError {
+    /// It cannot be begun or named.
+    #[error(transparent)]
+    Output(#[from] whole_file::WriteError),
     /// A file or folder could not be written.
     #[error(
         "{path}: cannot be written; may you write to its folder, and is there room on the disk?"

@@ -21,7 +21,7 @@ struct Header<'a> {
     tokens: Written<'a>,
 }
 
-/// A length (u32), so many bytes of JSON, and the columns `density`, `max`, `mean`, `decoder_norm` (f32), `top_token`, `lens_token` (u32, one more
+/// A length (u32), that many bytes of JSON, and the columns `density`, `max`, `mean`, `decoder_norm` (f32), `top_token`, `lens_token` (u32, one more
 /// than the number in the table, 0 for none), each `d_sae` long, and `shown` (u32, the differences): of each column the low bytes of all
 /// entries, then the next ones, because bytes of one significance compress well.
 pub(super) fn encode(

@@ -6,7 +6,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use std::io::Write;
 
-/// A length (u32, little-endian), and so many bytes of JSON: binary data may follow.
+/// A length (u32, little-endian), and that many bytes of JSON: binary data may follow.
 pub(super) fn framed(header: &impl serde::Serialize) -> serde_json::Result<Vec<u8>> {
     let json = serde_json::to_vec(header)?;
     let mut out = (json.len() as u32).to_le_bytes().to_vec();

@@ -4,18 +4,18 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use tempfile::{NamedTempFile, TempDir};
+use whole_file::{WholeFile, WholeFolder};
 
 use super::document::{DataSource, page};
 use super::pack::pack;
 use super::{FEATURES_PER_SHARD, PageError, Vocabulary, compact, overview};
-use crate::place::{is_taken, persist_folder, temporary_file, temporary_folder};
+use crate::place::is_taken;
 use crate::{Feature, Overview};
 
 /// What is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageForm {
-    /// One HTML file with everything in it: for some hundred features, to send to somebody.
+    /// One HTML file with everything in it: for some hundred features, to send to someone.
     File,
     /// A folder with `index.html` and shards that are loaded when they are wanted: for any number of features.
     Folder,
@@ -40,10 +40,10 @@ pub struct PageWriter<'v, V: ?Sized> {
 #[derive(Debug)]
 enum Place {
     File {
-        out: BufWriter<NamedTempFile>,
+        out: BufWriter<WholeFile>,
         end: &'static str,
     },
-    Folder(TempDir),
+    Folder(WholeFolder),
 }
 
 impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
@@ -60,26 +60,26 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
     ) -> Result<Self, PageError> {
         let path = path.as_ref().to_owned();
         let bytes = overview::encode(overview, vocabulary)?;
-        let begin = || match form {
+        let io = |source| write_error(&path, source);
+        let place = match form {
             PageForm::File => {
-                let (head, end) = page(DataSource::Embedded, &pack(&bytes)?);
-                let mut out = BufWriter::with_capacity(1 << 18, temporary_file(&path)?);
-                out.write_all(head.as_bytes())?;
-                Ok(Place::File { out, end })
+                let mut out = BufWriter::with_capacity(1 << 18, WholeFile::create(&path)?);
+                let packed = pack(&bytes).map_err(io)?;
+                let (head, end) = page(DataSource::Embedded, &packed);
+                out.write_all(head.as_bytes()).map_err(io)?;
+                Place::File { out, end }
             }
+            PageForm::Folder if is_taken(&path) => return Err(PageError::Exists { path }),
             PageForm::Folder => {
-                let folder = temporary_folder(&path)?;
-                std::fs::create_dir(folder.path().join("shards"))?;
-                let (mut head, end) = page(DataSource::Folder, &pack(&bytes)?);
+                let folder = WholeFolder::create(&path)?;
+                std::fs::create_dir(folder.temporary().join("shards")).map_err(io)?;
+                let packed = pack(&bytes).map_err(io)?;
+                let (mut head, end) = page(DataSource::Folder, &packed);
                 head.push_str(end);
-                std::fs::write(folder.path().join("index.html"), head)?;
-                Ok(Place::Folder(folder))
+                std::fs::write(folder.temporary().join("index.html"), head).map_err(io)?;
+                Place::Folder(folder)
             }
         };
-        if form == PageForm::Folder && is_taken(&path) {
-            return Err(PageError::Exists { path });
-        }
-        let place = begin().map_err(|source| write_error(&path, source))?;
         Ok(Self {
             vocabulary,
             place,
@@ -123,18 +123,15 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
         }
         self.write_shard()?;
         let path = self.path;
-        let persist = || match self.place {
+        let io = |source| write_error(&path, source);
+        match self.place {
             Place::File { mut out, end } => {
-                out.write_all(end.as_bytes())?;
-                let file = out
-                    .into_inner()
-                    .map_err(std::io::IntoInnerError::into_error)?;
-                file.persist(&path).map_err(|error| error.error)?;
-                Ok(())
+                out.write_all(end.as_bytes()).map_err(io)?;
+                let whole = out.into_inner().map_err(|e| io(e.into_error()))?;
+                Ok(whole.finish()?)
             }
-            Place::Folder(folder) => persist_folder(folder, &path),
-        };
-        persist().map_err(|source| write_error(&path, source))
+            Place::Folder(folder) => Ok(folder.finish()?),
+        }
     }
 
     fn write_shard(&mut self) -> Result<(), PageError> {
@@ -153,7 +150,7 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
                     "<script type=\"application/octet-stream\" id=\"shard-{number}\">{packed}</script>"
                 ),
                 Place::Folder(folder) => {
-                    let name = folder.path().join(format!("shards/{number:05}.js"));
+                    let name = folder.temporary().join(format!("shards/{number:05}.js"));
                     let mut file = File::create(name)?;
                     write!(file, "saeShard({number},\"{packed}\");")
                 }

@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::to_f32s;
 use super::top::First;
-use crate::{Histogram, Lens, LensConvention, TokenLogit};
+use crate::{Lens, LensConvention, TokenLogit, ValueHistogram};
 
 const N_TOKENS: usize = 10;
 const BINS: usize = 50;
@@ -116,9 +116,9 @@ fn of_logits(logits: &[f32], convention: LensConvention) -> Lens {
     }
 }
 
-fn histogram(logits: impl Iterator<Item = f32>, min: f32, max: f32) -> Histogram {
+fn histogram(logits: impl Iterator<Item = f32>, min: f32, max: f32) -> ValueHistogram {
     if min > max {
-        return Histogram::default();
+        return ValueHistogram::default();
     }
     let (low, width) = (
         f64::from(min),
@@ -133,5 +133,5 @@ fn histogram(logits: impl Iterator<Item = f32>, min: f32, max: f32) -> Histogram
         };
         counts[bin.min(BINS - 1)] += 1;
     }
-    Histogram { min, max, counts }
+    ValueHistogram { min, max, counts }
 }

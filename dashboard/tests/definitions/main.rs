@@ -12,25 +12,25 @@ mod naive;
 use logs::{D_SAE, Dense, History, SIZE, dense, info, push, tokens};
 use proptest::prelude::*;
 use sae_dashboard::{
-    ActivationLog, FeaturePart, GroupKind, LogError, LogWriter, Settings, Summary, collect,
+    ActivationLog, CollectOptions, FeaturePart, GroupKind, LogError, LogWriter, Summary, collect,
 };
+use sae_progress::Unobserved;
 use serde_json::json;
 use std::fs;
-use std::ops::ControlFlow;
 
-fn settings(history: &History) -> Settings {
-    Settings {
-        n_top: 3,
-        n_intervals: 3,
-        n_per_interval: 2,
-        n_random: 2,
-        before: 4,
-        after: 2,
-        n_neighbours: 4,
-        coactive_sample: 25,
-        seed: 11,
-        memory: history.memory,
-    }
+fn settings(history: &History) -> CollectOptions {
+    let mut options = CollectOptions::default();
+    options.n_top = 3;
+    options.n_intervals = 3;
+    options.n_per_interval = 2;
+    options.n_random = 2;
+    options.before = 4;
+    options.after = 2;
+    options.n_neighbours = 4;
+    options.coactive_sample = 25;
+    options.seed = 11;
+    options.memory = history.memory;
+    options
 }
 
 /// All of the features asked for, by so many threads.
@@ -38,7 +38,7 @@ fn parts(
     log: &ActivationLog,
     dense: &Dense,
     features: &[u32],
-    settings: &Settings,
+    settings: &CollectOptions,
     n_threads: usize,
 ) -> Vec<FeaturePart> {
     let pool = rayon::ThreadPoolBuilder::new()
@@ -47,7 +47,7 @@ fn parts(
         .unwrap();
     pool.install(|| {
         let mut parts = Vec::new();
-        let (contexts, go_on) = (tokens(dense), &mut |_| ControlFlow::Continue(()));
+        let (contexts, go_on) = (tokens(dense), &mut Unobserved);
         let summary = Summary::of(log).unwrap();
         collect(
             log,
@@ -206,11 +206,9 @@ fn sampled_neighbours_are_near_the_truth() {
     let log = history.write(&dense, dir.path());
     let mut estimates = Vec::new();
     for seed in 0..20 {
-        let settings = Settings {
-            seed,
-            coactive_sample: 400,
-            ..settings(&history)
-        };
+        let mut settings = settings(&history);
+        settings.seed = seed;
+        settings.coactive_sample = 400;
         let part = parts(&log, &dense, &[1], &settings, 2).remove(0);
         let found: Vec<u32> = part.coactive.iter().map(|n| n.index).collect();
         assert_eq!((found, part.n_sampled), (vec![2, 3], 400));

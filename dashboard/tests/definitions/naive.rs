@@ -1,7 +1,7 @@
 //! What a feature's groups and neighbours are, from the dense array, by counting and sorting.
 
 use crate::logs::{D_SAE, Dense};
-use sae_dashboard::{Example, FeaturePart, GroupKind, Settings};
+use sae_dashboard::{CollectOptions, Example, FeaturePart, GroupKind};
 use std::collections::BTreeSet;
 
 /// Where a feature fires, and how strongly, in the order of the text.
@@ -30,7 +30,7 @@ pub(crate) fn top(dense: &Dense, feature: u32, n: usize) -> Vec<(u64, u32, f32)>
 }
 
 /// For each group in turn, how many examples it has: as many contexts as are wanted, of those that no group before it has taken.
-pub(crate) fn sizes(dense: &Dense, part: &FeaturePart, settings: &Settings) -> Vec<usize> {
+pub(crate) fn sizes(dense: &Dense, part: &FeaturePart, settings: &CollectOptions) -> Vec<usize> {
     let fired = fired(dense, part.index);
     let mut taken = BTreeSet::new();
     let mut sizes = Vec::new();
@@ -72,7 +72,7 @@ pub(crate) fn window(
     dense: &Dense,
     feature: u32,
     at: &Example,
-    settings: &Settings,
+    settings: &CollectOptions,
 ) -> (u32, Vec<f32>) {
     let rows = &dense[at.context as usize];
     let start = (at.position as usize).saturating_sub(settings.before);

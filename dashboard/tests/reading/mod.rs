@@ -5,8 +5,8 @@ use std::path::Path;
 
 use base64::Engine;
 use sae_dashboard::{
-    Example, Feature, Group, GroupKind, Histogram, Lens, LensConvention, Neighbour, Neighbours,
-    NeuronWeight, Quantile, Statistics, TokenLogit,
+    Example, Feature, Group, GroupKind, Lens, LensConvention, Neighbour, Neighbours, NeuronWeight,
+    Quantile, Statistics, TokenLogit, ValueHistogram,
 };
 use serde::Deserialize;
 
@@ -92,7 +92,7 @@ struct Tokens {
 struct Compact {
     index: u32,
     statistics: CompactStatistics,
-    activations: Histogram,
+    activations: ValueHistogram,
     lens: Option<CompactLens>,
     decoder: Vec<(u32, f32)>,
     coactive: Vec<(u32, f32)>,
@@ -119,7 +119,7 @@ struct CompactLens {
     convention: LensConvention,
     top: Vec<(usize, f32)>,
     bottom: Vec<(usize, f32)>,
-    histogram: Histogram,
+    histogram: ValueHistogram,
 }
 
 #[derive(Deserialize)]

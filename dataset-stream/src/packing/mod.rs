@@ -15,9 +15,9 @@ pub use saelens::SaeLensIds;
 /// How documents become rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Packing {
-    /// One continuous stream: documents whole, EOS between them, cut into rows, each of which starts with BOS if
-    /// [`StreamOptions::prepend_bos`](crate::StreamOptions::prepend_bos). Only the tail of the whole data set, too short
-    /// for a row, is dropped.
+    /// TransformerLens' `tokenize_and_concatenate`: one continuous stream of whole documents with EOS between them, cut into rows.
+    /// Each row starts with BOS if [`StreamOptions::prepend_bos`](crate::StreamOptions::prepend_bos) is set. An empty document counts:
+    /// two EOS mark its place. Only the tail of the whole data set, too short for a row, is dropped.
     #[default]
     Notebook,
     /// As SAELens' `concat_and_batch_sequences`.
@@ -76,7 +76,8 @@ impl fmt::Display for TokenRef {
 
 /// Packs documents into rows, a document at a time; what does not fill a row waits for the next document.
 ///
-/// Documents without tokens leave no trace.
+/// A document without tokens leaves no trace in SAELens' packing. In the notebook's it is a document like any other: its neighbours have
+/// two EOS between them.
 ///
 /// ```
 /// use dataset_stream::Packer;
@@ -169,7 +170,7 @@ fn empty_row(context_size: usize) -> Vec<u32> {
 #[derive(Debug, Default, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PackerState {
     row: Vec<u32>,
-    /// An earlier document had tokens.
+    /// A document came before (notebook), or a row has been begun (SAELens).
     any: bool,
 }
 
@@ -267,20 +268,68 @@ mod tests {
         let documents = [vec![10, 11, 12], vec![], vec![13], vec![14, 15, 16, 17]];
         assert_eq!(
             pack(Packer::notebook(4, Some(1), 2), &documents),
-            [[1, 10, 11, 12], [1, 2, 13, 2], [1, 14, 15, 16]]
+            [[1, 10, 11, 12], [1, 2, 2, 13], [1, 2, 14, 15]]
         );
         assert_eq!(
             pack(Packer::notebook(4, None, 2), &documents),
-            [[10, 11, 12, 2], [13, 2, 14, 15]]
+            [[10, 11, 12, 2], [2, 13, 2, 14]]
         );
-        // A document is not begun by an empty one: no EOS at the very start, and only one between two.
-        assert_eq!(
-            pack(
-                Packer::notebook(2, None, 2),
-                &[vec![], vec![5], vec![], vec![], vec![6, 7]]
+    }
+
+    /// As TransformerLens 3.9 packs "a", "" and "b", and the like.
+    #[test]
+    fn empty_documents_are_documents_to_the_notebook() {
+        let (a, none) = (vec![10, 11], Vec::new());
+        for (documents, expected) in [
+            (
+                [a.clone(), none.clone(), a.clone()],
+                vec![[1, 10, 11], [1, 2, 2], [1, 10, 11]],
             ),
-            [[5, 2], [6, 7]]
-        );
+            (
+                [none.clone(), a.clone(), a.clone()],
+                vec![[1, 2, 10], [1, 11, 2], [1, 10, 11]],
+            ),
+            (
+                [a.clone(), a.clone(), none.clone()],
+                vec![[1, 10, 11], [1, 2, 10], [1, 11, 2]],
+            ),
+            ([none.clone(), none.clone(), none.clone()], vec![[1, 2, 2]]),
+        ] {
+            assert_eq!(pack(Packer::notebook(3, Some(1), 2), &documents), expected);
+            let ids = SaeLensIds {
+                begin_batch: Some(1),
+                separator: Some(1),
+                ..SaeLensIds::default()
+            };
+            let full: Vec<_> = documents
+                .iter()
+                .filter(|d| !d.is_empty())
+                .cloned()
+                .collect();
+            assert_eq!(
+                pack(Packer::saelens(3, ids), &documents),
+                pack(Packer::saelens(3, ids), &full)
+            );
+        }
+    }
+
+    #[test]
+    fn notebook_counts_empty_documents_wherever_they_stand() {
+        let none = Vec::new;
+        for (documents, stream) in [
+            (vec![none(), vec![5], vec![6]], vec![2, 5, 2, 6]),
+            (vec![vec![5], none(), none(), vec![6]], vec![5, 2, 2, 2, 6]),
+            (vec![vec![5], vec![6], none()], vec![5, 2, 6, 2]),
+            (vec![none(); 5], vec![2, 2, 2, 2]),
+            (vec![none()], vec![]),
+        ] {
+            // Rows of one id are the stream itself.
+            let rows = pack(Packer::notebook(1, None, 2), &documents);
+            assert_eq!(rows.concat(), stream, "{documents:?}");
+            let with_bos = pack(Packer::notebook(2, Some(1), 2), &documents);
+            let expected: Vec<_> = stream.iter().map(|&id| vec![1, id]).collect();
+            assert_eq!(with_bos, expected, "{documents:?}");
+        }
     }
 
     #[test]
@@ -299,8 +348,7 @@ mod tests {
             const EOS: u32 = 100;
             let bos = with_bos.then_some(101);
             let rows = pack(Packer::notebook(context_size, bos, EOS), &documents);
-            let stream: Vec<u32> =
-                documents.iter().filter(|d| !d.is_empty()).cloned().collect::<Vec<_>>().join(&EOS);
+            let stream: Vec<u32> = documents.join(&EOS);
             let mut packed = Vec::new();
             for row in &rows {
                 prop_assert_eq!(row.len(), context_size);

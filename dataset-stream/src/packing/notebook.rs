@@ -1,4 +1,5 @@
-//! One continuous stream with EOS between documents.
+//! One continuous stream with EOS between documents, as TransformerLens' `tokenize_and_concatenate` joins them: an empty document is a
+//! document like any other, so its neighbours have two EOS between them.
 
 use super::{DocumentProgress, PackerState, empty_row};
 
@@ -8,7 +9,7 @@ pub(super) struct Notebook {
     bos: Option<u32>,
     eos: u32,
     row: Vec<u32>,
-    /// An earlier document had tokens, so that EOS is due before the next.
+    /// A document came before, so EOS is due before the next one.
     any: bool,
 }
 
@@ -28,9 +29,6 @@ impl Notebook {
         document: &[u32],
         progress: &mut DocumentProgress,
     ) -> Option<Vec<u32>> {
-        if document.is_empty() {
-            return None;
-        }
         if !std::mem::replace(&mut progress.begun, true) && std::mem::replace(&mut self.any, true) {
             self.start_row();
             self.row.push(self.eos);

@@ -35,7 +35,8 @@ pub struct BadRow {
 /// What is wrong with a row that the reader has seen to be bad; the row stands empty in its block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BadCell {
-    /// A value of another type, in words.
+    /// A description of a value of another type.
+    #[cfg(any(feature = "arrow", feature = "parquet"))]
     Wrong { column: String, found: String },
     /// Not UTF-8 from this byte on.
     Utf8(usize),
@@ -46,6 +47,7 @@ pub(crate) enum BadCell {
 impl BadCell {
     pub(super) fn error(&self, location: Location, limit: usize) -> ReadError {
         match self {
+            #[cfg(any(feature = "arrow", feature = "parquet"))]
             Self::Wrong { column, found } => ReadError::WrongType {
                 location,
                 column: column.clone(),

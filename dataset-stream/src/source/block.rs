@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::bad::BadCell;
-use super::cell::Found;
 use super::columns;
 use super::error::ReadError;
-use super::record::{self, Column, Scratch};
+use super::json::cell::Found;
+use super::json::record::{self, Column, Scratch};
 use crate::{Location, Place};
 
 /// Consecutive rows of one file.
@@ -73,7 +73,7 @@ pub(crate) enum Places {
     Rows(u64),
 }
 
-/// How far into a block somebody has read.
+/// How far into a block the reader is.
 #[derive(Debug, Default)]
 pub(crate) struct Cursor {
     byte: usize,
@@ -88,7 +88,7 @@ pub(crate) enum RowRef<'a> {
 }
 
 impl Cursor {
-    /// After so many rows that end there.
+    /// After this many rows that end there.
     fn after(rows: usize, ends: &[usize]) -> Self {
         let row = rows.min(ends.len());
         let byte = row.checked_sub(1).map_or(0, |last| ends[last]);
@@ -272,6 +272,7 @@ impl Block {
     }
 
     /// What is wrong with a row of a table, if the reader has seen it.
+    #[cfg(feature = "parquet")]
     pub(crate) fn error_at(&self, row: usize) -> Option<ReadError> {
         let first = match &self.rows {
             Rows::Ids { first_row, .. } => *first_row,

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, MapAccess, Visitor};
 
-use super::cell::{Cell, Found, Wrong};
 use super::error::ReadError;
-use super::record::{Column, Scratch, bad_json};
+use super::json::cell::{Cell, Found, Wrong};
+use super::json::literals;
+use super::json::record::{Column, Scratch, bad_json};
 use crate::Location;
 
 /// The columns that are looked for when none is named, in this order.
@@ -19,22 +20,69 @@ pub(crate) const CANDIDATES: [&str; 6] = [
     "problem",
 ];
 
+/// Of these, the columns that hold ids. Text under such a name (`"1 2 3"`) is not text to tokenise.
+const ID_COLUMNS: [&str; 2] = ["tokens", "input_ids"];
+
+/// What a column can be used for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Use {
+    Text,
+    Ids,
+    /// A list of ids that is empty in the row that was looked at.
+    NoIds,
+    Nothing,
+}
+
+/// Chooses among [`CANDIDATES`] by what each holds (`None`: there is no such column), and warns where another choice is likely to be meant.
+pub(super) fn choose_candidate(use_of: impl Fn(&str) -> Option<Use>) -> Option<&'static str> {
+    let holds_ids = |name: &str| ID_COLUMNS.contains(&name);
+    let is_usable = |name: &str| match use_of(name) {
+        Some(Use::Ids) => true,
+        Some(Use::Text) => !holds_ids(name),
+        _ => false,
+    };
+    let usable = CANDIDATES.into_iter().find(|name| is_usable(name));
+    // The first row may be an empty one.
+    let chosen = usable.or_else(|| {
+        CANDIDATES
+            .into_iter()
+            .find(|name| use_of(name) == Some(Use::NoIds))
+    })?;
+    for passed in ID_COLUMNS {
+        if passed != chosen && use_of(passed).is_some() && !holds_ids(chosen) {
+            tracing::warn!(
+                "column {passed} holds no token ids in the first row and is passed over; reading column {chosen}"
+            );
+        }
+    }
+    let text = CANDIDATES
+        .into_iter()
+        .find(|name| !holds_ids(name) && is_usable(name));
+    if let Some(text) = text.filter(|_| holds_ids(chosen)) {
+        tracing::warn!(
+            "reading token ids from column {chosen}; column {text} holds text: name it to read that instead"
+        );
+    }
+    Some(chosen)
+}
+
 /// Finds the column of a data set from its first record.
 pub(super) fn detect(bytes: &[u8], location: Location) -> Result<Column, ReadError> {
-    let mut json = serde_json::Deserializer::from_slice(bytes);
-    let columns = Columns
-        .deserialize(&mut json)
-        .and_then(|columns| json.end().map(|()| columns));
-    let Some(columns) = columns.map_err(|e| bad_json(&e, bytes, location.clone()))? else {
+    let columns = read(bytes).map_err(|e| bad_json(&e, bytes, location.clone()))?;
+    let Some(columns) = columns else {
         return Ok(Column::Whole);
     };
-    let fits = |name: &&str| {
-        columns
-            .iter()
-            .any(|(key, found)| key == name && matches!(found, Found::Text | Found::Ids))
+    let use_of = |name: &str| {
+        let column = columns.iter().rfind(|column| column.name == name)?;
+        Some(match column.found {
+            Found::Text => Use::Text,
+            Found::Ids if column.is_empty => Use::NoIds,
+            Found::Ids => Use::Ids,
+            _ => Use::Nothing,
+        })
     };
-    match CANDIDATES.iter().find(|name| fits(name)) {
-        Some(&name) => Ok(Column::Named(name.into())),
+    match choose_candidate(use_of) {
+        Some(name) => Ok(Column::Named(name.into())),
         None => Err(ReadError::NoTextColumn {
             location,
             columns: list(&columns),
@@ -44,14 +92,45 @@ pub(super) fn detect(bytes: &[u8], location: Location) -> Result<Column, ReadErr
 
 /// The columns of a record with their types, for messages.
 pub(super) fn describe(bytes: &[u8]) -> String {
-    match Columns.deserialize(&mut serde_json::Deserializer::from_slice(bytes)) {
+    match read(bytes) {
         Ok(Some(columns)) => list(&columns),
         _ => "no columns".into(),
     }
 }
 
-fn list(columns: &[(String, Found)]) -> String {
-    let named = columns.iter().map(|(name, found)| {
+/// A column and what it holds.
+struct Entry {
+    name: String,
+    found: Found,
+    /// A list without elements.
+    is_empty: bool,
+}
+
+/// The columns of a record; `None` if it is a string.
+fn read(bytes: &[u8]) -> serde_json::Result<Option<Vec<Entry>>> {
+    let strictly = |bytes: &[u8]| {
+        let mut json = serde_json::Deserializer::from_slice(bytes);
+        let columns = Columns.deserialize(&mut json)?;
+        json.end()?;
+        Ok(columns)
+    };
+    let error = match strictly(bytes) {
+        Ok(columns) => return Ok(columns),
+        Err(error) => error,
+    };
+    let Some(copy) = literals::replaced(bytes) else {
+        return Err(error);
+    };
+    let restored = |entry: Entry| Entry {
+        found: literals::restored(entry.found),
+        ..entry
+    };
+    let columns = strictly(&copy)?;
+    Ok(columns.map(|columns| columns.into_iter().map(restored).collect()))
+}
+
+fn list(columns: &[Entry]) -> String {
+    let named = columns.iter().map(|Entry { name, found, .. }| {
         let kind = match found {
             Found::Text => "text",
             Found::Ids => "list of ids",
@@ -104,7 +183,7 @@ fn shorten(name: &str) -> String {
 struct Columns;
 
 impl<'de> DeserializeSeed<'de> for Columns {
-    type Value = Option<Vec<(String, Found)>>;
+    type Value = Option<Vec<Entry>>;
 
     fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Self::Value, D::Error> {
         json.deserialize_any(self)
@@ -112,7 +191,7 @@ impl<'de> DeserializeSeed<'de> for Columns {
 }
 
 impl<'de> Visitor<'de> for Columns {
-    type Value = Option<Vec<(String, Found)>>;
+    type Value = Option<Vec<Entry>>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON object")
@@ -126,7 +205,14 @@ impl<'de> Visitor<'de> for Columns {
         let mut columns = Vec::new();
         let mut scratch = Scratch::default();
         while let Some(name) = map.next_key()? {
-            columns.push((name, map.next_value_seed(Cell(&mut scratch))?));
+            scratch.ids.clear();
+            let found = map.next_value_seed(Cell(&mut scratch))?;
+            let is_empty = found == Found::Ids && scratch.ids.is_empty();
+            columns.push(Entry {
+                name,
+                found,
+                is_empty,
+            });
         }
         Ok(Some(columns))
     }
@@ -158,6 +244,17 @@ mod tests {
         assert_eq!(
             detected(r#"{"tokens": ["a", "b"], "content": "a b"}"#),
             named("content")
+        );
+        // Neither a list of nothing nor ids as text can be used, beside text.
+        for tokens in ["[]", r#""1 2 3""#] {
+            let record = format!(r#"{{"tokens": {tokens}, "text": "b", "score": NaN}}"#);
+            assert_eq!(detected(&record), named("text"));
+        }
+        assert_eq!(detected(r#"{"tokens": []}"#), named("tokens"));
+        let message = detected(r#"{"tokens": "1 2 3"}"#).unwrap_err();
+        assert!(
+            message.contains("the row has tokens (text); choose one by its name"),
+            "{message}"
         );
         assert_eq!(detected(r#""just text""#), Ok(Column::Whole));
     }

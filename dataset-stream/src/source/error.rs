@@ -5,14 +5,15 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::Location;
-use crate::table::TableError;
+use crate::token_files::TableError;
 
 /// Why a data set could not be opened.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SourceError {
     /// Neither a file, a directory, a pattern nor anything else that could be read.
     #[error(
-        "no file, directory or pattern {spec:?}; a relative path is looked up from the current directory, {cwd:?}"
+        "no file, directory or pattern {spec}; a relative path is looked up from the current directory, {cwd}"
     )]
     NotFound {
         /// What was asked for.
@@ -20,16 +21,29 @@ pub enum SourceError {
         /// Where a relative path is looked up.
         cwd: PathBuf,
     },
-    /// A data set on the Hub or at an address that cannot be had.
-    #[error("{spec:?} is not here, and cannot be had from afar: {source}")]
+    /// A data set on the Hub or at an address that cannot be read.
+    #[error(
+        "{spec} is not on this machine, and cannot be read from the Hub or its address: {source}"
+    )]
     Remote {
         /// What was asked for.
         spec: String,
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// Needs a feature of this crate that it was built without.
+    #[error(
+        "{spec} cannot be read by this build: it lacks the feature {feature} of dataset-stream"
+    )]
+    NotBuilt {
+        /// What was asked for.
+        spec: String,
+        /// The feature.
+        feature: &'static str,
+    },
     /// A folder without such a configuration or split.
-    #[error("{path:?}: {source}")]
+    #[cfg(feature = "hub")]
+    #[error("{path}: {source}")]
     Split {
         /// The folder.
         path: PathBuf,
@@ -38,15 +52,15 @@ pub enum SourceError {
     },
     /// A configuration or a split of something that has none.
     #[error(
-        "{spec:?} has no configurations and splits to choose from: data sets on the Hub have them, and folders laid out like one"
+        "{spec} has no configurations and splits to choose from: data sets on the Hub have them, and folders laid out like one"
     )]
     NoSplits {
         /// What was asked for.
         spec: String,
     },
-    /// A cache for what is no data set on the Hub.
+    /// A cache for something that is not a data set on the Hub.
     #[error(
-        "{spec:?} is not kept: the cache has room for data sets on the Hub, organisation/name; leave the cache out, or download the files"
+        "{spec} is not kept: the cache has room for data sets on the Hub, organisation/name; leave the cache out, or download the files"
     )]
     NotKept {
         /// What was asked for.
@@ -54,7 +68,7 @@ pub enum SourceError {
     },
     /// An address of another kind.
     #[error(
-        "{spec:?} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"
+        "{spec} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"
     )]
     Scheme {
         /// What was asked for.
@@ -62,7 +76,7 @@ pub enum SourceError {
     },
     /// A file of a format that is not read as a stream.
     #[error(
-        "{name} cannot be read as it comes: {format} files are mapped; download them and give their path"
+        "{name} cannot be streamed: {format} files are mapped into memory; download them and give their path"
     )]
     NotStreamed {
         /// The file.
@@ -71,7 +85,7 @@ pub enum SourceError {
         format: &'static str,
     },
     /// A pattern that does not parse.
-    #[error("{spec:?} is not a valid pattern: {reason}")]
+    #[error("{spec} is not a valid pattern: {reason}")]
     BadPattern {
         /// The pattern.
         spec: String,
@@ -79,13 +93,13 @@ pub enum SourceError {
         reason: String,
     },
     /// A pattern that no file matches.
-    #[error("the pattern {spec:?} matches no file")]
+    #[error("the pattern {spec} matches no file")]
     NoMatch {
         /// The pattern.
         spec: String,
     },
     /// A directory without a data file.
-    #[error("{path:?} holds no data file; known are {known}{found}", known = super::format::KNOWN)]
+    #[error("{path} holds no data file; known are {known}{found}", known = super::spec::format::KNOWN)]
     NothingInDirectory {
         /// The directory.
         path: PathBuf,
@@ -94,7 +108,7 @@ pub enum SourceError {
     },
     /// A directory with data files of several formats, which may be the same data twice.
     #[error(
-        "{path:?} holds files of several formats ({formats}); name one of them by a pattern, such as {example:?}"
+        "{path} holds files of several formats ({formats}); name one of them by a pattern, such as {example:?}"
     )]
     MixedFormats {
         /// The directory.
@@ -105,7 +119,7 @@ pub enum SourceError {
         example: String,
     },
     /// A folder of Python's `datasets` that cannot be read.
-    #[error("{path:?} was saved by datasets, and cannot be read: {reason}")]
+    #[error("{path} was saved by datasets, and cannot be read: {reason}")]
     Saved {
         /// The folder.
         path: PathBuf,
@@ -113,13 +127,13 @@ pub enum SourceError {
         reason: String,
     },
     /// A file whose name tells no known format.
-    #[error("{path:?}: the name tells no known format; known are {known}", known = super::format::KNOWN)]
+    #[error("{path}: its name does not say which format it has; known are {known}", known = super::spec::format::KNOWN)]
     UnknownFormat {
         /// The file.
         path: PathBuf,
     },
-    /// The file system said no.
-    #[error("cannot read {path:?}: {source}")]
+    /// The file system refused.
+    #[error("cannot read {path}: {source}")]
     Io {
         /// The file or directory.
         path: PathBuf,
@@ -133,8 +147,9 @@ pub enum SourceError {
 
 /// Why a row could not be read.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ReadError {
-    /// The file system said no.
+    /// The file system refused.
     #[error("cannot read {file}: {source}")]
     Io {
         /// The file.
@@ -149,6 +164,16 @@ pub enum ReadError {
         file: String,
         /// What stopped where.
         reason: String,
+    },
+    /// Needs a feature of this crate that it was built without.
+    #[error(
+        "{file} cannot be read by this build: it lacks the feature {feature} of dataset-stream"
+    )]
+    NotBuilt {
+        /// The file.
+        file: String,
+        /// The feature.
+        feature: &'static str,
     },
     /// A container (gzip, zstd, Parquet, safetensors) that is damaged or is something else.
     #[error("{file} is not a readable {format} file: {reason}")]
@@ -226,9 +251,6 @@ pub enum ReadError {
 
 impl From<TableError> for ReadError {
     fn from(error: TableError) -> Self {
-        match error {
-            TableError::Read(error) => *error,
-            other => Self::Table(other),
-        }
+        Self::Table(error)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// Runs a library so that neither an error nor a panic on a hostile file gets past: what is wrong, in words.
+/// Runs a library so that neither an error nor a panic on a hostile file gets past; returns what is wrong as text.
 pub(super) fn guarded<T, E: std::fmt::Display>(
     run: impl FnOnce() -> Result<T, E>,
 ) -> Result<T, String> {

@@ -1,48 +1,49 @@
 //! From a spec (path, directory, pattern) to documents.
 
-mod ahead;
+#[cfg(feature = "arrow")]
 mod arrow;
-mod arrow_frame;
-mod arrow_rows;
 mod bad;
 mod block;
 mod bytes;
-mod cell;
-mod chunks;
+#[cfg(any(feature = "arrow", feature = "parquet"))]
+mod columnar;
 mod columns;
 mod error;
-mod format;
+#[cfg(any(feature = "arrow", feature = "parquet"))]
 mod guard;
-mod lines;
+mod json;
 mod memory;
+#[cfg(feature = "parquet")]
 mod parquet;
 mod reader;
-mod record;
-mod remote;
-mod saved;
-mod scanner;
+mod safetensors;
 mod spec;
-mod split;
-mod table;
 mod txt;
-mod values;
 
 pub use bad::{BadRow, BadRows};
 pub use error::{ReadError, SourceError};
 
-pub(crate) use block::{Block, Cursor, RowRef, Rows};
+#[cfg(feature = "parquet")]
+pub(crate) use block::Rows;
+pub(crate) use block::{Block, Cursor, RowRef};
+pub(crate) use json::record::Scratch;
+#[cfg(feature = "parquet")]
 pub(crate) use parquet::parquet_footer;
 pub(crate) use reader::Reader;
-pub(crate) use record::Scratch;
 
-use std::path::{Path, PathBuf};
+use std::fmt;
+#[cfg(feature = "parquet")]
+use std::path::Path;
+use std::path::PathBuf;
 
-use hub_io::{Cache, Hub, HubError};
+#[cfg(feature = "hub")]
+use hub_io::{Cache, Hub};
 
 use crate::{Content, Document};
 
 /// How a data set is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct SourceOptions {
     /// The configuration (subset) of a data set on the Hub, or of a folder laid out as one; by default the only one, or the one that its
     /// README or its name makes the default.
@@ -59,6 +60,7 @@ pub struct SourceOptions {
     pub bad_rows: BadRows,
     /// Where the files of a data set on the Hub are kept as they are read, and read from if they are there; by default nowhere. Parquet
     /// files are brought there whole before they are read.
+    #[cfg(feature = "hub")]
     pub cache: Option<Cache>,
 }
 
@@ -70,6 +72,7 @@ impl Default for SourceOptions {
             column: None,
             max_record_bytes: 256 << 20,
             bad_rows: BadRows::Error,
+            #[cfg(feature = "hub")]
             cache: None,
         }
     }
@@ -104,24 +107,31 @@ impl TextSource {
     /// When there is no such file, when a directory holds no data files or data files of several formats, and when the
     /// first rows cannot be read: they are, here, so that most mistakes show at once.
     pub fn open(spec: &str, options: &SourceOptions) -> Result<Self, SourceError> {
-        Self::open_from(spec, options, &remote::hub_of_environment)
+        let files = spec::resolve(
+            spec,
+            options,
+            #[cfg(feature = "hub")]
+            &spec::hub_of_environment,
+        )?;
+        Self::of_files(spec, files, options)
     }
 
-    /// As [`open`](Self::open), with a Hub of the caller's making instead of the one that the environment describes: another endpoint, token,
-    /// patience or observer.
+    /// As [`open`](Self::open), with a given Hub instead of the one that the environment describes: another endpoint,
+    /// token, patience or observer.
     ///
     /// # Errors
     /// As [`open`](Self::open).
+    #[cfg(feature = "hub")]
     pub fn open_with(spec: &str, options: &SourceOptions, hub: &Hub) -> Result<Self, SourceError> {
-        Self::open_from(spec, options, &|| Ok(hub.clone()))
+        let files = spec::resolve(spec, options, &|| Ok(hub.clone()))?;
+        Self::of_files(spec, files, options)
     }
 
-    fn open_from(
+    fn of_files(
         spec: &str,
+        files: Vec<spec::DataFile>,
         options: &SourceOptions,
-        hub: &dyn Fn() -> Result<Hub, HubError>,
     ) -> Result<Self, SourceError> {
-        let files = spec::resolve(spec, options, hub)?;
         tracing::debug!(spec, files = files.len(), "opening data set");
         let sizes = files.iter().map(|file| file.bytes).collect();
         let paths = files.iter().map(|file| file.path.clone()).collect();
@@ -160,6 +170,11 @@ impl TextSource {
     /// The size of all files together, on disk, in bytes; 0 for documents from memory.
     pub fn total_bytes(&self) -> u64 {
         self.total_bytes
+    }
+
+    /// Bytes that decompressing takes besides what is read: the window of the zstd frame at the start (`zstd --long=31` has one of 2 GiB).
+    pub fn window_bytes(&self) -> u64 {
+        self.reader.window_bytes()
     }
 
     /// The files, in the order in which they are read; none for documents from memory.
@@ -224,6 +239,15 @@ impl TextSource {
     }
 }
 
+impl fmt::Debug for TextSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TextSource")
+            .field("files", &self.files)
+            .field("total_bytes", &self.total_bytes)
+            .finish_non_exhaustive()
+    }
+}
+
 impl Iterator for TextSource {
     type Item = Result<Document, ReadError>;
 
@@ -238,6 +262,7 @@ impl Iterator for TextSource {
 }
 
 /// The blocks of one local file.
+#[cfg(feature = "parquet")]
 pub(crate) fn reader_of(path: &Path) -> Result<Reader, SourceError> {
     let file = spec::data_file(path)?;
     Ok(Reader::new(vec![file], &SourceOptions::default()))

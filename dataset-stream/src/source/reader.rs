@@ -2,12 +2,17 @@
 
 use std::sync::Arc;
 
+#[cfg(feature = "arrow")]
+use super::arrow;
 use super::block::Block;
 use super::error::ReadError;
-use super::format::Format;
-use super::record::Column;
+use super::json::record::Column;
+use super::json::{lines, values};
+#[cfg(feature = "parquet")]
+use super::parquet;
 use super::spec::DataFile;
-use super::{BadRows, SourceOptions, arrow, columns, lines, parquet, table, txt, values};
+use super::spec::format::Format;
+use super::{BadRows, SourceOptions, columns, safetensors, txt};
 use crate::Location;
 
 /// Blocks start small, so that the first rows come at once, and grow to what keeps threads busy.
@@ -21,6 +26,11 @@ pub(crate) trait BlockReader: Send {
 
     /// Bytes taken from the disk so far.
     fn on_disk(&self) -> u64;
+
+    /// Bytes of the window that the decompressor keeps.
+    fn window_bytes(&self) -> u64 {
+        0
+    }
 }
 
 /// What a [`BlockReader`] needs to know of the source it is part of.
@@ -148,6 +158,13 @@ impl Reader {
         self.finished_bytes = self.bytes_before(self.opened);
     }
 
+    /// Bytes of the window that the decompressor of the file that is open keeps.
+    pub(crate) fn window_bytes(&self) -> u64 {
+        self.current
+            .as_ref()
+            .map_or(0, |reader| reader.window_bytes())
+    }
+
     pub(crate) fn options(&self) -> &SourceOptions {
         &self.options
     }
@@ -202,8 +219,22 @@ fn open(file: DataFile) -> Result<Box<dyn BlockReader>, ReadError> {
         Format::Jsonl => Box::new(lines::Lines::open(file)?),
         Format::Json => Box::new(values::Values::open(file)?),
         Format::Txt => Box::new(txt::Txt::open(file)?),
+        #[cfg(feature = "parquet")]
         Format::Parquet => Box::new(parquet::Parquet::open(file)?),
+        #[cfg(feature = "arrow")]
         Format::Arrow => Box::new(arrow::Arrow::open(file)?),
-        Format::Safetensors => Box::new(table::TableRows::open(&file)),
+        Format::Safetensors => Box::new(safetensors::TableRows::open(&file)),
+        #[cfg(not(feature = "parquet"))]
+        Format::Parquet => return Err(not_built(&file, "parquet")),
+        #[cfg(not(feature = "arrow"))]
+        Format::Arrow => return Err(not_built(&file, "arrow")),
     })
+}
+
+#[cfg(not(all(feature = "parquet", feature = "arrow")))]
+fn not_built(file: &DataFile, feature: &'static str) -> ReadError {
+    ReadError::NotBuilt {
+        file: file.name.to_string(),
+        feature,
+    }
 }

@@ -69,4 +69,8 @@ impl BlockReader for Txt {
     fn on_disk(&self) -> u64 {
         self.bytes.on_disk()
     }
+
+    fn window_bytes(&self) -> u64 {
+        self.bytes.window_bytes()
+    }
 }

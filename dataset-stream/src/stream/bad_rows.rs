@@ -1,6 +1,6 @@
 //! Rows that are left out are counted, and are not to be too many.
 
-use super::{Progress, StreamError, TokenStream};
+use super::{StreamError, StreamProgress, TokenStream};
 use crate::{BadRow, BadRows};
 
 /// Rows from which on the share of bad ones means something.
@@ -30,7 +30,7 @@ impl TokenStream {
                 self.first_bad = Some(bad.reason.clone());
             }
         }
-        let Progress {
+        let StreamProgress {
             documents,
             bad_rows: bad,
             ..

@@ -4,11 +4,16 @@
 //! conveyor is, it moves.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::encode::Encoded;
 use crate::source::Block;
+
+/// A consumer that waits longer than this for a block is asked whether to go on waiting.
+const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]
 pub(super) struct Conveyor {
@@ -100,8 +105,12 @@ impl Conveyor {
         self.changed.notify_all();
     }
 
-    /// The consumer's end: the next result in order; `None` at the end. The one before it is taken to be used up.
-    pub(super) fn next_result(&self) -> Option<Encoded> {
+    /// The consumer's end: the next result in order; `None` at the end. The one before it is taken to be used up. While there is nothing,
+    /// `waiting` is asked now and then whether to wait on; when it breaks off, all threads stop.
+    pub(super) fn next_result(
+        &self,
+        waiting: &mut dyn FnMut() -> ControlFlow<()>,
+    ) -> Option<Encoded> {
         let mut state = self.lock();
         state.bytes -= std::mem::take(&mut state.in_hand);
         self.changed.notify_all();
@@ -115,11 +124,18 @@ impl Conveyor {
             if self.is_stopped() || (state.closed && number == state.admitted) {
                 return None;
             }
-            state = self.wait(state);
+            let waited = self.changed.wait_timeout(state, PATIENCE);
+            let (guard, timeout) = waited.unwrap_or_else(PoisonError::into_inner);
+            state = guard;
+            if timeout.timed_out() && waiting().is_break() {
+                drop(state);
+                self.stop();
+                return None;
+            }
         }
     }
 
-    /// Tells everybody to go home.
+    /// Stops all threads.
     pub(super) fn stop(&self) {
         let mut state = self.lock();
         self.stopped.store(true, Ordering::Relaxed);

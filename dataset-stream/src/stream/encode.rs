@@ -4,7 +4,7 @@ use std::sync::Once;
 
 use crate::source::{Block, Cursor, RowRef, Scratch};
 use crate::stream::{Pretokenized, Shard, StreamError, StreamOptions};
-use crate::{BadRow, BadRows, Place, Tokenizer};
+use crate::{BadRow, BadRows, Packing, Place, Tokenizer};
 
 /// The ids of a block's documents, end to end.
 #[derive(Debug, Default)]
@@ -59,6 +59,10 @@ pub(super) struct Encoder {
     stripe: Option<Shard>,
     /// That tokenised rows are cut has been said.
     cut: Once,
+    /// BOS, where the packing may put one before a document that begins with one.
+    doubled: Option<u32>,
+    /// That there are two has been said.
+    doubled_said: Once,
 }
 
 impl Encoder {
@@ -69,6 +73,11 @@ impl Encoder {
         start: (usize, u64),
         stripe: Option<Shard>,
     ) -> Self {
+        // SAELens' packing does not repeat it.
+        let is_notebook = options.packing == Packing::Notebook;
+        let doubled = tokenizer
+            .bos()
+            .filter(|_| options.prepend_bos && is_notebook);
         Self {
             stripe,
             tokenizer,
@@ -77,6 +86,8 @@ impl Encoder {
             skips: bad_rows != BadRows::Error,
             start,
             cut: Once::new(),
+            doubled,
+            doubled_said: Once::new(),
         }
     }
 
@@ -149,12 +160,24 @@ impl Encoder {
         place: Place,
         out: &mut Encoded,
     ) -> Result<(), StreamError> {
+        let start = out.ids.len();
         self.tokenizer
             .encode_into(text, &mut out.ids)
             .map_err(|source| StreamError::Encode {
                 location: block.location(place),
                 source,
-            })
+            })?;
+        if self.doubled.is_some() && out.ids.get(start).copied() == self.doubled {
+            self.doubled_said.call_once(|| {
+                tracing::warn!(
+                    "{}: the document begins with the text of the BOS token, as a rendered chat template does; a row that \
+                     starts there has BOS twice, as in TransformerLens: leave out BOS (prepend_bos), or use SAELens' packing, \
+                     which does not repeat it",
+                    block.location(place)
+                );
+            });
+        }
+        Ok(())
     }
 
     fn ids(
@@ -187,7 +210,12 @@ impl Encoder {
             })?;
         if row.len() < ids.len() {
             self.cut.call_once(|| {
-                tracing::warn!(file = %block.file, found = ids.len(), used = row.len(), "tokenised rows are cut");
+                tracing::warn!(
+                    "{}: rows of {} ids are cut to {}",
+                    block.file,
+                    ids.len(),
+                    row.len()
+                );
             });
         }
         out.ids.extend_from_slice(row);

@@ -8,6 +8,7 @@ use crate::{Location, TokenRef};
 
 /// Why a stream of rows stopped, or could not start.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum StreamError {
     /// A row of the data set could not be read.
     #[error(transparent)]
@@ -37,8 +38,8 @@ pub enum StreamError {
     },
     /// A tokenised row with too few ids.
     #[error(
-        "{location}: the row has {found} ids, fewer than the context size of {context_size}; \
-         choose a context size of at most {found}, or have the rows packed anew as documents"
+        "{location}: the row has {found} ids, fewer than the context size of {context_size}; {}",
+        remedy(*found)
     )]
     RowTooShort {
         /// The row.
@@ -117,6 +118,17 @@ pub enum StreamError {
         /// The panic's message.
         message: String,
     },
+}
+
+/// What to try where a tokenised row is too short.
+fn remedy(found: usize) -> String {
+    match found {
+        0 => "leave out bad rows, read another column, or have the rows packed anew as documents"
+            .into(),
+        _ => format!(
+            "choose a context size of at most {found}, or have the rows packed anew as documents"
+        ),
+    }
 }
 
 impl StreamError {

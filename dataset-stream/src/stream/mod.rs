@@ -4,21 +4,25 @@ mod bad_rows;
 mod conveyor;
 mod encode;
 mod error;
-mod observer;
 mod options;
 mod pipeline;
+mod progress;
 mod shard;
 mod shuffle;
 mod state;
 
+use std::fmt;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 pub use error::StreamError;
-pub use observer::{Observer, Progress};
 pub use options::{Budget, Pretokenized, StreamOptions};
+pub use progress::StreamProgress;
 pub use shard::{Shard, ShardError};
 pub use shuffle::Shuffle;
 pub use state::{StateError, StreamState};
+
+use sae_progress::Observer;
 
 use crate::packing::{DocumentProgress, Packer};
 use crate::source::{Block, Scratch};
@@ -59,8 +63,9 @@ pub struct TokenStream {
     window: Option<Window>,
     /// How far the packer is in the document being packed.
     within: DocumentProgress,
-    progress: Progress,
-    observer: Option<Box<dyn Observer + Send>>,
+    progress: StreamProgress,
+    observer: Option<Box<dyn Observer<StreamProgress> + Send>>,
+    memory_bytes: u64,
     bad_rows: BadRows,
     /// What was wrong with the first row that was left out.
     first_bad: Option<String>,
@@ -76,8 +81,8 @@ impl TokenStream {
     /// Starts the threads.
     ///
     /// # Errors
-    /// When the options contradict themselves or need a special token that the tokenizer does not have, and when no
-    /// threads are to be had.
+    /// When the options contradict each other or need a special token that the tokenizer does not have, and when no
+    /// threads can be started.
     pub fn new(
         source: TextSource,
         tokenizer: &Tokenizer,
@@ -85,7 +90,7 @@ impl TokenStream {
     ) -> Result<Self, StreamError> {
         let made_from = MadeFrom::new(&source, tokenizer, options);
         let packer = options.packer(tokenizer)?.state();
-        let start = StreamState::start(made_from, packer, Progress::default());
+        let start = StreamState::start(made_from, packer, StreamProgress::default());
         Self::from_state(source, tokenizer, options, start)
     }
 
@@ -123,6 +128,7 @@ impl TokenStream {
         let most_rows = options.most_rows()?;
         let bad_rows = source.bad_rows();
         let position = (state.file, state.document);
+        let memory_bytes = options.bytes_in_flight as u64 + source.window_bytes();
         let mut reader = source.into_reader();
         let files = match options.shuffle {
             Some(shuffle) => shuffle.files(reader.n_files()),
@@ -154,11 +160,12 @@ impl TokenStream {
                 .shuffle
                 .map(|shuffle| Window::new(shuffle, position, state.shuffle)),
             within: state.within,
-            progress: Progress {
+            progress: StreamProgress {
                 total_bytes,
                 ..state.progress
             },
             observer: None,
+            memory_bytes,
             bad_rows,
             first_bad: state.first_bad,
             bad_row_sink: None,
@@ -168,9 +175,13 @@ impl TokenStream {
         })
     }
 
-    /// Tells `observer` of progress from now on.
+    /// Tells `observer` of progress from now on: after every block of documents (at most 1 MiB of text, or one longer document), and several
+    /// times a second while nothing comes, on the thread that iterates. When it says `Break`, the stream ends before the next row, without an error.
     #[must_use]
-    pub fn with_observer(mut self, observer: impl Observer + Send + 'static) -> Self {
+    pub fn with_observer(
+        mut self,
+        observer: impl Observer<StreamProgress> + Send + 'static,
+    ) -> Self {
         self.observer = Some(Box::new(observer));
         self
     }
@@ -182,8 +193,13 @@ impl TokenStream {
         self
     }
 
+    /// Bytes of memory that reading ahead takes at most: [`StreamOptions::bytes_in_flight`], and the window of a decompressor.
+    pub fn memory_bytes(&self) -> u64 {
+        self.memory_bytes
+    }
+
     /// How far the stream is.
-    pub fn progress(&self) -> Progress {
+    pub fn progress(&self) -> StreamProgress {
         self.progress
     }
 
@@ -292,18 +308,43 @@ impl TokenStream {
         self.progress.bytes_read = self.progress.bytes_read.max(self.block.on_disk);
         if self.document > 0
             && let Some(observer) = &mut self.observer
-            && observer.progress(&self.progress).is_break()
+            && observer.observe(&self.progress).is_break()
         {
             return Ok(More::Stopped);
         }
         // The old block goes before the new one comes, so that only one is in hand.
         self.block = Encoded::default();
         (self.document, self.bad_row) = (0, 0);
-        let Some(block) = self.pipeline.as_ref().and_then(Pipeline::next) else {
+        let Some(pipeline) = &self.pipeline else {
             return Ok(More::End);
         };
-        self.block = block;
-        Ok(More::Documents)
+        let mut stopped = false;
+        let (observer, progress) = (&mut self.observer, &self.progress);
+        let mut waiting = || match observer {
+            Some(observer) => {
+                let flow = observer.observe(progress);
+                stopped = flow.is_break();
+                flow
+            }
+            None => ControlFlow::Continue(()),
+        };
+        match pipeline.next(&mut waiting) {
+            Some(block) => {
+                self.block = block;
+                Ok(More::Documents)
+            }
+            None if stopped => Ok(More::Stopped),
+            None => Ok(More::End),
+        }
+    }
+}
+
+impl fmt::Debug for TokenStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenStream")
+            .field("context_size", &self.context_size)
+            .field("progress", &self.progress)
+            .finish_non_exhaustive()
     }
 }
 

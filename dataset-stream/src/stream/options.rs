@@ -17,10 +17,12 @@ const MAX_THREADS: usize = 64;
 /// ```
 /// use dataset_stream::{Budget, StreamOptions};
 ///
-/// let options = StreamOptions { budget: Budget::Sequences(32), ..StreamOptions::new(128) };
+/// let mut options = StreamOptions::new(128);
+/// options.budget = Budget::Sequences(32);
 /// assert!(options.prepend_bos);
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct StreamOptions {
     /// Ids in a row, at most 2^24.
     pub context_size: usize,

@@ -1,6 +1,7 @@
-//! The threads: one reads, N encode, whoever iterates consumes.
+//! The threads: one reads, N encode, and the iterating thread consumes.
 
 use std::any::Any;
+use std::ops::ControlFlow;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::{Builder, JoinHandle};
@@ -13,10 +14,11 @@ use crate::source::{Block, Reader, Scratch};
 /// What a worker does with a block; it may give up when the last argument says so.
 pub(super) type Work = dyn Fn(&Block, &mut Scratch, &dyn Fn() -> bool) -> Encoded + Send + Sync;
 
-/// Running threads and their conveyor; dropping it stops and joins them.
+/// Running threads and their conveyor. Dropping it stops them all and joins the workers; the reader may be waiting for a network, and
+/// ends when that wait does.
 pub(super) struct Pipeline {
     conveyor: Arc<Conveyor>,
-    threads: Vec<JoinHandle<()>>,
+    workers: Vec<JoinHandle<()>>,
 }
 
 impl Pipeline {
@@ -30,7 +32,7 @@ impl Pipeline {
         // From here on, an early return drops the pipeline and so stops what has been started.
         let mut pipeline = Self {
             conveyor: Arc::clone(&conveyor),
-            threads: Vec::with_capacity(threads + 1),
+            workers: Vec::with_capacity(threads),
         };
         for n in 0..threads {
             let (conveyor, work) = (Arc::clone(&conveyor), Arc::clone(work));
@@ -38,12 +40,15 @@ impl Pipeline {
                 run_worker(&conveyor, &*work);
             })?;
         }
-        pipeline.spawn("read".into(), move || run_reader(reader, &conveyor))?;
+        let read = Builder::new().name("read".into());
+        read.spawn(move || run_reader(reader, &conveyor))
+            .map_err(StreamError::Thread)?;
         Ok(pipeline)
     }
 
-    pub(super) fn next(&self) -> Option<Encoded> {
-        self.conveyor.next_result()
+    /// The next block, in order; `None` at the end, and when `waiting`, which is asked now and then, breaks off.
+    pub(super) fn next(&self, waiting: &mut dyn FnMut() -> ControlFlow<()>) -> Option<Encoded> {
+        self.conveyor.next_result(waiting)
     }
 
     fn spawn(
@@ -51,7 +56,7 @@ impl Pipeline {
         name: String,
         run: impl FnOnce() + Send + 'static,
     ) -> Result<(), StreamError> {
-        self.threads.push(
+        self.workers.push(
             Builder::new()
                 .name(name)
                 .spawn(run)
@@ -64,9 +69,9 @@ impl Pipeline {
 impl Drop for Pipeline {
     fn drop(&mut self) {
         self.conveyor.stop();
-        for thread in self.threads.drain(..) {
+        for worker in self.workers.drain(..) {
             // Panics inside have become errors on the conveyor.
-            let _ = thread.join();
+            let _ = worker.join();
         }
     }
 }
@@ -144,8 +149,9 @@ mod tests {
         };
         let pipeline =
             Pipeline::start(texts(12), &(Arc::new(work) as Arc<Work>), 3, 1 << 20).unwrap();
-        assert_eq!(pipeline.next().unwrap().ids, [7]);
-        let error = pipeline.next().unwrap().error.unwrap();
+        let mut wait = || ControlFlow::Continue(());
+        assert_eq!(pipeline.next(&mut wait).unwrap().ids, [7]);
+        let error = pipeline.next(&mut wait).unwrap().error.unwrap();
         assert_eq!(
             error.to_string(),
             "a tokeniser thread panicked in a block of (documents in memory): too much for me"

@@ -26,7 +26,10 @@ pub struct Shard {
 
 /// What is no shard.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{found:?} is no shard; expected INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/8")]
+#[error(
+    "{found:?} is not a shard; expected INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/8"
+)]
+#[non_exhaustive]
 pub struct ShardError {
     found: String,
 }
@@ -102,7 +105,7 @@ mod tests {
         for text in ["", "1", "1/", "/2", "2/2", "0/0", "-1/2", "1/2/3", " 1/2"] {
             let error = text.parse::<Shard>().unwrap_err().to_string();
             assert!(
-                error.starts_with(&format!("{text:?} is no shard")),
+                error.starts_with(&format!("{text:?} is not a shard")),
                 "{error}"
             );
         }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::shuffle::Place;
-use super::{Progress, StreamOptions};
+use super::{StreamOptions, StreamProgress};
 use crate::packing::{DocumentProgress, PackerState};
 use crate::{TextSource, Tokenizer};
 
@@ -24,7 +24,7 @@ pub struct StreamState {
     pub(super) shuffle: Place,
     pub(super) within: DocumentProgress,
     pub(super) packer: PackerState,
-    pub(super) progress: Progress,
+    pub(super) progress: StreamProgress,
     /// What was wrong with the first row that was left out.
     pub(super) first_bad: Option<String>,
 }
@@ -39,6 +39,7 @@ pub(super) struct MadeFrom {
 
 /// Why a stream cannot go on from a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum StateError {
     /// Written by another version.
     #[error("the state is of version {found}, and this program reads version {VERSION}")]
@@ -48,7 +49,7 @@ pub enum StateError {
     },
     /// The rows would not be those that were begun.
     #[error(
-        "the state belongs to {what}: the rows would not go on as they began; start anew, or restore it"
+        "the state belongs to {what}: the rows would not go on as they began; start again, or restore it"
     )]
     Different {
         /// What has changed.
@@ -62,10 +63,15 @@ pub enum StateError {
     NoFiles,
 }
 
-const VERSION: u32 = 2;
+/// 3: the notebook's packing counts empty documents.
+const VERSION: u32 = 3;
 
 impl StreamState {
-    pub(super) fn start(made_from: MadeFrom, packer: PackerState, progress: Progress) -> Self {
+    pub(super) fn start(
+        made_from: MadeFrom,
+        packer: PackerState,
+        progress: StreamProgress,
+    ) -> Self {
         Self {
             version: VERSION,
             made_from,

@@ -4,11 +4,15 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
+use whole_file::{WholeFolder, folder_of};
 
-use super::manifest::{MANIFEST, Manifest, Shard, is_own_file, sha256_of, shard_name, sync_folder};
-use super::writer::{folder_of, with_suffix};
-use super::{TableError, TableMetadata, TokenTableWriter};
+use super::TokenTableWriter;
+use super::lock::lock_folder;
+use super::writer::with_suffix;
+use crate::token_files::{
+    MANIFEST, Manifest, Shard, TableError, TableMetadata, is_own_file, sha256_of, shard_name,
+    sync_folder,
+};
 
 /// Writes a [`TokenTable`](super::TokenTable) as a folder of shards, row by row: `tokens-00000.safetensors` and so on, and
 /// `manifest.json`, which lists them with their hashes.
@@ -29,16 +33,19 @@ pub struct TokenFolderWriter {
 #[derive(Debug)]
 enum Work {
     /// Removed when it is dropped.
-    Temporary(TempDir),
-    /// Left.
-    Partial(PathBuf),
+    Temporary(WholeFolder),
+    /// Left; locked while it is written.
+    Partial(
+        PathBuf,
+        #[expect(dead_code, reason = "held for its lock")] Option<fs::File>,
+    ),
 }
 
 impl Work {
     fn folder(&self) -> &Path {
         match self {
-            Self::Temporary(folder) => folder.path(),
-            Self::Partial(folder) => folder,
+            Self::Temporary(folder) => folder.temporary(),
+            Self::Partial(folder, _) => folder,
         }
     }
 }
@@ -56,24 +63,14 @@ impl TokenFolderWriter {
     ) -> Result<Self, TableError> {
         let path = path.as_ref();
         Self::check(path)?;
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(".tokens-").suffix(".part");
-        #[cfg(unix)]
-        {
-            // As for any new folder: what the umask leaves.
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o777));
-        }
-        let folder = builder
-            .tempdir_in(folder_of(path))
-            .map_err(|source| write_error(path, source))?;
+        let folder = WholeFolder::create(path)?;
         Self::start(path, metadata, shard_bytes, Work::Temporary(folder))
     }
 
     /// As [`create`](Self::create), in a folder that stays if the work is interrupted: that of `path` with `.part` added.
     ///
     /// # Errors
-    /// As [`create`](Self::create), and when there is something else in the partial folder.
+    /// As [`create`](Self::create), and when there is something else in the partial folder, or another process is writing it.
     pub fn partial(
         path: impl AsRef<Path>,
         metadata: &TableMetadata,
@@ -82,17 +79,18 @@ impl TokenFolderWriter {
         let path = path.as_ref();
         Self::check(path)?;
         let partial = with_suffix(path, ".part");
+        fs::create_dir_all(&partial).map_err(|source| write_error(&partial, source))?;
+        let lock = lock_folder(&partial)?;
         for file in own_files(&partial)? {
             fs::remove_file(&file).map_err(|source| write_error(&file, source))?;
         }
-        fs::create_dir_all(&partial).map_err(|source| write_error(&partial, source))?;
-        Self::start(path, metadata, shard_bytes, Work::Partial(partial))
+        Self::start(path, metadata, shard_bytes, Work::Partial(partial, lock))
     }
 
     /// Goes on with a [partial](Self::partial) folder after its first `rows` rows; what was written after them is removed.
     ///
     /// # Errors
-    /// When there is no partial folder of at least so many rows, begun with the same metadata and size of shards.
+    /// When there is no partial folder of at least this many rows, begun with the same metadata and size of shards.
     pub fn resume(
         path: impl AsRef<Path>,
         metadata: &TableMetadata,
@@ -107,6 +105,7 @@ impl TokenFolderWriter {
             rows,
         };
         let begun = Manifest::new(metadata, rows_per_shard(metadata, shard_bytes)?);
+        let lock = lock_folder(&folder)?;
         let mut manifest = Manifest::find(&folder)?.ok_or_else(not_begun)?;
         let (full, rest) = (rows / begun.rows_per_shard, rows % begun.rows_per_shard);
         if manifest.sae_lens != begun.sae_lens
@@ -146,7 +145,7 @@ impl TokenFolderWriter {
         };
         Ok(Self {
             path: path.to_owned(),
-            work: Work::Partial(folder),
+            work: Work::Partial(folder, lock),
             manifest,
             shard,
         })
@@ -196,7 +195,7 @@ impl TokenFolderWriter {
         Ok(())
     }
 
-    /// Makes sure that the rows so far are on the disk, and returns their number: whoever notes that can
+    /// Makes sure that the rows so far are on the disk, and returns their number: a caller that saves it can
     /// [resume](Self::resume) from it.
     ///
     /// # Errors
@@ -219,11 +218,12 @@ impl TokenFolderWriter {
         }
         self.manifest.complete = true;
         self.manifest.write(self.work.folder())?;
-        replace(self.work.folder(), &self.path)?;
-        if let Work::Temporary(folder) = self.work {
-            // It has gone to its place.
-            let _ = folder.keep();
-        }
+        match self.work {
+            Work::Temporary(folder) => replace(&self.path, || Ok(folder.finish()?)),
+            Work::Partial(folder, _) => replace(&self.path, || {
+                fs::rename(folder, &self.path).map_err(|source| write_error(&self.path, source))
+            }),
+        }?;
         Ok(self.manifest.rows)
     }
 
@@ -308,8 +308,8 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
     Ok(files)
 }
 
-/// Gives a folder its name. A token folder that has it steps aside, and goes once the new one is in its place.
-fn replace(new: &Path, path: &Path) -> Result<(), TableError> {
+/// Gives a folder its name by `rename`. A token folder that has it steps aside, and goes once the new one is in its place.
+fn replace(path: &Path, rename: impl FnOnce() -> Result<(), TableError>) -> Result<(), TableError> {
     let io = |source| write_error(path, source);
     // Of an earlier call that ended between the two.
     let old = with_hidden_name(path, ".old");
@@ -319,14 +319,14 @@ fn replace(new: &Path, path: &Path) -> Result<(), TableError> {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(io(error)),
         _ => {}
     }
-    if let Err(error) = fs::rename(new, path) {
+    if let Err(error) = rename() {
         if aside.is_ok() {
             // As it was; where that fails as well, the older folder is under its other name.
             let _ = fs::rename(&old, path);
         }
-        return Err(io(error));
+        return Err(error);
     }
-    sync_folder(&folder_of(path)).map_err(io)?;
+    sync_folder(folder_of(path)).map_err(io)?;
     remove_own(&old)
 }
 

@@ -1,33 +1,21 @@
 //! Rows of ids in a safetensors file, in a folder of them, or in a Parquet file.
 
-mod error;
-mod folder;
 mod folder_writer;
-mod manifest;
-mod mapped;
-mod metadata;
-mod parquet_table;
-mod parquet_writer;
+mod lock;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod writer;
 
 use std::path::Path;
 
-use folder::Folder;
-use mapped::Mapped;
-use parquet_table::ParquetTable;
+use crate::token_files::{Folder, Mapped, TableError, TableMetadata};
 
-pub(crate) use folder::shard_files;
-
-pub use error::TableError;
 pub use folder_writer::TokenFolderWriter;
-pub use metadata::TableMetadata;
-pub use parquet_writer::TokenParquetWriter;
+#[cfg(feature = "parquet")]
+use parquet::ParquetTable;
+#[cfg(feature = "parquet")]
+pub use parquet::TokenParquetWriter;
 pub use writer::TokenTableWriter;
-
-/// The tensor that holds the rows.
-const KEY: &str = "tokens";
-/// The header entry that holds [`TableMetadata`].
-const METADATA: &str = "sae_lens";
 
 /// A table of token ids, `[rows, context_size]`: in memory, mapped from safetensors files of any size, or read from a Parquet
 /// file.
@@ -56,6 +44,7 @@ enum Storage {
     Memory(Vec<u32>),
     Mapped(Box<Mapped>),
     Folder(Box<Folder>),
+    #[cfg(feature = "parquet")]
     Parquet(Box<ParquetTable>),
 }
 
@@ -91,13 +80,7 @@ impl TokenTable {
         let path = path.as_ref();
         let ending = path.extension().unwrap_or_default();
         if ending.eq_ignore_ascii_case("parquet") && !path.is_dir() {
-            let mut table = ParquetTable::open(path)?;
-            return Ok(Self {
-                rows: table.rows,
-                context_size: table.context_size,
-                metadata: table.metadata.take(),
-                storage: Storage::Parquet(Box::new(table)),
-            });
+            return Self::open_parquet(path);
         }
         if !path.is_dir() {
             return Mapped::open(path, None).map(Self::of);
@@ -108,6 +91,24 @@ impl TokenTable {
             context_size: folder.context_size,
             metadata: folder.metadata.take(),
             storage: Storage::Folder(Box::new(folder)),
+        })
+    }
+
+    #[cfg(feature = "parquet")]
+    fn open_parquet(path: &Path) -> Result<Self, TableError> {
+        let mut table = ParquetTable::open(path)?;
+        Ok(Self {
+            rows: table.rows,
+            context_size: table.context_size,
+            metadata: table.metadata.take(),
+            storage: Storage::Parquet(Box::new(table)),
+        })
+    }
+
+    #[cfg(not(feature = "parquet"))]
+    fn open_parquet(path: &Path) -> Result<Self, TableError> {
+        Err(TableError::NotBuilt {
+            path: path.to_owned(),
         })
     }
 
@@ -148,15 +149,6 @@ impl TokenTable {
         self.metadata.as_ref()
     }
 
-    /// Bytes of one id as it is stored.
-    pub(crate) fn bytes_per_id(&self) -> usize {
-        match &self.storage {
-            Storage::Memory(_) | Storage::Parquet(_) => 4,
-            Storage::Mapped(mapped) => mapped.bytes_per_id(),
-            Storage::Folder(folder) => folder.bytes_per_id(),
-        }
-    }
-
     /// Row `row`.
     ///
     /// # Errors
@@ -186,6 +178,7 @@ impl TokenTable {
             }
             Storage::Mapped(mapped) => mapped.read_row(row, out),
             Storage::Folder(folder) => folder.read_row(row, out),
+            #[cfg(feature = "parquet")]
             Storage::Parquet(table) => table.read_row(row, out),
         }
     }
@@ -198,7 +191,7 @@ impl TokenTable {
     pub fn verify(&self) -> Result<(), TableError> {
         match &self.storage {
             Storage::Folder(folder) => folder.verify(),
-            Storage::Memory(_) | Storage::Mapped(_) | Storage::Parquet(_) => Ok(()),
+            _ => Ok(()),
         }
     }
 

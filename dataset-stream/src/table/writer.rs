@@ -5,9 +5,10 @@ use std::io::{BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
-use tempfile::{NamedTempFile, TempPath};
+use whole_file::WholeFile;
 
-use super::{KEY, METADATA, TableError, TableMetadata};
+use super::lock::lock;
+use crate::token_files::{KEY, METADATA, TableError, TableMetadata};
 
 /// Writes a [`TokenTable`](super::TokenTable) file row by row.
 ///
@@ -29,7 +30,7 @@ pub struct TokenTableWriter {
 #[derive(Debug)]
 enum Unfinished {
     /// Removed when it is dropped.
-    Temporary(TempPath),
+    Temporary(WholeFile),
     /// Left.
     Partial(PathBuf),
 }
@@ -41,27 +42,33 @@ impl TokenTableWriter {
     /// When no file can be made in the directory of `path`, and when the context size is 0.
     pub fn create(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
         let path = path.as_ref();
-        let (file, temporary) = temporary_beside(path)
-            .map_err(|source| write_error(path, source))?
-            .into_parts();
-        Self::start(path, metadata, file, Unfinished::Temporary(temporary))
+        let whole = WholeFile::create(path)?;
+        let file = whole.as_file().try_clone();
+        let file = file.map_err(|source| write_error(path, source))?;
+        Self::start(path, metadata, file, Unfinished::Temporary(whole))
     }
 
     /// As [`create`](Self::create), in a file that stays if the work is interrupted: that of `path` with `.part` added.
     ///
     /// # Errors
-    /// As [`create`](Self::create).
+    /// As [`create`](Self::create), and when another process is writing the partial file.
     pub fn partial(path: impl AsRef<Path>, metadata: &TableMetadata) -> Result<Self, TableError> {
         let path = path.as_ref();
         let partial = with_suffix(path, ".part");
-        let file = File::create(&partial).map_err(|source| write_error(&partial, source))?;
+        // Emptied once it is ours alone.
+        let mut open = OpenOptions::new();
+        open.write(true).create(true).truncate(false);
+        let io = |source| write_error(&partial, source);
+        let file = open.open(&partial).map_err(io)?;
+        lock(&file, &partial)?;
+        file.set_len(0).map_err(io)?;
         Self::start(path, metadata, file, Unfinished::Partial(partial))
     }
 
     /// Goes on with a [partial](Self::partial) table after its first `rows` rows; what was written after them is cut off.
     ///
     /// # Errors
-    /// When there is no partial file of at least so many rows, begun with the same metadata.
+    /// When there is no partial file of at least this many rows, begun with the same metadata, and when another process is writing it.
     pub fn resume(
         path: impl AsRef<Path>,
         metadata: &TableMetadata,
@@ -71,6 +78,7 @@ impl TokenTableWriter {
         let partial = with_suffix(path, ".part");
         let open = OpenOptions::new().read(true).write(true).open(&partial);
         let mut file = open.map_err(|source| write_error(&partial, source))?;
+        lock(&file, &partial)?;
         let header_len = header_len(metadata);
         let end = (8 + header_len + 4 * rows * metadata.context_size) as u64;
         let mut found = [0; 8];
@@ -123,7 +131,7 @@ impl TokenTableWriter {
         Ok(writer)
     }
 
-    /// Makes sure that the rows so far are on the disk, and returns their number: whoever notes that can
+    /// Makes sure that the rows so far are on the disk, and returns their number: a caller that saves it can
     /// [resume](Self::resume) from it.
     ///
     /// # Errors
@@ -175,9 +183,7 @@ impl TokenTableWriter {
         let file = out.into_inner().map_err(|e| io(e.into_error()))?;
         file.sync_all().map_err(io)?;
         match unfinished {
-            Unfinished::Temporary(temporary) => {
-                temporary.persist(&path).map_err(|e| io(e.error))?;
-            }
+            Unfinished::Temporary(whole) => whole.finish()?,
             Unfinished::Partial(partial) => std::fs::rename(partial, &path).map_err(io)?,
         }
         Ok(rows)
@@ -219,12 +225,6 @@ pub(super) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// The folder that a path lies in.
-pub(super) fn folder_of(path: &Path) -> PathBuf {
-    let parent = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    parent.unwrap_or(Path::new(".")).to_owned()
-}
-
 /// How many rows there will be is not known at first: the header gets the room that the largest number would need.
 fn header_len(metadata: &TableMetadata) -> usize {
     (8 + header(metadata, usize::MAX, u64::MAX).len()).next_multiple_of(8) - 8
@@ -237,16 +237,4 @@ fn header(metadata: &TableMetadata, rows: usize, bytes: u64) -> String {
         KEY: { "dtype": "U32", "shape": [rows, metadata.context_size], "data_offsets": [0, bytes] },
     })
     .to_string()
-}
-
-pub(super) fn temporary_beside(path: &Path) -> std::io::Result<NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".tokens-").suffix(".part");
-    #[cfg(unix)]
-    {
-        // As for any new file: what the umask leaves. A temporary file would be its owner's only.
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder_of(path))
 }

@@ -6,9 +6,10 @@ use thiserror::Error;
 
 /// Why a tokenizer could not be loaded.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum TokenizerError {
-    /// The file system said no.
-    #[error("cannot read {path:?}: {source}")]
+    /// The file system refused.
+    #[error("cannot read {path}: {source}")]
     Io {
         /// The file.
         path: PathBuf,
@@ -16,7 +17,7 @@ pub enum TokenizerError {
         source: std::io::Error,
     },
     /// A directory without `tokenizer.json`.
-    #[error("{path:?} holds no tokenizer.json{hint}")]
+    #[error("{path} holds no tokenizer.json{hint}")]
     NotInDirectory {
         /// The directory.
         path: PathBuf,
@@ -24,7 +25,7 @@ pub enum TokenizerError {
         hint: &'static str,
     },
     /// A file that is too large to be a tokenizer.
-    #[error("{path:?} has {bytes} bytes, more than a tokenizer.json can need ({limit})")]
+    #[error("{path} has {bytes} bytes, more than a tokenizer.json can need ({limit})")]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -34,7 +35,7 @@ pub enum TokenizerError {
         limit: u64,
     },
     /// A file that is not JSON.
-    #[error("{path:?} is not valid JSON: {source}")]
+    #[error("{path} is not valid JSON: {source}")]
     Json {
         /// The file.
         path: PathBuf,
@@ -42,7 +43,7 @@ pub enum TokenizerError {
         source: serde_json::Error,
     },
     /// JSON that is not a tokenizer, or one that is not supported.
-    #[error("{path:?} is not a tokenizer this version can use: {reason}")]
+    #[error("{path} is not a tokenizer this version can use: {reason}")]
     Unsupported {
         /// The file.
         path: PathBuf,
@@ -50,7 +51,7 @@ pub enum TokenizerError {
         reason: String,
     },
     /// A special token that the vocabulary lacks.
-    #[error("{path:?} names the {role} {token:?}, which the vocabulary does not have")]
+    #[error("{path} names the {role} {token:?}, which the vocabulary does not have")]
     UnknownSpecial {
         /// The file that names it.
         path: PathBuf,
@@ -64,6 +65,7 @@ pub enum TokenizerError {
 /// Text that the tokenizer itself refuses.
 #[derive(Debug, Error)]
 #[error("cannot tokenise {excerpt:?}: {reason}")]
+#[non_exhaustive]
 pub struct EncodeError {
     /// The start of the text.
     pub excerpt: String,
@@ -74,6 +76,7 @@ pub struct EncodeError {
 /// Ids that the tokenizer cannot turn into text.
 #[derive(Debug, Error)]
 #[error("cannot decode: {reason}")]
+#[non_exhaustive]
 pub struct DecodeError {
     /// What the tokenizer says.
     pub reason: String,
@@ -81,6 +84,7 @@ pub struct DecodeError {
 
 /// Text that should have been one token.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum SingleTokenError {
     /// It is another number of tokens.
     #[error("{text:?} is {n} tokens, expected one: {}", pieces.join(", "), n = pieces.len())]
@@ -90,7 +94,7 @@ pub enum SingleTokenError {
         /// The tokens, quoted.
         pieces: Vec<String>,
     },
-    /// It is no token at all.
+    /// It is not a token.
     #[error("{text:?} gives no token, expected one")]
     Nothing {
         /// The text.

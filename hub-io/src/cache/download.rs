@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use super::digest::Digest;
 use super::lock::Lock;
-use super::{Cache, CacheError, Folder, link};
+use super::{Cache, CacheError, Folder, link, many};
 use crate::file::RemoteFile;
 use crate::hub::repo::{Repo, bad_answer};
 use crate::net::error::FetchError;
@@ -18,10 +18,11 @@ use crate::net::redirect::Target;
 const PIECE: usize = 256 << 10;
 
 /// How far the download of a file has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Progress<'a> {
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DownloadProgress {
     /// From the root of the repository.
-    pub path: &'a str,
+    pub path: String,
     /// Bytes that are on the disk, those of an earlier call included.
     pub done: u64,
     /// Bytes of the whole file, if the server says.
@@ -29,14 +30,15 @@ pub struct Progress<'a> {
 }
 
 /// Hears of progress, and can break off.
-pub(super) type Observer<'a> = &'a mut dyn FnMut(Progress<'_>) -> ControlFlow<()>;
+pub(super) type Observer<'a> = &'a mut dyn sae_progress::Observer<DownloadProgress>;
 
 impl Repo {
     /// The file in the cache, downloaded if it is not there yet.
     ///
     /// Goes on from what an earlier call has left, and takes turns with other processes. The bytes get their name only when
     /// there are as many as the Hub says, and when they have the hash that it names them by. `observer` is told of every
-    /// piece, and of those that another process fetches; what has arrived when it breaks off is kept.
+    /// piece and of those that another process fetches, and asked several times a second while nothing arrives; what has arrived when it
+    /// breaks off is kept.
     ///
     /// # Errors
     /// [`CacheError`]: refused, not found, no connection, other bytes than the Hub's, no room, or broken off.
@@ -44,7 +46,25 @@ impl Repo {
         &self,
         path: &str,
         cache: &Cache,
-        observer: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
+        observer: Observer<'_>,
+    ) -> Result<PathBuf, CacheError> {
+        self.file_target(path)?;
+        let pointer = cache
+            .folder(self.kind, self.id())
+            .snapshot(self.sha())
+            .join(path);
+        if !pointer.is_file() {
+            many::download(self, cache, &[path], observer)?;
+        }
+        Ok(pointer)
+    }
+
+    /// As [`download`](Self::download), on this thread, where a server that says nothing holds it up.
+    pub(super) fn download_here(
+        &self,
+        path: &str,
+        cache: &Cache,
+        observer: Observer<'_>,
     ) -> Result<PathBuf, CacheError> {
         let target = self.file_target(path)?;
         let folder = cache.folder(self.kind, self.id());
@@ -213,8 +233,8 @@ impl OneFile<'_> {
     }
 
     fn tell(&self, done: u64, observer: Observer<'_>) -> ControlFlow<()> {
-        observer(Progress {
-            path: self.path,
+        observer.observe(&DownloadProgress {
+            path: self.path.to_owned(),
             done,
             total: self.head.size,
         })

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::hub::HubError;
 use crate::net::error::FetchError;
 
-/// Why a file could not be had as a file on disk.
+/// Why a file could not be brought to the disk.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum CacheError {
-    /// Nobody may be asked, and nothing is there.
+    /// Offline, and the cache has nothing.
     #[error(
         "{repo} is not in the cache {} and HF_HUB_OFFLINE is set; unset it, or give a local folder",
         cache.display()
@@ -20,7 +21,7 @@ pub enum CacheError {
         /// Where it was looked for.
         cache: PathBuf,
     },
-    /// Nobody can be asked, and not everything is there.
+    /// The server cannot be reached, and the cache has only a part.
     #[error("{repo} is in the cache {} in part: there is no {path}, and {why}", cache.display())]
     Missing {
         /// `organisation/name@revision`.

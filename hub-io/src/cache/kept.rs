@@ -1,5 +1,6 @@
 //! A file from the Hub that is read from its start and stays in the cache.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::ops::ControlFlow;
@@ -16,13 +17,25 @@ use crate::net::head;
 /// A file's bytes in order, which the cache keeps as they come.
 ///
 /// What the cache has is read from there: the whole file, or the part that an earlier reader has left, after which the server is asked for
-/// the rest. Once the end has been read the bytes have their name, if they have the hash that the Hub names them by. Bytes can be had when
+/// the rest. Once the end has been read the bytes have their name, if they have the hash that the Hub names them by. Bytes arrive even when
 /// keeping them cannot: while another process keeps the same file, or on a disk that is full, they come from the server alone.
 ///
 /// # Errors
 /// [`Read::read`] gives [`FetchError`](crate::FetchError) as [`RemoteFile`] does, and [`CacheError::Hash`], both inside [`io::Error`].
 pub struct KeptFile {
     from: From,
+}
+
+impl fmt::Debug for KeptFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let from = match &self.from {
+            From::Disk(_) => "disk",
+            From::Server { .. } => "server",
+        };
+        f.debug_struct("KeptFile")
+            .field("from", &from)
+            .finish_non_exhaustive()
+    }
 }
 
 enum From {

@@ -7,9 +7,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-/// Between looks at a lock that somebody else has.
+/// Between attempts to take a lock that another process holds.
 const PAUSE: Duration = Duration::from_millis(50);
-/// Who waits longer wants to know what for.
+/// After this long, say what is being waited for.
 const LONG: Duration = Duration::from_secs(5);
 
 /// Held until dropped; the system lets go of it when the process ends, however it ends.
@@ -20,7 +20,7 @@ pub(super) struct Lock {
 }
 
 impl Lock {
-    /// Waits until nobody else has the lock, or until `waiting`, which is called now and then, breaks off: then there is none.
+    /// Waits until the lock is free, or until `waiting`, which is called now and then, breaks off: then there is none.
     pub(super) fn take(
         path: &Path,
         mut waiting: impl FnMut() -> ControlFlow<()>,

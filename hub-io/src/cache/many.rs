@@ -1,91 +1,138 @@
-//! Several files at once.
+//! Files on threads of their own, so that the caller can break off at any time, and several at once.
 
 use std::ops::ControlFlow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::mpsc::{SyncSender, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::thread::Builder;
+use std::time::{Duration, Instant};
 
-use super::download::{Observer, Progress};
+use super::download::{DownloadProgress, Observer};
 use super::{Cache, CacheError};
 use crate::hub::repo::Repo;
 
 /// Downloads at the same time: more streams fill a line better, up to a point.
 const AT_ONCE: usize = 4;
+/// The observer is asked this often whether to go on, also when nothing arrives.
+const PATIENCE: Duration = Duration::from_millis(100);
+/// Threads that are told to stop are waited for no longer than this.
+const GRACE: Duration = Duration::from_millis(500);
 
-/// What a thread says of the file of this number.
+/// What a thread says.
 enum News {
-    Progress(usize, u64, Option<u64>),
+    /// With where to say whether to go on.
+    Progress(DownloadProgress, SyncSender<ControlFlow<()>>),
     Failed(CacheError),
+}
+
+/// What the threads share. They are not joined when the caller breaks off: a thread that waits for a server that says nothing ends when
+/// that wait does.
+struct Job {
+    repo: Repo,
+    cache: Cache,
+    paths: Vec<String>,
+    next: AtomicUsize,
+    stop: AtomicBool,
 }
 
 /// Downloads files of one commit. The observer is called on the caller's thread.
 ///
 /// # Errors
-/// The first; the other downloads are broken off then.
+/// The first; the other downloads are broken off then. [`CacheError::Stopped`] when the observer says so.
 pub(super) fn download(
     repo: &Repo,
     cache: &Cache,
     paths: &[&str],
     observer: Observer<'_>,
 ) -> Result<(), CacheError> {
-    if let [path] = paths {
-        return repo.download(path, cache, observer).map(drop);
-    }
-    let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let job = Arc::new(Job {
+        repo: repo.clone(),
+        cache: cache.clone(),
+        paths: paths.iter().map(|&path| path.to_owned()).collect(),
+        next: AtomicUsize::new(0),
+        stop: AtomicBool::new(false),
+    });
     let (news, heard) = sync_channel(16);
-    thread::scope(|scope| {
-        for _ in 0..AT_ONCE.min(paths.len()) {
-            let (news, next, stop) = (news.clone(), &next, &stop);
-            scope.spawn(move || work(repo, cache, paths, (next, stop), &news));
-        }
-        drop(news);
-        let mut first = None;
-        for news in heard {
-            match news {
-                News::Progress(n, done, total) => {
-                    let path = paths[n];
-                    if observer(Progress { path, done, total }).is_break() {
-                        stop.store(true, Ordering::Relaxed);
-                    }
-                }
-                News::Failed(error) => {
-                    stop.store(true, Ordering::Relaxed);
-                    first.get_or_insert(error);
+    for n in 0..AT_ONCE.min(paths.len()) {
+        let (job, news) = (Arc::clone(&job), news.clone());
+        let thread = Builder::new().name(format!("download-{n}"));
+        let started = thread.spawn(move || job.work(&news));
+        started.map_err(|error| CacheError::io(cache.root(), "starting a download", error))?;
+    }
+    drop(news);
+    let mut last = DownloadProgress {
+        path: paths.first().copied().unwrap_or_default().to_owned(),
+        done: 0,
+        total: None,
+    };
+    loop {
+        match heard.recv_timeout(PATIENCE) {
+            Ok(News::Progress(progress, verdict)) => {
+                let flow = observer.observe(&progress);
+                // The thread waits for it.
+                let _ = verdict.send(flow);
+                last = progress;
+                if flow.is_continue() {
+                    continue;
                 }
             }
+            Ok(News::Failed(error)) => {
+                job.end(&heard);
+                return Err(error);
+            }
+            Err(RecvTimeoutError::Timeout) if observer.observe(&last).is_continue() => continue,
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => return job.check(),
         }
-        first.map_or(Ok(()), Err)
-    })
+        job.end(&heard);
+        return Err(CacheError::Stopped { path: last.path });
+    }
 }
 
-/// One file after the other, while there are any.
-fn work(
-    repo: &Repo,
-    cache: &Cache,
-    paths: &[&str],
-    (next, stop): (&AtomicUsize, &AtomicBool),
-    news: &SyncSender<News>,
-) {
-    loop {
-        let n = next.fetch_add(1, Ordering::Relaxed);
-        let Some(path) = paths.get(n) else {
-            return;
-        };
-        let mut tell = |progress: Progress<'_>| {
-            // Somebody listens until the last thread is done.
-            let _ = news.send(News::Progress(n, progress.done, progress.total));
-            if stop.load(Ordering::Relaxed) {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
+impl Job {
+    /// One file after the other, until there are none left or the caller stops.
+    fn work(&self, news: &SyncSender<News>) {
+        loop {
+            let n = self.next.fetch_add(1, Ordering::Relaxed);
+            let Some(path) = self.paths.get(n) else {
+                return;
+            };
+            let mut tell = |progress: &DownloadProgress| {
+                let (answer, verdict) = sync_channel(1);
+                // If the caller has gone, there is no verdict.
+                let _ = news.send(News::Progress(progress.clone(), answer));
+                verdict.recv().unwrap_or(ControlFlow::Break(()))
+            };
+            if self.stop.load(Ordering::Relaxed) {
+                return;
             }
-        };
-        if stop.load(Ordering::Relaxed) {
-            return;
+            if let Err(error) = self.repo.download_here(path, &self.cache, &mut tell) {
+                let _ = news.send(News::Failed(error));
+                return;
+            }
         }
-        if let Err(error) = repo.download(path, cache, &mut tell) {
-            let _ = news.send(News::Failed(error));
-            return;
+    }
+
+    /// Tells the threads to stop, and waits a little: one that is not held up by the network stops at its next piece.
+    fn end(&self, heard: &Receiver<News>) {
+        self.stop.store(true, Ordering::Relaxed);
+        let start = Instant::now();
+        while let Some(left) = GRACE.checked_sub(start.elapsed())
+            && heard.recv_timeout(left).is_ok()
+        {}
+    }
+
+    /// Every file is there, now that all threads have ended: one that panicked has left its own.
+    fn check(&self) -> Result<(), CacheError> {
+        let folder = self.cache.folder(self.repo.kind, self.repo.id());
+        let commit = folder.snapshot(self.repo.sha());
+        let mut pointers = self.paths.iter().map(|path| commit.join(path));
+        match pointers.find(|pointer| !pointer.is_file()) {
+            Some(pointer) => {
+                let error = std::io::Error::other("its thread ended without a word");
+                Err(CacheError::io(&pointer, "downloading", error))
+            }
+            None => Ok(()),
         }
     }
 }

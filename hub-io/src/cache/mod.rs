@@ -24,7 +24,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 pub(crate) use digest::hex;
-pub use download::Progress;
+pub use download::DownloadProgress;
 pub use error::CacheError;
 pub use kept::KeptFile;
 pub use snapshot::Snapshot;
@@ -65,23 +65,24 @@ impl Cache {
     }
 
     fn folder(&self, kind: RepoKind, id: &str) -> Folder {
-        let kind = match kind {
-            RepoKind::Dataset => "datasets",
-            RepoKind::Model => "models",
-        };
-        let name = format!("{kind}--{}", id.replace('/', "--"));
+        let repo = hf_hub::Repo::new(id.to_owned(), kind.into());
+        let name = repo.folder_name();
         Folder {
             locks: self.root.join(".locks").join(&name),
             root: self.root.join(name),
+            layout: hf_hub::Cache::new(self.root.clone()),
+            repo,
         }
     }
 }
 
-/// Where one repository's files are. Whoever makes paths of it has checked the names.
+/// Where one repository's files are. Callers check the names before they make paths of them.
 #[derive(Debug, Clone)]
 struct Folder {
     root: PathBuf,
     locks: PathBuf,
+    layout: hf_hub::Cache,
+    repo: hf_hub::Repo,
 }
 
 impl Folder {
@@ -94,7 +95,7 @@ impl Folder {
     }
 
     fn snapshot(&self, commit: &str) -> PathBuf {
-        self.root.join("snapshots").join(commit)
+        self.layout.repo(self.repo.clone()).pointer_path(commit)
     }
 
     fn note(&self, revision: &str) -> PathBuf {

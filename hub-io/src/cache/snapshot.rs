@@ -1,11 +1,10 @@
 //! A repository at one commit, as files on disk.
 
 use std::fs;
-use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::download::Progress;
+use super::download::Observer;
 use super::error::unavailable;
 use super::{Cache, CacheError, Folder, many};
 use crate::hub::repo::{self, Repo, RepoKind, is_commit};
@@ -22,7 +21,7 @@ const MOST_ENTRIES: usize = 100_000;
 /// A repository at one commit, whose files are on disk or are brought there when they are wanted.
 ///
 /// All files are of the same commit, so a push in between cannot mix two states. A commit whose files are all in the cache
-/// asks nobody. Where nobody can be asked (`HF_HUB_OFFLINE`, no connection), the commit that the revision was when it was
+/// needs no request. Where the server cannot be reached (`HF_HUB_OFFLINE`, no connection), the commit that the revision was when it was
 /// last looked up stands in.
 #[derive(Debug)]
 pub struct Snapshot {
@@ -40,18 +39,18 @@ pub struct Snapshot {
 enum State {
     /// The server has said what there is.
     Online(Repo, Arc<[String]>),
-    /// A commit that was named and is in the cache: nobody had to be asked so far.
+    /// A commit that was named and is in the cache: no request was needed so far.
     Named,
     /// The cache is all there is, for a reason.
     Cached(String),
 }
 
 impl Cache {
-    /// A repository at the commit that a revision (a branch, tag or commit) names now, or, if nobody can be asked, at the one
+    /// A repository at the commit that a revision (a branch, tag or commit) names now or, if the server cannot be reached, at the one
     /// in the cache.
     ///
     /// # Errors
-    /// [`CacheError::Hub`] for names that are none and for what the server refuses, [`CacheError::Offline`] if nobody may be
+    /// [`CacheError::Hub`] for invalid names and for what the server refuses, [`CacheError::Offline`] if requests are not
     /// asked and the cache has nothing.
     pub fn snapshot(
         &self,
@@ -113,7 +112,7 @@ impl Snapshot {
         Ok(paths.iter().find(has).copied())
     }
 
-    /// The names of all files; where nobody can be asked, of those on disk.
+    /// The names of all files; where the server cannot be reached, of those on disk.
     ///
     /// # Errors
     /// As [`Cache::snapshot`], if it has to ask.
@@ -132,12 +131,8 @@ impl Snapshot {
     ///
     /// # Errors
     /// As [`Repo::download`]; [`CacheError::NoFile`] for a file that the repository does not have, [`CacheError::Missing`]
-    /// for one that is not in the cache while nobody can be asked.
-    pub fn fetch(
-        &mut self,
-        paths: &[&str],
-        observer: &mut dyn FnMut(Progress<'_>) -> ControlFlow<()>,
-    ) -> Result<(), CacheError> {
+    /// for one that is not in the cache while the server cannot be reached.
+    pub fn fetch(&mut self, paths: &[&str], observer: Observer<'_>) -> Result<(), CacheError> {
         let missing = paths.iter().copied().filter(|path| !self.on_disk(path));
         let missing: Vec<_> = missing.collect();
         let Some(first) = missing.first() else {
@@ -168,7 +163,7 @@ impl Snapshot {
         }
     }
 
-    /// Notes which commit the revision named, so that it is found when nobody can be asked: worth it once all files that are
+    /// Notes which commit the revision named, so that it is found when the server cannot be reached: worth it once all files that are
     /// needed have been fetched.
     ///
     /// # Errors
@@ -180,7 +175,7 @@ impl Snapshot {
         }
     }
 
-    /// As [`remember`](Self::remember), but leaves a note of a commit whose files are in the cache as it is: for who needs a few
+    /// As [`remember`](Self::remember), but leaves a note of a commit whose files are in the cache as it is: for callers that need a few
     /// files only, and should not put a commit that has nothing else in the place of a whole one.
     ///
     /// # Errors

@@ -2,6 +2,7 @@
 
 /// Why the files of a split were not found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum DataFilesError {
     /// The README's head cannot be read.
     #[error(

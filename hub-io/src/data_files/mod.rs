@@ -45,7 +45,7 @@ type Splits = Vec<(String, Vec<HubFile>)>;
 /// `default: true`, or that of the name `default`. Without `split` it is `train`, or the only one.
 ///
 /// # Errors
-/// [`DataFilesError`]: the README's head is no YAML, there is no such configuration or split (the message lists those that
+/// [`DataFilesError`]: the README's head is not YAML, there is no such configuration or split (the message lists those that
 /// there are), or a pattern matches nothing.
 pub fn data_files(
     readme: Option<&str>,

@@ -7,7 +7,7 @@ use super::pin::Pin;
 use super::{Open, RemoteFile};
 use crate::net::error::{Failure, FetchError};
 use crate::net::headers::{self, ContentRange};
-use crate::net::observer::Event;
+use crate::net::listener::Event;
 use crate::net::redirect::{self, Answer, Place};
 
 impl RemoteFile {

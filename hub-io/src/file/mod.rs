@@ -12,7 +12,7 @@ use ureq::BodyReader;
 use crate::net::client::{Client, Tries, in_words};
 use crate::net::error::{Failure, FetchError};
 use crate::net::head::Head;
-use crate::net::observer::Event;
+use crate::net::listener::Event;
 use crate::net::redirect::{Place, Target};
 use pin::Pin;
 
@@ -259,7 +259,7 @@ impl Read for RemoteFile {
                 Err(failure) => {
                     self.body = None;
                     if let Err(error) = self.again(failure) {
-                        // Who reads again after an error gets as many tries again.
+                        // A read after an error gets all its tries again.
                         self.tries = Tries::default();
                         return Err(error.into());
                     }

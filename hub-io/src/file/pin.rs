@@ -49,7 +49,7 @@ impl Pin {
         self.etag.as_deref().filter(|etag| etag.starts_with('"'))
     }
 
-    /// What differs in a later answer, in words. What one of the two does not say is no difference.
+    /// What differs in a later answer, for messages. What one of the two does not say is no difference.
     pub(super) fn differs(&self, later: &Self) -> Option<String> {
         if let (Some(was), Some(is)) = (self.total, later.total)
             && was != is

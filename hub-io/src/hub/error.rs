@@ -2,8 +2,9 @@
 
 use crate::net::error::FetchError;
 
-/// Why a repository, or its list of files, could not be had.
+/// Why a repository or its list of files could not be fetched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HubError {
     /// The Hub's own address is wrong.
     #[error("{endpoint:?} is not the address of a Hub: {reason}; check HF_ENDPOINT")]

@@ -15,7 +15,7 @@ use crate::net::address;
 use crate::net::client::Client;
 use crate::net::clock::Clock;
 use crate::net::error::FetchError;
-use crate::net::observer::Observer;
+use crate::net::listener::Listener;
 use crate::net::redirect::Target;
 
 pub use error::HubError;
@@ -31,7 +31,7 @@ pub struct Hub {
 }
 
 impl Hub {
-    /// A client with these options. Asks nobody yet.
+    /// A client with these options. Makes no request yet.
     ///
     /// # Errors
     /// [`HubError::Endpoint`] if the endpoint is not an address, [`HubError::Token`] if the token cannot be sent.
@@ -60,10 +60,10 @@ impl Hub {
         Self::new(HubOptions::from_env())
     }
 
-    /// Tells `observer` of connections and retries from now on.
+    /// Tells `listener` of connections and retries from now on.
     #[must_use]
-    pub fn with_observer(mut self, observer: Arc<dyn Observer>) -> Self {
-        self.client.observer = Some(observer);
+    pub fn with_listener(mut self, listener: Arc<dyn Listener>) -> Self {
+        self.client.listener = Some(listener);
         self
     }
 

@@ -7,6 +7,7 @@ use crate::net::options::NetOptions;
 
 /// Where the Hub is, who is asking, and how patiently.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct HubOptions {
     /// The server.
     pub endpoint: String,
@@ -44,17 +45,17 @@ impl HubOptions {
     /// | `HF_ENDPOINT` | the server, `https://huggingface.co` by default |
     /// | `HF_TOKEN` | the token; else the content of `$HF_TOKEN_PATH` or `$HF_HOME/token`, if there |
     /// | `HF_HOME` | `$XDG_CACHE_HOME/huggingface` or `~/.cache/huggingface` by default |
-    /// | `HF_HUB_OFFLINE` | 1, true, yes or on: ask nobody |
+    /// | `HF_HUB_OFFLINE` | 1, true, yes or on: make no requests |
     pub fn from_env() -> Self {
         Self::from_vars(variable, std::env::home_dir())
     }
 
     fn from_vars(var: impl Fn(&str) -> Option<String>, home_dir: Option<PathBuf>) -> Self {
         let home = home(&var, home_dir);
-        let token_path = var("HF_TOKEN_PATH")
-            .map(PathBuf::from)
-            .or_else(|| Some(home?.join("token")));
-        let token = var("HF_TOKEN").or_else(|| std::fs::read_to_string(token_path?).ok());
+        let token = var("HF_TOKEN").or_else(|| match var("HF_TOKEN_PATH") {
+            Some(path) => std::fs::read_to_string(path).ok(),
+            None => hf_hub::Cache::new(home?.join("hub")).token(),
+        });
         let defaults = Self::default();
         Self {
             endpoint: var("HF_ENDPOINT").unwrap_or(defaults.endpoint),

@@ -26,6 +26,15 @@ pub enum RepoKind {
     Model,
 }
 
+impl From<RepoKind> for hf_hub::RepoType {
+    fn from(kind: RepoKind) -> Self {
+        match kind {
+            RepoKind::Dataset => Self::Dataset,
+            RepoKind::Model => Self::Model,
+        }
+    }
+}
+
 impl RepoKind {
     fn api(self) -> &'static str {
         match self {

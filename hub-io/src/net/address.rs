@@ -10,7 +10,7 @@ const MAX_LEN: usize = 16 << 10;
 /// An `http` or `https` address with a host, without a fragment.
 ///
 /// # Errors
-/// What is wrong with it, in words.
+/// What is wrong with it.
 pub(crate) fn parse(text: &str) -> Result<Url, String> {
     if text.len() > MAX_LEN {
         return Err(format!("it is longer than {MAX_LEN} bytes"));
@@ -22,7 +22,7 @@ pub(crate) fn parse(text: &str) -> Result<Url, String> {
 /// Where a redirect from `base` to `location` leads.
 ///
 /// # Errors
-/// Why it is not followed, in words.
+/// Why it is not followed.
 pub(crate) fn join(base: &Url, location: &str) -> Result<Url, String> {
     if location.len() > MAX_LEN {
         return Err(format!("the target is longer than {MAX_LEN} bytes"));
@@ -94,7 +94,7 @@ pub(crate) fn segment(text: &str) -> String {
 /// A path inside a repository, each of its segments encoded.
 ///
 /// # Errors
-/// Why this is no such path, in words.
+/// Why this is not such a path.
 pub(crate) fn path(path: &str) -> Result<String, String> {
     check_path(path)?;
     let segments: Vec<_> = path.split('/').map(segment).collect();

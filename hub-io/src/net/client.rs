@@ -12,7 +12,7 @@ use super::backoff::{self, Jitter};
 use super::clock::{Clock, SystemClock};
 use super::error::{Failure, FetchError};
 use super::headers;
-use super::observer::{Event, Observer};
+use super::listener::{Event, Listener};
 use super::options::NetOptions;
 use super::redirect::{self, Target};
 
@@ -26,7 +26,7 @@ pub(crate) struct Client {
     options: NetOptions,
     jitter: Arc<Jitter>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) observer: Option<Arc<dyn Observer>>,
+    pub(crate) listener: Option<Arc<dyn Listener>>,
 }
 
 impl Client {
@@ -52,7 +52,7 @@ impl Client {
             jitter: Arc::new(Jitter::new(options.backoff.seed)),
             options,
             clock: Arc::new(SystemClock),
-            observer: None,
+            listener: None,
         }
     }
 
@@ -65,8 +65,8 @@ impl Client {
     }
 
     pub(crate) fn tell(&self, event: Event<'_>) {
-        if let Some(observer) = &self.observer {
-            observer.event(event);
+        if let Some(listener) = &self.listener {
+            listener.event(event);
         }
     }
 

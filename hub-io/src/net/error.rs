@@ -1,11 +1,12 @@
-//! Why bytes could not be had.
+//! Why bytes could not be fetched.
 
 use std::io;
 use std::time::Duration;
 
-/// Why a file, or an answer, could not be had from a server. Every message names the address, without the query, which in a
+/// Why a file, or an answer, could not be fetched from a server. Every message names the address, without the query, which in a
 /// signed address is a secret.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum FetchError {
     /// Not an address that can be asked.
     #[error("{url:?} is not an address of a file: {reason}; give one like https://host/path")]
@@ -83,7 +84,7 @@ pub enum FetchError {
         /// What came.
         got: String,
     },
-    /// A part of the file is needed, and cannot be had.
+    /// A part of the file is needed and cannot be fetched.
     #[error("{url}: a part of the file is needed, and {reason}; download it and give its path")]
     NoRanges {
         /// The address.

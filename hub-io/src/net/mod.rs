@@ -7,6 +7,6 @@ pub(crate) mod clock;
 pub(crate) mod error;
 pub(crate) mod head;
 pub(crate) mod headers;
-pub(crate) mod observer;
+pub(crate) mod listener;
 pub(crate) mod options;
 pub(crate) mod redirect;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 /// Time-outs and retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct NetOptions {
     /// A connection that brings no byte for this long is given up and made anew; 30 s.
     pub stall_timeout: Duration,
@@ -16,6 +17,7 @@ pub struct NetOptions {
 /// Pauses that double up to a cap, with jitter: the pause after the n-th failure in a row is drawn from the upper half of
 /// `base · 2ⁿ⁻¹`, or of `cap` where that is less.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Backoff {
     /// The pause after the first failure; 0.5 s.
     pub base: Duration,

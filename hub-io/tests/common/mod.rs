@@ -8,7 +8,7 @@ use std::io::Read;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use hub_io::{Backoff, Clock, Event, FetchError, Hub, HubOptions, NetOptions, RemoteFile};
+use hub_io::{Clock, Event, FetchError, Hub, HubOptions, RemoteFile};
 
 /// After this long without a byte a connection has stalled.
 pub const STALL: Duration = Duration::from_millis(50);
@@ -35,20 +35,14 @@ pub struct Client {
 }
 
 pub fn options(endpoint: &str, token: Option<&str>) -> HubOptions {
-    HubOptions {
-        endpoint: endpoint.to_owned(),
-        token: token.map(str::to_owned),
-        net: NetOptions {
-            stall_timeout: STALL,
-            connect_timeout: Duration::from_secs(5),
-            backoff: Backoff {
-                attempts: 4,
-                seed: Some(1),
-                ..Backoff::default()
-            },
-        },
-        ..HubOptions::default()
-    }
+    let mut made = HubOptions::default();
+    made.endpoint = endpoint.to_owned();
+    made.token = token.map(str::to_owned);
+    made.net.stall_timeout = STALL;
+    made.net.connect_timeout = Duration::from_secs(5);
+    made.net.backoff.attempts = 4;
+    made.net.backoff.seed = Some(1);
+    made
 }
 
 pub fn client(options: HubOptions) -> Client {
@@ -66,7 +60,7 @@ pub fn client(options: HubOptions) -> Client {
     };
     let hub = Hub::new(options).unwrap();
     let hub = hub
-        .with_observer(Arc::new(observer))
+        .with_listener(Arc::new(observer))
         .with_clock(clock.clone());
     Client { hub, clock, events }
 }

@@ -6,12 +6,13 @@ use std::path::PathBuf;
 /// A `config.json` that cannot be used: the file, the key, what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {problem}", path.display())]
-pub struct ConfigError {
+#[non_exhaustive]
+pub struct LlamaConfigError {
     path: PathBuf,
     problem: Problem,
 }
 
-impl ConfigError {
+impl LlamaConfigError {
     pub(crate) fn new(path: impl Into<PathBuf>, problem: Problem) -> Self {
         Self {
             path: path.into(),

@@ -37,6 +37,7 @@ impl LlamaConfig {
         let [d, m, q, kv] = self.widths();
         let [heads, kv_heads, p] = [self.n_heads, self.n_kv_heads, positions].map(|n| n as u64);
         match point {
+            HookPoint::UnembedOut => p * self.vocab_size as u64,
             HookPoint::Ln1Scale(_) | HookPoint::Ln2Scale(_) | HookPoint::LnFinalScale => p,
             HookPoint::AttnIn(_) | HookPoint::QInput(_) | HookPoint::Result(_) => p * heads * d,
             HookPoint::KInput(_) | HookPoint::VInput(_) => p * kv_heads * d,
@@ -51,6 +52,7 @@ impl LlamaConfig {
             | HookPoint::Ln1Normalized(_)
             | HookPoint::Ln2Normalized(_)
             | HookPoint::LnFinalNormalized
+            | HookPoint::UnembedIn
             | HookPoint::AttnOut(_)
             | HookPoint::MlpIn(_)
             | HookPoint::MlpOut(_) => p * d,

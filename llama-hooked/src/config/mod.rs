@@ -5,7 +5,7 @@ mod hf;
 mod memory;
 mod rope;
 
-pub use error::ConfigError;
+pub use error::LlamaConfigError;
 pub use memory::ModelMemory;
 pub use rope::{Rope, RopeScaling};
 
@@ -19,6 +19,7 @@ const MAX_CONFIG_BYTES: u64 = 4 << 20;
 ///
 /// Fields are public and may be set by hand; [`validate`](Self::validate) is what [`Llama`](crate::Llama) expects to hold.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct LlamaConfig {
     /// The number of token ids (`vocab_size`).
     pub vocab_size: usize,
@@ -52,6 +53,36 @@ pub struct LlamaConfig {
 }
 
 impl LlamaConfig {
+    /// These sizes, and transformers' defaults for the rest: as many key and value heads as query heads, `d_head` of
+    /// `d_model / n_heads`, an untied unembedding, RoPE with θ = 10,000, ε = 1e-6, contexts of 2,048 tokens, BOS 1 and EOS 2.
+    pub fn new(
+        n_layers: usize,
+        d_model: usize,
+        n_heads: usize,
+        d_mlp: usize,
+        vocab_size: usize,
+    ) -> Self {
+        Self {
+            vocab_size,
+            d_model,
+            n_layers,
+            n_heads,
+            n_kv_heads: n_heads,
+            d_head: d_model / n_heads.max(1),
+            d_mlp,
+            rms_norm_eps: 1e-6,
+            rope: Rope {
+                theta: 10_000.0,
+                scaling: RopeScaling::Default,
+            },
+            tie_word_embeddings: false,
+            bos_token_id: Some(1),
+            eos_token_ids: vec![2],
+            pad_token_id: None,
+            max_position_embeddings: 2_048,
+        }
+    }
+
     /// Reads Hugging Face's `config.json`, in the classic layout (`rope_theta`, `rope_scaling`) or that of transformers 5
     /// (`rope_parameters`).
     ///
@@ -59,9 +90,9 @@ impl LlamaConfig {
     /// If the file cannot be read, is not such a configuration, holds sizes that contradict each other, or asks for something
     /// that is not a plain Llama: another activation, biases, an active sliding window, quantised weights, another kind of RoPE
     /// scaling. The message names the file and the key.
-    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ConfigError> {
+    pub fn from_file(path: impl AsRef<Path>) -> Result<Self, LlamaConfigError> {
         let path = path.as_ref();
-        let fail = |problem| ConfigError::new(path, problem);
+        let fail = |problem| LlamaConfigError::new(path, problem);
         let found = std::fs::metadata(path).map_err(|e| fail(Problem::Read(e)))?;
         // Opening a pipe would wait for somebody who writes into it.
         if !found.is_file() {
@@ -83,8 +114,8 @@ impl LlamaConfig {
     ///
     /// # Errors
     /// As [`from_file`](Self::from_file).
-    pub fn from_json(text: &str) -> Result<Self, ConfigError> {
-        Self::parse(text).map_err(|problem| ConfigError::new("config.json", problem))
+    pub fn from_json(text: &str) -> Result<Self, LlamaConfigError> {
+        Self::parse(text).map_err(|problem| LlamaConfigError::new("config.json", problem))
     }
 
     fn parse(text: &str) -> Result<Self, Problem> {
@@ -101,9 +132,9 @@ impl LlamaConfig {
     ///
     /// # Errors
     /// Names the first key, in Hugging Face's spelling, that is zero, absurdly large or contradicts another.
-    pub fn validate(&self) -> Result<(), ConfigError> {
+    pub fn validate(&self) -> Result<(), LlamaConfigError> {
         self.check()
-            .map_err(|problem| ConfigError::new("configuration", problem))
+            .map_err(|problem| LlamaConfigError::new("configuration", problem))
     }
 
     fn check(&self) -> Result<(), Problem> {

@@ -61,6 +61,7 @@ impl HookPoint {
 /// A hook name that no point has.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("there is no hook {name:?}; did you mean {}?", near.join(", "))]
+#[non_exhaustive]
 pub struct UnknownHook {
     /// What was asked for.
     pub name: String,
@@ -71,6 +72,7 @@ pub struct UnknownHook {
 /// A hook in a block that the model does not have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{point} does not exist: the model has {n_layers} blocks, blocks.0 to blocks.{}", n_layers.saturating_sub(1))]
+#[non_exhaustive]
 pub struct LayerOutOfRange {
     /// What was asked for.
     pub point: HookPoint,
@@ -131,7 +133,7 @@ mod tests {
     use std::collections::HashSet;
 
     /// The names of TransformerLens, written out once more: the table is checked against something.
-    const NAMES: [&str; 30] = [
+    const NAMES: [&str; 32] = [
         "hook_embed",
         "blocks.7.hook_resid_pre",
         "blocks.7.hook_attn_in",
@@ -161,6 +163,8 @@ mod tests {
         "blocks.7.hook_resid_post",
         "ln_final.hook_scale",
         "ln_final.hook_normalized",
+        "unembed.hook_in",
+        "unembed.hook_out",
         "blocks.0.hook_resid_pre",
     ];
 

@@ -117,6 +117,8 @@ hook_points! {
     after {
         LnFinalScale "ln_final.hook_scale" 3 always "`[b, p, 1]`, f32: the divisor of the final norm.";
         LnFinalNormalized "ln_final.hook_normalized" 3 always "`[b, p, d]`, f32: x / scale, before the final norm's weight.";
+        UnembedIn "unembed.hook_in" 3 always "`[b, p, d]`: the final norm's output, as the unembedding reads it.";
+        UnembedOut "unembed.hook_out" 3 always "`[b, p, vocab]`: the logits, all of them at once. Losses follow from what a hook returns here.";
     }
 }
 

@@ -58,6 +58,7 @@ impl fmt::Display for Positions {
 #[error(
     "{text:?} is not a range of positions; write A:B, A:, :B or A, where negative numbers count from the end"
 )]
+#[non_exhaustive]
 pub struct ParsePositionsError {
     text: String,
 }

@@ -12,7 +12,7 @@ pub struct Run {
     pub embeds: bool,
     /// The blocks that run.
     pub layers: Range<usize>,
-    /// Whether the final norm runs, and so fires `ln_final.*`.
+    /// Whether the final norm runs, and so fires `ln_final.*` and `unembed.*`.
     pub normalizes: bool,
     /// Positions of the input.
     pub n_positions: usize,
@@ -20,6 +20,7 @@ pub struct Run {
 
 /// A hook that a run cannot serve.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum HookError {
     /// The model has no such block.
     #[error(transparent)]

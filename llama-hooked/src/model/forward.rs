@@ -1,7 +1,9 @@
 //! The forward pass as a whole: from tokens or a residual to logits, losses or a residual.
 
-use super::Llama;
-use crate::hook::{ActivationCache, Capture, Hook, HookError, PointFilter, Positions, Run};
+use super::{Llama, loss_of_logits};
+use crate::hook::{
+    ActivationCache, Capture, Hook, HookError, HookPoint, PointFilter, Positions, Run,
+};
 use burn::tensor::{Int, Tensor};
 
 /// What a run starts from.
@@ -26,6 +28,7 @@ impl From<Tensor<2, Int>> for Input {
 
 /// What to compute, and how far to go.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ForwardOptions {
     /// The first block not to run; negative counts from the end: −1 leaves out the last. The output is then the residual stream that
     /// would have entered it, unless nothing is asked for.
@@ -44,7 +47,7 @@ pub enum OutputKind {
     Loss,
     /// The residual stream after the last block that runs, `[b, p, d_model]`.
     Residual,
-    /// Nothing; the final norm still runs, for its hooks.
+    /// Nothing; the final norm still runs for its hooks, and the unembedding if a hook wants the logits.
     Nothing,
 }
 
@@ -89,6 +92,7 @@ impl Output {
 
 /// A run that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum ForwardError {
     /// No rows or no positions.
     #[error("the input is empty: its shape is {0:?}")]
@@ -170,10 +174,19 @@ impl Llama {
             });
         }
         let normed = self.ln_final(resid, hooks);
+        let whole_logits = hooks.wants(HookPoint::UnembedOut);
         Ok(match (options.output, tokens) {
-            (OutputKind::Logits, _) => Output::Logits(self.unembed(normed)),
+            (OutputKind::Logits, _) => Output::Logits(self.logits(normed, hooks)),
+            (OutputKind::Loss, Some(tokens)) if whole_logits => {
+                Output::Loss(loss_of_logits(self.logits(normed, hooks), tokens))
+            }
             (OutputKind::Loss, Some(tokens)) => Output::Loss(self.loss_per_token(normed, tokens)),
-            _ => Output::Nothing,
+            _ => {
+                if whole_logits {
+                    self.logits(normed, hooks);
+                }
+                Output::Nothing
+            }
         })
     }
 

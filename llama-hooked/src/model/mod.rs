@@ -21,6 +21,7 @@ use fused_ops::softmax::cross_entropy;
 use linear::Linear;
 use rms_norm::RmsNorm;
 use rotary::Rotary;
+use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 use weights::Weights;
@@ -39,16 +40,13 @@ pub struct Pass<'a> {
     pub hooks: &'a mut dyn Hook,
 }
 
-/// Whether the device is burn's CPU backend.
-#[cfg(feature = "cpu")]
-fn is_cpu(device: &Device) -> bool {
-    *device == Device::flex()
-}
-
-/// There is no CPU backend in this build.
-#[cfg(not(feature = "cpu"))]
-fn is_cpu(_: &Device) -> bool {
-    false
+impl fmt::Debug for Pass<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pass")
+            .field("resid", &self.resid.dims())
+            .field("layers", &self.layers)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A Llama-architecture language model with hook points.
@@ -65,6 +63,22 @@ pub struct Llama {
     device: Device,
     weights: Weights,
     ln_final: RmsNorm,
+}
+
+/// Cross-entropy −log softmax(logits)\[next token\] at each position but the last, in nats, f32.
+///
+/// # Shapes
+/// `logits`: `[b, p, vocab]`; `tokens`: `[b, p]`, p at least 2 → `[b, p − 1]`.
+fn loss_of_logits(logits: Tensor<3>, tokens: Tensor<2, Int>) -> Tensor<2> {
+    let [b, p, vocab_size] = logits.dims();
+    let rows = b * (p - 1);
+    let logits = logits.narrow(1, 0, p - 1).reshape([rows, vocab_size]);
+    let targets = tokens.narrow(1, 1, p - 1).reshape([rows]);
+    let piece = |rows: Range<usize>, entries: Range<usize>| {
+        let rows = logits.clone().narrow(0, rows.start, rows.len());
+        rows.narrow(1, entries.start, entries.len())
+    };
+    cross_entropy(targets, vocab_size, LOGITS_BYTES, piece).reshape([b, p - 1])
 }
 
 impl Llama {
@@ -107,7 +121,7 @@ impl Llama {
     ) -> Self {
         let device = files.device().clone();
         // On the CPU, pieces of the unembedding are read where they are used, once for all tokens.
-        let resident = !is_cpu(&device);
+        let resident = !sae_backend::is_cpu(&device);
         let unembedding = resident.then(|| Linear::new(files.unembedding(0..config.vocab_size)));
         Self {
             ln_final: RmsNorm::new(ln_final, config.rms_norm_eps),
@@ -233,17 +247,26 @@ impl Llama {
             .collect()
     }
 
-    /// The final norm. Fires `ln_final.hook_scale` and `ln_final.hook_normalized`.
+    /// The final norm. Fires `ln_final.hook_scale`, `ln_final.hook_normalized` and `unembed.hook_in`.
     ///
     /// # Shapes
     /// `resid`: `[b, p, d_model]`, cast to the model's dtype → the same.
     pub fn ln_final<H: Hook + ?Sized>(&self, resid: Tensor<3>, hooks: &mut H) -> Tensor<3> {
-        self.ln_final.forward(
+        let normed = self.ln_final.forward(
             resid.cast(self.dtype),
             HookPoint::LnFinalScale,
             HookPoint::LnFinalNormalized,
             hooks,
-        )
+        );
+        hooks.fire(HookPoint::UnembedIn, normed)
+    }
+
+    /// The logits of outputs of the final norm, in the model's dtype, all of them at once. Fires `unembed.hook_out`.
+    ///
+    /// # Shapes
+    /// `normed`: `[b, p, d_model]`, cast to the model's dtype → `[b, p, vocab_size]`.
+    pub fn logits<H: Hook + ?Sized>(&self, normed: Tensor<3>, hooks: &mut H) -> Tensor<3> {
+        hooks.fire(HookPoint::UnembedOut, self.unembed(normed))
     }
 
     /// Logits, in the model's dtype, of outputs of the final norm; each row on its own.

@@ -1,6 +1,6 @@
 //! A model in a directory.
 
-use super::{ModelFiles, SourceError, index};
+use super::{ModelFiles, ModelSourceError, index};
 use std::path::{Path, PathBuf};
 
 pub(super) const CONFIG: &str = "config.json";
@@ -8,9 +8,9 @@ pub(super) const TOKENIZER: &str = "tokenizer.json";
 pub(super) const WEIGHTS: &str = "model.safetensors";
 pub(super) const INDEX: &str = "model.safetensors.index.json";
 
-pub(super) fn resolve(dir: &Path) -> Result<ModelFiles, SourceError> {
+pub(super) fn resolve(dir: &Path) -> Result<ModelFiles, ModelSourceError> {
     let find = |name: &str| Some(dir.join(name)).filter(|path| path.is_file());
-    let missing = |name: &str, hint: &str| SourceError::Missing {
+    let missing = |name: &str, hint: &str| ModelSourceError::Missing {
         dir: dir.to_owned(),
         name: name.to_owned(),
         hint: hint.to_owned(),

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-/// A model whose files cannot be had: where it was looked for, and what to try.
+/// A model whose files cannot be found or fetched: where it was looked for, and what to try.
 #[derive(Debug, thiserror::Error)]
-pub enum SourceError {
+#[non_exhaustive]
+pub enum ModelSourceError {
     /// The text names nothing.
     #[error("{text:?} is neither a directory nor a repository on the Hub: {reason}")]
     NeitherDirNorRepo {
@@ -47,8 +48,18 @@ pub enum SourceError {
         /// What the cache lacks, or nothing.
         detail: String,
     },
+    /// The observer stopped a download.
+    #[error(
+        "{repo}: {path}: stopped; what has arrived is kept, and the next call goes on from there"
+    )]
+    Stopped {
+        /// `organisation/name@revision`.
+        repo: String,
+        /// The file.
+        path: String,
+    },
     /// The Hub did not give what was asked for.
-    #[error("{repo}: {what} could not be had from {endpoint}: {reason}")]
+    #[error("{repo}: {what} could not be fetched from {endpoint}: {reason}")]
     Hub {
         /// `organisation/name@revision`.
         repo: String,
@@ -60,7 +71,7 @@ pub enum SourceError {
         reason: String,
     },
     /// The Hub did not answer, or could not.
-    #[error("{repo}: {what} could not be had from {endpoint}: {reason}")]
+    #[error("{repo}: {what} could not be fetched from {endpoint}: {reason}")]
     Unavailable {
         /// `organisation/name@revision`.
         repo: String,

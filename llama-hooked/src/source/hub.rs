@@ -1,9 +1,11 @@
 //! A model on the Hugging Face Hub: in the cache, or downloaded into it.
 
 use super::dir::{self, CONFIG, INDEX, TOKENIZER, WEIGHTS};
-use super::{HubOptions, ModelFiles, SourceError, index, names};
-use hub_io::{Cache, CacheError, Hub, HubError, Progress, RepoKind, Snapshot, WarnOfRetries};
-use std::ops::ControlFlow;
+use super::{ModelFiles, ModelSourceError, index, names};
+use hub_io::{
+    Cache, CacheError, DownloadProgress, Hub, HubError, HubOptions, Observer, RepoKind, Snapshot,
+    WarnOfRetries,
+};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,28 +13,17 @@ use std::sync::Arc;
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
 
-/// How far a download has come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Download<'a> {
-    /// The file's name.
-    pub file: &'a str,
-    /// Bytes so far.
-    pub done: u64,
-    /// Bytes in all.
-    pub total: u64,
-}
-
-/// Hears of downloads.
-pub(super) type Observer<'a> = &'a mut dyn FnMut(Download<'_>);
+/// Hears of downloads, and may stop them.
+pub(super) type Watcher<'a> = &'a mut dyn Observer<DownloadProgress>;
 
 /// All files of a model.
 pub(super) fn resolve(
     repo: &str,
     revision: &str,
-    options: &HubOptions,
-    observer: Observer<'_>,
-) -> Result<ModelFiles, SourceError> {
-    let mut files = Files::open(repo, revision, options, observer)?;
+    hub: (&HubOptions, &Cache),
+    observer: Watcher<'_>,
+) -> Result<ModelFiles, ModelSourceError> {
+    let mut files = Files::open(repo, revision, hub, observer)?;
     files.fetch(&[CONFIG])?;
     files.tokenizer()?;
     match files.first_of(&[WEIGHTS, INDEX])? {
@@ -53,14 +44,14 @@ pub(super) fn resolve(
 pub(super) fn resolve_tokenizer(
     repo: &str,
     revision: &str,
-    options: &HubOptions,
-    observer: Observer<'_>,
-) -> Result<Option<PathBuf>, SourceError> {
-    let mut files = Files::open(repo, revision, options, observer)?;
+    hub: (&HubOptions, &Cache),
+    observer: Watcher<'_>,
+) -> Result<Option<PathBuf>, ModelSourceError> {
+    let mut files = Files::open(repo, revision, hub, observer)?;
     if !files.tokenizer()? {
         return Ok(None);
     }
-    // It has the last word on special tokens.
+    // It decides which tokens are special.
     files.fetch_if_there(CONFIG)?;
     let noted = files.snapshot.remember_if_new();
     noted.map_err(|error| files.unnoted(error))?;
@@ -70,67 +61,57 @@ pub(super) fn resolve_tokenizer(
 /// A repository's files at one commit, and what was asked for, for messages.
 struct Files<'a> {
     snapshot: Snapshot,
-    options: &'a HubOptions,
+    hub: (&'a HubOptions, &'a Cache),
     /// `organisation/name@revision`.
     repo: String,
-    observer: Observer<'a>,
+    observer: Watcher<'a>,
 }
 
 impl<'a> Files<'a> {
     fn open(
         repo: &str,
         revision: &str,
-        options: &'a HubOptions,
-        observer: Observer<'a>,
-    ) -> Result<Self, SourceError> {
+        hub: (&'a HubOptions, &'a Cache),
+        observer: Watcher<'a>,
+    ) -> Result<Self, ModelSourceError> {
         let name = format!("{repo}@{revision}");
-        names::check(repo, revision).map_err(|reason| SourceError::NeitherDirNorRepo {
+        names::check(repo, revision).map_err(|reason| ModelSourceError::NeitherDirNorRepo {
             text: name.clone(),
             reason,
         })?;
+        let (options, cache) = hub;
         let snapshot = client(options)
             .map_err(CacheError::from)
-            .and_then(|hub| {
-                let cache = Cache::new(&options.cache);
-                cache.snapshot(&hub, RepoKind::Model, repo, revision)
-            })
-            .map_err(|error| in_words(&name, "the list of files", options, error))?;
+            .and_then(|client| cache.snapshot(&client, RepoKind::Model, repo, revision))
+            .map_err(|error| in_words(&name, "the list of files", hub, error))?;
         Ok(Self {
             snapshot,
-            options,
+            hub,
             repo: name,
             observer,
         })
     }
 
-    fn fetch(&mut self, names: &[&str]) -> Result<(), SourceError> {
+    fn fetch(&mut self, names: &[&str]) -> Result<(), ModelSourceError> {
         let Self {
             snapshot, observer, ..
         } = self;
-        let mut tell = |progress: Progress<'_>| {
-            observer(Download {
-                file: progress.path,
-                done: progress.done,
-                total: progress.total.unwrap_or(progress.done),
-            });
-            ControlFlow::Continue(())
-        };
-        let fetched = snapshot.fetch(names, &mut tell);
+        let fetched = snapshot.fetch(names, *observer);
         fetched.map_err(|error| {
             let what = match &error {
                 CacheError::NoFile { path, .. } | CacheError::Missing { path, .. } => path.clone(),
                 _ => names.join(", "),
             };
-            in_words(&self.repo, &what, self.options, error)
+            in_words(&self.repo, &what, self.hub, error)
         })
     }
 
-    fn first_of<'n>(&mut self, names: &[&'n str]) -> Result<Option<&'n str>, SourceError> {
+    fn first_of<'n>(&mut self, names: &[&'n str]) -> Result<Option<&'n str>, ModelSourceError> {
         let first = self.snapshot.first_of(names);
-        first.map_err(|error| in_words(&self.repo, "the list of files", self.options, error))
+        first.map_err(|error| in_words(&self.repo, "the list of files", self.hub, error))
     }
 
-    fn fetch_if_there(&mut self, name: &str) -> Result<bool, SourceError> {
+    fn fetch_if_there(&mut self, name: &str) -> Result<bool, ModelSourceError> {
         match self.first_of(&[name])? {
             Some(name) => self.fetch(&[name]).map(|()| true),
             None => Ok(false),
@@ -138,7 +119,7 @@ impl<'a> Files<'a> {
     }
 
     /// Whether there is one. The files beside it come first, so that where it is, they are.
-    fn tokenizer(&mut self) -> Result<bool, SourceError> {
+    fn tokenizer(&mut self) -> Result<bool, ModelSourceError> {
         let pinned = self.repo.ends_with(self.snapshot.commit());
         if pinned && self.snapshot.dir().join(TOKENIZER).is_file() {
             return Ok(true);
@@ -152,50 +133,52 @@ impl<'a> Files<'a> {
         self.fetch_if_there(TOKENIZER)
     }
 
-    fn unnoted(&self, error: CacheError) -> SourceError {
-        in_words(&self.repo, "a note of the revision", self.options, error)
+    fn unnoted(&self, error: CacheError) -> ModelSourceError {
+        in_words(&self.repo, "a note of the revision", self.hub, error)
     }
 }
 
 fn client(options: &HubOptions) -> Result<Hub, HubError> {
-    let hub = Hub::new(hub_io::HubOptions {
-        endpoint: options.endpoint.clone(),
-        token: options.token.clone(),
-        offline: options.offline,
-        ..hub_io::HubOptions::default()
-    })?;
-    Ok(hub.with_observer(Arc::new(WarnOfRetries)))
+    let hub = Hub::new(options.clone())?;
+    Ok(hub.with_listener(Arc::new(WarnOfRetries)))
 }
 
-fn in_words(repo: &str, what: &str, options: &HubOptions, error: CacheError) -> SourceError {
-    let (repo, what, endpoint) = (repo.to_owned(), what.to_owned(), options.endpoint.clone());
-    let cache = options.cache.clone();
+fn in_words(
+    repo: &str,
+    what: &str,
+    (options, cache): (&HubOptions, &Cache),
+    error: CacheError,
+) -> ModelSourceError {
+    let (repo, what) = (repo.to_owned(), what.to_owned());
+    let endpoint = options.endpoint.trim_end_matches('/').to_owned();
+    let cache = cache.root().to_owned();
     match error {
-        CacheError::Offline { .. } => SourceError::Offline {
+        CacheError::Offline { .. } => ModelSourceError::Offline {
             repo,
             cache,
             detail: String::new(),
         },
-        CacheError::Missing { path, .. } if options.offline => SourceError::Offline {
+        CacheError::Missing { path, .. } if options.offline => ModelSourceError::Offline {
             repo,
             cache,
             detail: format!("; it is there in part: there is no {path}"),
         },
-        CacheError::NoFile { files, .. } => SourceError::Hub {
+        CacheError::Stopped { path } => ModelSourceError::Stopped { repo, path },
+        CacheError::NoFile { files, .. } => ModelSourceError::Hub {
             repo,
             what,
             endpoint,
             reason: format!("the repository has no such file; it has {files}"),
         },
         error if error.is_unavailable() || matches!(error, CacheError::Missing { .. }) => {
-            SourceError::Unavailable {
+            ModelSourceError::Unavailable {
                 repo,
                 what,
                 endpoint,
                 reason: format!("{error}; check HF_ENDPOINT, or give a local directory"),
             }
         }
-        error => SourceError::Hub {
+        error => ModelSourceError::Hub {
             repo,
             what,
             endpoint,

@@ -1,6 +1,6 @@
 //! `model.safetensors.index.json`: which tensors are in which file.
 
-use super::SourceError;
+use super::ModelSourceError;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
@@ -16,8 +16,8 @@ struct Index {
 /// The names of the shards, each once, in order.
 ///
 /// They come from a file that anyone may have written, so they must be plain names: nothing that leaves the directory.
-pub(super) fn shards(path: &Path) -> Result<Vec<String>, SourceError> {
-    let fail = |reason: String| SourceError::Index {
+pub(super) fn shards(path: &Path) -> Result<Vec<String>, ModelSourceError> {
+    let fail = |reason: String| ModelSourceError::Index {
         path: path.to_owned(),
         reason,
     };

@@ -5,12 +5,11 @@ mod error;
 mod hub;
 mod index;
 mod names;
-mod options;
 
-pub use error::SourceError;
-pub use hub::Download;
-pub use options::HubOptions;
+pub use error::ModelSourceError;
 
+use hub_io::{Cache, DownloadProgress, HubOptions, Observer};
+use sae_progress::Unobserved;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -44,16 +43,16 @@ impl ModelSource {
     ///
     /// # Errors
     /// If it is neither.
-    pub fn parse(text: &str) -> Result<Self, SourceError> {
+    pub fn parse(text: &str) -> Result<Self, ModelSourceError> {
         let path = Path::new(text);
         if path.is_dir() {
             return Ok(Self::Dir(path.to_owned()));
         }
         if path.exists() {
-            return Err(SourceError::NotADirectory(path.to_owned()));
+            return Err(ModelSourceError::NotADirectory(path.to_owned()));
         }
         let (repo, revision) = text.split_once('@').unwrap_or((text, "main"));
-        names::check(repo, revision).map_err(|reason| SourceError::NeitherDirNorRepo {
+        names::check(repo, revision).map_err(|reason| ModelSourceError::NeitherDirNorRepo {
             text: text.to_owned(),
             reason,
         })?;
@@ -63,30 +62,37 @@ impl ModelSource {
         })
     }
 
-    /// Finds the files. Those on the Hub are downloaded unless they are in the cache; see [`HubOptions::from_env`] for the variables
-    /// that govern this.
+    /// Finds the files. Those on the Hub are downloaded unless they are in the cache; see [`HubOptions::from_env`] and
+    /// [`Cache::from_env`] for the variables that govern this.
     ///
     /// # Errors
-    /// If a file is missing or cannot be had; the message says what to try.
-    pub fn resolve(&self) -> Result<ModelFiles, SourceError> {
+    /// If a file is missing or cannot be fetched; the message says what to try.
+    pub fn resolve(&self) -> Result<ModelFiles, ModelSourceError> {
         match self {
             Self::Dir(dir) => dir::resolve(dir),
-            Self::Hub { .. } => self.resolve_with(&HubOptions::from_env()?, &mut |_| {}),
+            Self::Hub { .. } => {
+                let cache = Cache::from_env().ok_or(ModelSourceError::NoCache)?;
+                self.resolve_with(&HubOptions::from_env(), &cache, &mut Unobserved)
+            }
         }
     }
 
-    /// As [`resolve`](Self::resolve), with the Hub's settings given, and downloads reported to `observer` as they progress.
+    /// As [`resolve`](Self::resolve), with the Hub and the cache given, and downloads reported to `observer`, which may stop them: what has arrived is
+    /// kept, and the next call goes on from there.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).
     pub fn resolve_with(
         &self,
         options: &HubOptions,
-        observer: &mut dyn FnMut(Download<'_>),
-    ) -> Result<ModelFiles, SourceError> {
+        cache: &Cache,
+        observer: &mut dyn Observer<DownloadProgress>,
+    ) -> Result<ModelFiles, ModelSourceError> {
         match self {
             Self::Dir(dir) => dir::resolve(dir),
-            Self::Hub { repo, revision } => hub::resolve(repo, revision, options, observer),
+            Self::Hub { repo, revision } => {
+                hub::resolve(repo, revision, (options, cache), observer)
+            }
         }
     }
 
@@ -97,12 +103,13 @@ impl ModelSource {
     pub fn resolve_tokenizer(
         &self,
         options: &HubOptions,
-        observer: &mut dyn FnMut(Download<'_>),
-    ) -> Result<Option<PathBuf>, SourceError> {
+        cache: &Cache,
+        observer: &mut dyn Observer<DownloadProgress>,
+    ) -> Result<Option<PathBuf>, ModelSourceError> {
         match self {
             Self::Dir(dir) => Ok(dir::tokenizer(dir)),
             Self::Hub { repo, revision } => {
-                hub::resolve_tokenizer(repo, revision, options, observer)
+                hub::resolve_tokenizer(repo, revision, (options, cache), observer)
             }
         }
     }

@@ -1,14 +1,15 @@
 //! What can go wrong while loading weights.
 
-use crate::config::ConfigError;
+use crate::config::LlamaConfigError;
 use std::path::PathBuf;
 
 /// A model that cannot be loaded: which file, which tensor, what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+#[non_exhaustive]
+pub enum LlamaLoadError {
     /// The configuration is at fault.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] LlamaConfigError),
     /// There is no file of weights at all.
     #[error("no file of weights was given")]
     NoWeights,

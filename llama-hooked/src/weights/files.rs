@@ -1,6 +1,6 @@
 //! Safetensors files, mapped into memory.
 
-use super::LoadError;
+use super::LlamaLoadError;
 use super::decode::{Stored, Target, decode};
 use burn::tensor::TensorData;
 use memmap2::Mmap;
@@ -15,7 +15,14 @@ use std::path::{Path, PathBuf};
 pub(crate) struct WeightFiles {
     files: Vec<MappedFile>,
     tensors: BTreeMap<String, StoredTensor>,
+    /// Whether names came without [`PREFIX`], which they have now.
+    lacked_prefix: bool,
 }
+
+/// What names begin with in a model that has a head; a model without one is saved without it.
+const PREFIX: &str = "model.";
+/// Compared at a time, in bytes.
+const PIECE: usize = 16 << 20;
 
 #[derive(Debug)]
 struct MappedFile {
@@ -35,9 +42,9 @@ struct StoredTensor {
 
 impl WeightFiles {
     /// Maps the files and reads their headers; no tensor is read.
-    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, LoadError> {
+    pub(crate) fn open(paths: &[PathBuf]) -> Result<Self, LlamaLoadError> {
         if paths.is_empty() {
-            return Err(LoadError::NoWeights);
+            return Err(LlamaLoadError::NoWeights);
         }
         let files = paths
             .iter()
@@ -45,7 +52,7 @@ impl WeightFiles {
             .collect::<Result<Vec<_>, _>>()?;
         let mut tensors = BTreeMap::<String, StoredTensor>::new();
         for (file, MappedFile { path, map }) in files.iter().enumerate() {
-            let format = |e: safetensors::SafeTensorError| LoadError::Format {
+            let format = |e: safetensors::SafeTensorError| LlamaLoadError::Format {
                 path: path.clone(),
                 reason: e.to_string(),
             };
@@ -59,7 +66,7 @@ impl WeightFiles {
                     len: view.data().len(),
                 };
                 if let Some(other) = tensors.insert(name.clone(), tensor) {
-                    return Err(LoadError::Duplicate {
+                    return Err(LlamaLoadError::Duplicate {
                         name,
                         first: files[other.file].path.clone(),
                         second: path.clone(),
@@ -67,7 +74,50 @@ impl WeightFiles {
                 }
             }
         }
-        Ok(Self { files, tensors })
+        let lacked_prefix = tensors.contains_key("embed_tokens.weight")
+            && !tensors.keys().any(|name| name.starts_with(PREFIX));
+        if lacked_prefix {
+            let renamed = tensors.into_iter().map(|(name, tensor)| {
+                let whole = if name.starts_with("lm_head.") {
+                    name
+                } else {
+                    format!("{PREFIX}{name}")
+                };
+                (whole, tensor)
+            });
+            tensors = renamed.collect();
+        }
+        Ok(Self {
+            files,
+            tensors,
+            lacked_prefix,
+        })
+    }
+
+    /// Whether the files name their tensors without `model.`, as a model without a head is saved.
+    pub(crate) fn lacked_prefix(&self) -> bool {
+        self.lacked_prefix
+    }
+
+    /// Whether both tensors are there and are not the same, bit for bit.
+    pub(crate) fn differ(&self, a: &str, b: &str) -> bool {
+        let (Some(a), Some(b)) = (self.tensors.get(a), self.tensors.get(b)) else {
+            return false;
+        };
+        if (a.dtype, &a.shape) != (b.dtype, &b.shape) {
+            return true;
+        }
+        (0..a.len).step_by(PIECE).any(|start| {
+            let len = PIECE.min(a.len - start);
+            let [a, b] = [a, b].map(|tensor| {
+                let (map, offset) = (&self.files[tensor.file].map, tensor.offset + start);
+                (map, offset, &map[offset..offset + len])
+            });
+            let differ = a.2 != b.2;
+            release(a.0, a.1, len);
+            release(b.0, b.1, len);
+            differ
+        })
     }
 
     /// Every tensor's name, its file and its shape, by name.
@@ -82,7 +132,7 @@ impl WeightFiles {
     }
 
     /// Checks that the tensor is there, of this shape and made of floats.
-    pub(crate) fn check(&self, name: &str, expected: &[usize]) -> Result<(), LoadError> {
+    pub(crate) fn check(&self, name: &str, expected: &[usize]) -> Result<(), LlamaLoadError> {
         self.find(name, expected).map(|_| ())
     }
 
@@ -92,7 +142,7 @@ impl WeightFiles {
         name: &str,
         shape: &[usize],
         target: Target,
-    ) -> Result<TensorData, LoadError> {
+    ) -> Result<TensorData, LlamaLoadError> {
         let (tensor, stored) = self.find(name, shape)?;
         let map = &self.files[tensor.file].map;
         let data = decode(
@@ -112,7 +162,7 @@ impl WeightFiles {
         shape: [usize; 2],
         rows: &[usize],
         target: Target,
-    ) -> Result<TensorData, LoadError> {
+    ) -> Result<TensorData, LlamaLoadError> {
         let (tensor, stored) = self.find(name, &shape)?;
         let map = &self.files[tensor.file].map;
         let row_bytes = tensor.len / shape[0];
@@ -131,7 +181,7 @@ impl WeightFiles {
         shape: [usize; 2],
         rows: Range<usize>,
         target: Target,
-    ) -> Result<TensorData, LoadError> {
+    ) -> Result<TensorData, LlamaLoadError> {
         let (tensor, stored) = self.find(name, &shape)?;
         let map = &self.files[tensor.file].map;
         let row_bytes = tensor.len / shape[0];
@@ -149,21 +199,25 @@ impl WeightFiles {
         Ok(data)
     }
 
-    fn find(&self, name: &str, expected: &[usize]) -> Result<(&StoredTensor, Stored), LoadError> {
+    fn find(
+        &self,
+        name: &str,
+        expected: &[usize],
+    ) -> Result<(&StoredTensor, Stored), LlamaLoadError> {
         let tensor = self
             .tensors
             .get(name)
             .ok_or_else(|| self.missing(name, expected))?;
         let path = &self.files[tensor.file].path;
         if tensor.shape != expected {
-            return Err(LoadError::Shape {
+            return Err(LlamaLoadError::Shape {
                 path: path.clone(),
                 name: name.to_owned(),
                 found: tensor.shape.clone(),
                 expected: expected.to_vec(),
             });
         }
-        let stored = Stored::new(tensor.dtype).ok_or_else(|| LoadError::Dtype {
+        let stored = Stored::new(tensor.dtype).ok_or_else(|| LlamaLoadError::Dtype {
             path: path.clone(),
             name: name.to_owned(),
             found: format!("{:?}", tensor.dtype),
@@ -171,7 +225,7 @@ impl WeightFiles {
         Ok((tensor, stored))
     }
 
-    fn missing(&self, name: &str, expected: &[usize]) -> LoadError {
+    fn missing(&self, name: &str, expected: &[usize]) -> LlamaLoadError {
         let first = self.files[0].path.display();
         let files = match self.files.len() {
             1 => first.to_string(),
@@ -182,7 +236,7 @@ impl WeightFiles {
         } else {
             ""
         };
-        LoadError::Missing {
+        LlamaLoadError::Missing {
             name: name.to_owned(),
             expected: expected.to_vec(),
             files,
@@ -192,14 +246,14 @@ impl WeightFiles {
 }
 
 impl MappedFile {
-    fn open(path: &Path) -> Result<Self, LoadError> {
-        let read = |source| LoadError::Read {
+    fn open(path: &Path) -> Result<Self, LlamaLoadError> {
+        let read = |source| LlamaLoadError::Read {
             path: path.to_owned(),
             source,
         };
         let file = File::open(path).map_err(read)?;
         if !file.metadata().map_err(read)?.is_file() {
-            return Err(LoadError::Format {
+            return Err(LlamaLoadError::Format {
                 path: path.to_owned(),
                 reason: "it is not a regular file".to_owned(),
             });

@@ -2,16 +2,17 @@
 
 use super::decode::Target;
 use super::files::WeightFiles;
-use super::{LoadError, StreamedWeights, TensorSource};
+use super::tensors::{EMBEDDING, UNEMBEDDING, check};
+use super::{LlamaLoadError, StreamedWeights, TensorSource};
 use crate::config::LlamaConfig;
 use crate::model::Llama;
 use crate::source::ModelFiles;
 use burn::tensor::{Device, FloatDType, Tensor};
-use std::collections::HashSet;
 
 /// Where a model is to live, and in which precision.
 #[derive(Debug, Clone)]
-pub struct LoadOptions {
+#[non_exhaustive]
+pub struct LlamaLoadOptions {
     /// The device of the weights.
     pub device: Device,
     /// The dtype of the weights: F32, F16 or BF16, whatever they are stored as. On the CPU, F32 is the fast one.
@@ -32,7 +33,7 @@ pub enum Placement {
     Streamed,
 }
 
-impl LoadOptions {
+impl LlamaLoadOptions {
     /// Weights that are all on the device.
     pub fn new(device: &Device, dtype: FloatDType) -> Self {
         Self {
@@ -50,12 +51,23 @@ impl Llama {
     /// Every header is checked against the configuration before the first tensor is read.
     ///
     /// # Errors
-    /// If a file is damaged or missing, the configuration is not a plain Llama's, or a tensor is missing, superfluous, misshapen or
-    /// not made of floats. The message names the file, the tensor, and what was found and expected.
-    pub fn load(files: &ModelFiles, options: &LoadOptions) -> Result<Self, LoadError> {
-        let config = LlamaConfig::from_file(&files.config)?;
-        let target = Target::new(options.dtype).ok_or(LoadError::Target(options.dtype))?;
+    /// If a file is damaged or missing, the configuration is not a plain Llama's, or a tensor is missing, misshapen, not made of floats, or
+    /// of a part that a Llama does not have. The message names the file, the tensor, and what was found and expected.
+    ///
+    /// # Warnings
+    /// Of tensors that are not used: those outside the blocks, those of blocks beyond the configuration's, and empty ones.
+    pub fn load(files: &ModelFiles, options: &LlamaLoadOptions) -> Result<Self, LlamaLoadError> {
+        let mut config = LlamaConfig::from_file(&files.config)?;
+        let target = Target::new(options.dtype).ok_or(LlamaLoadError::Target(options.dtype))?;
         let weights = WeightFiles::open(&files.weights)?;
+        if unties(&config, &weights) {
+            tracing::warn!(
+                "{}: says tie_word_embeddings, but the files hold an lm_head.weight that differs from the embedding: it is used, as \
+                 transformers does",
+                files.config.display()
+            );
+            config.tie_word_embeddings = false;
+        }
         check(&config, &weights)?;
         let mut source = FileSource {
             weights: &weights,
@@ -75,6 +87,26 @@ impl Llama {
     }
 }
 
+impl LlamaConfig {
+    /// The configuration of a model as its weights have it: untied where the files hold an unembedding of their own. Headers are read,
+    /// and no tensors but the two that may be tied.
+    ///
+    /// # Errors
+    /// If the configuration or a file of weights cannot be read.
+    pub fn from_files(files: &ModelFiles) -> Result<Self, LlamaLoadError> {
+        let mut config = Self::from_file(&files.config)?;
+        if config.tie_word_embeddings {
+            config.tie_word_embeddings = !unties(&config, &WeightFiles::open(&files.weights)?);
+        }
+        Ok(config)
+    }
+}
+
+/// Whether the files hold an unembedding that differs from the embedding it is said to be tied to.
+fn unties(config: &LlamaConfig, weights: &WeightFiles) -> bool {
+    config.tie_word_embeddings && weights.differ(EMBEDDING, UNEMBEDDING)
+}
+
 struct FileSource<'a> {
     weights: &'a WeightFiles,
     device: &'a Device,
@@ -82,90 +114,15 @@ struct FileSource<'a> {
 }
 
 impl TensorSource for FileSource<'_> {
-    type Error = LoadError;
+    type Error = LlamaLoadError;
 
-    fn vector(&mut self, name: &str, len: usize) -> Result<Tensor<1>, LoadError> {
+    fn vector(&mut self, name: &str, len: usize) -> Result<Tensor<1>, LlamaLoadError> {
         let data = self.weights.read(name, &[len], self.target)?;
         Ok(Tensor::from_data(data, (self.device, self.target.dtype())))
     }
 
-    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, LoadError> {
+    fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor<2>, LlamaLoadError> {
         let data = self.weights.read(name, &shape, self.target)?;
         Ok(Tensor::from_data(data, (self.device, self.target.dtype())))
     }
-}
-
-/// Checks that the files hold the tensors of the architecture, all of them and nothing else.
-fn check(config: &LlamaConfig, weights: &WeightFiles) -> Result<(), LoadError> {
-    let expected = expected_tensors(config);
-    for (name, shape) in &expected {
-        weights.check(name, shape)?;
-    }
-    let known: HashSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-    for (name, path, found) in weights.iter() {
-        if known.contains(name) || is_redundant(name, config) {
-            continue;
-        }
-        let hint = if name.rsplit('.').next() == Some("bias") {
-            "; biases are not supported"
-        } else {
-            ""
-        };
-        return Err(LoadError::Extra {
-            path: path.to_owned(),
-            name: name.to_owned(),
-            found: found.to_vec(),
-            hint,
-        });
-    }
-    Ok(())
-}
-
-/// Tensors that old exports carry and nothing needs: RoPE's frequencies, and an unembedding that is the embedding.
-fn is_redundant(name: &str, config: &LlamaConfig) -> bool {
-    name.ends_with(".rotary_emb.inv_freq")
-        || (name == "lm_head.weight" && config.tie_word_embeddings)
-}
-
-/// The tensors of the architecture and their shapes.
-fn expected_tensors(config: &LlamaConfig) -> Vec<(String, Vec<usize>)> {
-    let (vocab_size, d) = (config.vocab_size, config.d_model);
-    let blocks = (0..config.n_layers).flat_map(|layer| block_tensors(config, layer));
-    let mut expected = vec![("model.embed_tokens.weight".to_owned(), vec![vocab_size, d])];
-    expected.extend(blocks);
-    expected.push(("model.norm.weight".to_owned(), vec![d]));
-    if !config.tie_word_embeddings {
-        expected.push(("lm_head.weight".to_owned(), vec![vocab_size, d]));
-    }
-    expected
-}
-
-/// The tensors of one block and their shapes.
-pub(super) fn block_tensors(
-    config: &LlamaConfig,
-    layer: usize,
-) -> impl Iterator<Item = (String, Vec<usize>)> {
-    let LlamaConfig {
-        d_model: d,
-        d_mlp,
-        n_heads,
-        n_kv_heads,
-        d_head,
-        ..
-    } = *config;
-    let (q, kv) = (n_heads * d_head, n_kv_heads * d_head);
-    let tensors = [
-        ("self_attn.q_proj", vec![q, d]),
-        ("self_attn.k_proj", vec![kv, d]),
-        ("self_attn.v_proj", vec![kv, d]),
-        ("self_attn.o_proj", vec![d, q]),
-        ("mlp.gate_proj", vec![d_mlp, d]),
-        ("mlp.up_proj", vec![d_mlp, d]),
-        ("mlp.down_proj", vec![d, d_mlp]),
-        ("input_layernorm", vec![d]),
-        ("post_attention_layernorm", vec![d]),
-    ];
-    tensors
-        .into_iter()
-        .map(move |(name, shape)| (format!("model.layers.{layer}.{name}.weight"), shape))
 }

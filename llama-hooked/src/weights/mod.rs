@@ -6,9 +6,10 @@ mod files;
 mod load;
 mod random;
 mod stream;
+mod tensors;
 
-pub use error::LoadError;
-pub use load::{LoadOptions, Placement};
+pub use error::LlamaLoadError;
+pub use load::{LlamaLoadOptions, Placement};
 pub(crate) use stream::StreamedWeights;
 
 use burn::tensor::Tensor;

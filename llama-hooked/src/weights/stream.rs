@@ -3,6 +3,7 @@
 use super::TensorSource;
 use super::decode::Target;
 use super::files::WeightFiles;
+use super::tensors::{EMBEDDING, UNEMBEDDING};
 use crate::config::LlamaConfig;
 use burn::tensor::{Device, Int, Tensor, TensorData};
 use std::collections::HashMap;
@@ -22,7 +23,6 @@ pub(crate) struct StreamedWeights {
     unembedding: &'static str,
 }
 
-const EMBEDDING: &str = "model.embed_tokens.weight";
 const CHECKED: &str = "every tensor was checked when the model was opened";
 
 impl StreamedWeights {
@@ -42,7 +42,7 @@ impl StreamedWeights {
             unembedding: if config.tie_word_embeddings {
                 EMBEDDING
             } else {
-                "lm_head.weight"
+                UNEMBEDDING
             },
         }
     }
@@ -81,7 +81,7 @@ impl StreamedWeights {
     }
 
     fn stage(&self, config: &LlamaConfig, layer: usize) -> HashMap<String, TensorData> {
-        let tensors = super::load::block_tensors(config, layer);
+        let tensors = super::tensors::block_tensors(config, layer);
         let read = |(name, shape): (String, Vec<usize>)| {
             let data = self.files.read(&name, &shape, self.target).expect(CHECKED);
             (name, data)

@@ -4,6 +4,7 @@ use thiserror::Error;
 
 /// Why a protocol could not go on. `E` is the error of the rows it was given.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum ProtocolError<E: std::error::Error + 'static> {
     /// The rows could not be read.
     #[error("cannot read row {row} of the tokens")]

@@ -5,9 +5,10 @@ use super::steps::check_width;
 use super::{ProtocolOptions, for_each_batch};
 use crate::activations::{squared_distances, token_norms};
 use crate::legacy_variance::term;
-use crate::model::{Autoencoder, SplitModel};
 use crate::moments::Moments;
-use crate::observer::{Observer, Progress};
+use crate::observer::EvaluationProgress;
+use sae_progress::Observer;
+use sae_traits::{Autoencoder, SplitModel};
 use std::error::Error;
 
 /// 1 − ‖x−x̂‖²/‖x−x̄‖² of every token that counts; its mean is `explained_variance_legacy`.
@@ -24,7 +25,7 @@ pub fn explained_variance_legacy<M, S, E>(
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     mean_activation: &[f64],
     options: &ProtocolOptions,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<Moments, ProtocolError<E>>
 where
     M: SplitModel,
@@ -32,7 +33,7 @@ where
     E: Error + 'static,
 {
     let mut terms = Moments::default();
-    let none = Progress::default();
+    let none = EvaluationProgress::default();
     for_each_batch(model, rows, options, none, observer, |batch| {
         let prefix = model.prefix(batch.tensor(&model.device()));
         check_width("the activation at the hook", sae.d_in(), &prefix.input)?;

@@ -10,15 +10,17 @@ pub use legacy::explained_variance_legacy;
 
 use crate::masking::Masking;
 use crate::merge::MergeError;
-use crate::model::{Autoencoder, SplitModel};
-use crate::observer::{Observer, Progress};
+use crate::observer::EvaluationProgress;
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics};
 use batch::{Batch, Batches};
+use sae_progress::Observer;
+use sae_traits::{Autoencoder, SplitModel};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
 /// How a protocol goes about it. Nothing here but the masking changes the numbers.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct ProtocolOptions {
     /// Which positions count.
     pub masking: Masking,
@@ -97,7 +99,7 @@ pub fn sparsity<M, S, E>(
     sae: &S,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<SparsityStatistics, ProtocolError<E>>
 where
     M: SplitModel,
@@ -120,7 +122,7 @@ pub fn reconstruction<M, S, E>(
     sae: &S,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<ReconstructionStatistics, ProtocolError<E>>
 where
     M: SplitModel,
@@ -140,7 +142,7 @@ pub fn evaluate<M, S, E>(
     sae: &S,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<Evaluation, ProtocolError<E>>
 where
     M: SplitModel,
@@ -164,7 +166,7 @@ pub fn evaluate_more<M, S, E>(
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
     evaluation: &mut Evaluation,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<(), ProtocolError<E>>
 where
     M: SplitModel,
@@ -193,7 +195,7 @@ fn run<M, S, E>(
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
     passes: Passes,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<Evaluation, ProtocolError<E>>
 where
     M: SplitModel,
@@ -212,7 +214,7 @@ fn add<M, S, E>(
     options: &ProtocolOptions,
     passes: Passes,
     evaluation: &mut Evaluation,
-    observer: &mut impl Observer,
+    observer: &mut impl Observer<EvaluationProgress>,
 ) -> Result<(), ProtocolError<E>>
 where
     M: SplitModel,
@@ -224,7 +226,7 @@ where
         reconstruction,
         stopped,
     } = evaluation;
-    let done = Progress {
+    let done = EvaluationProgress {
         sequences: sparsity.tokens.sequences,
         tokens: sparsity.tokens.seen,
     };
@@ -246,8 +248,8 @@ fn for_each_batch<M: SplitModel, E: Error + 'static>(
     model: &M,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
-    mut progress: Progress,
-    observer: &mut impl Observer,
+    mut progress: EvaluationProgress,
+    observer: &mut impl Observer<EvaluationProgress>,
     mut work: impl FnMut(&Batch) -> Result<(), ProtocolError<E>>,
 ) -> Result<bool, ProtocolError<E>> {
     let batches = Batches::new(
@@ -262,7 +264,7 @@ fn for_each_batch<M: SplitModel, E: Error + 'static>(
         progress.sequences += batch.n_rows() as u64;
         progress.tokens += batch.n_tokens() as u64;
         tracing::debug!(progress.sequences, progress.tokens, "batch done");
-        if observer.batch_done(progress).is_break() {
+        if observer.observe(&progress).is_break() {
             return Ok(true);
         }
     }

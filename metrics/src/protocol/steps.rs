@@ -3,12 +3,12 @@
 use super::batch::Batch;
 use super::error::ProtocolError;
 use crate::activations::{position_sums, splice, token_norms};
-use crate::features::Features;
-use crate::model::{Autoencoder, Edit, Prefix, SplitModel};
+use crate::features;
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};
 use crate::tensors::to_f32s;
 use crate::vocab::{Runs, token_losses};
 use burn::tensor::Tensor;
+use sae_traits::{Autoencoder, Features, Prefix, Splice, SplitModel};
 use std::error::Error;
 
 /// A batch whose prefix has been run and whose activations have been reconstructed.
@@ -47,8 +47,7 @@ impl<'a, R> Step<'a, R> {
     pub(super) fn add_sparsity(&self, statistics: &mut SparsityStatistics) {
         let kept = &self.batch.in_statistics;
         statistics.tokens.merge(&counts(self.batch, kept));
-        self.features
-            .add_to(self.batch.row_length, kept, statistics);
+        features::add(&self.features, self.batch.row_length, kept, statistics);
 
         let target = self.prefix.target();
         let [_, _, width] = target.dims();
@@ -93,7 +92,7 @@ impl<'a, R> Step<'a, R> {
         let target = prefix.target();
         let spliced = splice(target, decoded, kept);
         let Prefix { resume, .. } = prefix;
-        let edits = vec![Edit::Keep, Edit::Replace(spliced), Edit::Zero];
+        let edits = vec![Splice::Keep, Splice::Replace(spliced), Splice::Zero];
         let runs = Runs::new(model.suffix(&resume, edits));
         statistics.tokens.merge(&counts(batch, kept));
         let losses = token_losses(model, &runs, &batch.next_tokens(), logit_bytes);

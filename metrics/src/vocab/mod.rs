@@ -8,8 +8,8 @@
 mod device;
 mod host;
 
-use crate::model::SplitModel;
-use burn::tensor::{DType, Device, Tensor};
+use burn::tensor::{DType, Tensor};
+use sae_traits::SplitModel;
 
 /// Final-norm outputs of the three runs.
 #[derive(Debug, Clone)]
@@ -98,20 +98,11 @@ pub(crate) fn token_losses<M: SplitModel>(
 ) -> Vec<TokenLosses> {
     let vocab_size = model.vocab_size();
     let logits = |rows, entries| model.logits(rows, entries);
-    if is_host(&runs.original.device()) {
+    if sae_backend::is_host(&runs.original.device()) {
         host::losses(runs, targets, vocab_size, max_bytes, logits)
     } else {
         device::losses(runs, targets, vocab_size, max_bytes, logits)
     }
-}
-
-/// Whether tensors of this device lie in host memory, so that reading one back is free.
-fn is_host(device: &Device) -> bool {
-    #[cfg(feature = "cpu")]
-    let host = Some(Device::flex());
-    #[cfg(not(feature = "cpu"))]
-    let host: Option<Device> = None;
-    host.as_ref() == Some(device)
 }
 
 #[cfg(all(test, feature = "cpu"))]

@@ -5,7 +5,7 @@
 pub mod definition;
 
 use burn::tensor::{DType, Device, Int, Tensor, TensorData};
-use sae_metrics::{Autoencoder, Edit, Features, Prefix, Reconstruction, SparseRows, SplitModel};
+use sae_metrics::{Autoencoder, Features, Prefix, Reconstruction, SparseRows, Splice, SplitModel};
 use std::cell::Cell;
 use std::ops::Range;
 
@@ -87,18 +87,14 @@ impl SplitModel for ToyModel {
         let x = embedding
             .select(0, tokens.reshape([b * p]))
             .reshape([b, p, WIDTH]);
-        Prefix {
-            resume: x.clone(),
-            input: x,
-            target: None,
-        }
+        Prefix::new(x.clone(), x)
     }
 
-    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Edit>) -> Vec<Tensor<3>> {
+    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Splice>) -> Vec<Tensor<3>> {
         let edited = |edit| match edit {
-            Edit::Keep => resume.clone(),
-            Edit::Replace(x) => x,
-            Edit::Zero => resume.zeros_like(),
+            Splice::Keep => resume.clone(),
+            Splice::Replace(x) => x,
+            Splice::Zero => resume.zeros_like(),
         };
         edits
             .into_iter()
@@ -174,7 +170,6 @@ impl Autoencoder for ToySae {
     }
 
     fn reconstruct(&self, x: Tensor<3>) -> Reconstruction {
-        let [b, p, _] = x.dims();
         let encoder = tensor(self.encoder.clone(), [1, WIDTH, D_SAE]);
         let bias = tensor(self.encoder_bias.clone(), [1, 1, D_SAE]);
         let features = (x.matmul(encoder) + bias).clamp_min(0.0);
@@ -184,26 +179,16 @@ impl Autoencoder for ToySae {
         let features = if self.dense {
             Features::Dense(features)
         } else {
-            Features::Sparse(sparse(features, b * p))
+            Features::Sparse(sparse(features))
         };
-        Reconstruction { features, decoded }
+        Reconstruction::new(features, decoded)
     }
 }
 
-fn sparse(features: Tensor<3>, n_rows: usize) -> SparseRows {
+fn sparse(features: Tensor<3>) -> SparseRows {
+    let [_, _, d_sae] = features.dims();
     let values: Vec<f32> = features.into_data().try_into_vec().unwrap();
-    let mut rows = SparseRows {
-        indptr: vec![0],
-        ..SparseRows::default()
-    };
-    for row in values.chunks(values.len() / n_rows) {
-        for (index, &value) in row.iter().enumerate().filter(|(_, value)| **value != 0.0) {
-            rows.indices.push(index as u32);
-            rows.values.push(value);
-        }
-        rows.indptr.push(rows.indices.len());
-    }
-    rows
+    SparseRows::from_dense(&values, d_sae)
 }
 
 /// Claims to read one dimension less than the model has.
@@ -231,15 +216,13 @@ impl SplitModel for ToyTranscoded {
 
     fn prefix(&self, tokens: Tensor<2, Int>) -> Prefix<Tensor<3>> {
         let prefix = self.0.prefix(tokens);
-        Prefix {
-            target: Some(prefix.input.clone() * 2.0),
-            ..prefix
-        }
+        let target = prefix.input.clone() * 2.0;
+        prefix.with_target(target)
     }
 
-    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Edit>) -> Vec<Tensor<3>> {
+    fn suffix(&self, resume: &Tensor<3>, edits: Vec<Splice>) -> Vec<Tensor<3>> {
         let halved = edits.into_iter().map(|edit| match edit {
-            Edit::Replace(x) => Edit::Replace(x * 0.5),
+            Splice::Replace(x) => Splice::Replace(x * 0.5),
             other => other,
         });
         self.0.suffix(resume, halved.collect())

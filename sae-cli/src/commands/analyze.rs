@@ -1,99 +1,34 @@
 //! `sae analyze`: every cell of the notebook.
 
-use super::{Place, split};
-use crate::adapters::{Path as Reconstructed, Spliced};
-use crate::bad_rows::Log;
-use crate::cli::Global;
-use crate::clock::Clock;
-use crate::demo::Demo;
-use crate::device::Chosen;
-use crate::inputs::{self, PackingChoice, TextInput};
-use crate::interrupt;
-use crate::output::check_text_file;
-use crate::plan::{LOGITS, MemoryArgs, Work};
-use crate::progress::Bar;
-use crate::prompt_check::Question;
-use crate::report::checks::{Facts, warnings};
-use crate::report::features::Recorded;
-use crate::report::folder::Folder;
-use crate::report::nominal::Nominal;
-use crate::report::warnings::{Signs, of_place};
-use crate::report::{self, Links, Report, Timings};
-use crate::rows::{RowError, Rows};
-use crate::targets::Targets;
-use crate::text_args::TextArgs;
-use crate::token_origin::warn_of_another_tokenizer;
-use anyhow::{Result, bail};
+use crate::args::Global;
+use crate::args::analyze::Args;
+use crate::args::packing::PackingChoice;
+use crate::error::UsageError;
+use crate::job::bad_rows::Log;
+use crate::job::demo::Demo;
+use crate::job::model::{describe, find_model, warn_if_too_long};
+use crate::job::outputs::check_text_file;
+use crate::job::question::ask;
+use crate::job::rows::{RowError, Rows};
+use crate::job::targets::Targets;
+use crate::job::text::{self, TextInput};
+use crate::job::token_origin::warn_of_another_tokenizer;
+use crate::job::{device, plan, run};
+use crate::terminal::progress::Bar;
+use crate::terminal::{self, Clock, interrupt};
+use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions, Tokenizer};
+use sae_backend::ComputeDevice;
 use sae_core::{RunDir, SaeConfig};
-use sae_metrics::{Masking, ProtocolOptions, evaluate};
-use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use sae_llama::plan::{LOGITS, Work};
+use sae_llama::{ReconstructionPath, Spliced};
+use sae_metrics::{Evaluation, Masking, ProtocolOptions, evaluate};
+use sae_report::{
+    DataDescription, Described, Facts, Links, Nominal, Recorded, Report, ReportFolder,
+    SaeDescription, Signs, Timings, of_place, warnings_of_checks,
+};
+use std::path::Path;
 use std::time::Instant;
-
-/// Run every cell of the notebook and write a report; without RUN, on the bundled demo
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  sae analyze --out report
-  sae analyze runs/20251213_174540_llama3_8b --dataset 'pile/*.jsonl.zst' --out report
-  sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' \\
-      --answer Paris --out report
-
-Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
-SAE's full forward pass replaces the activation. The folder gets report.json, report.html and the plots as SVG.")]
-pub(crate) struct Args {
-    /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; the bundled demo if left out
-    run: Option<PathBuf>,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    memory: MemoryArgs,
-    /// The run, as the other commands name it
-    #[arg(long, value_name = "RUN", conflicts_with = "run")]
-    sae: Option<PathBuf>,
-    /// Text: a file, a folder or a pattern; by default what cfg.json names, if that is here
-    #[arg(long, value_name = "SRC")]
-    dataset: Option<String>,
-    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
-    #[arg(long, value_name = "FILE|DIR", conflicts_with_all = ["dataset", "context_size"])]
-    tokens: Option<PathBuf>,
-    #[command(flatten)]
-    text: TextArgs,
-    /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N", value_parser = inputs::context_sizes())]
-    context_size: Option<usize>,
-    /// Rows to measure on
-    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u64).range(1..))]
-    sequences: u64,
-    /// Rows per forward pass
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    batch_size: Option<u32>,
-    /// The prompt of the prompt check
-    #[arg(
-        long,
-        value_name = "TEXT",
-        requires = "answer",
-        allow_hyphen_values = true
-    )]
-    prompt: Option<String>,
-    /// Its answer
-    #[arg(
-        long,
-        value_name = "STR",
-        requires = "prompt",
-        allow_hyphen_values = true
-    )]
-    answer: Option<String>,
-    /// The folder to write
-    #[arg(long, value_name = "DIR")]
-    out: PathBuf,
-    /// The plots as PNG, too, at twice their size
-    #[arg(long)]
-    png: bool,
-    /// Link features to this page, which `sae dashboard` wrote
-    #[arg(long, value_name = "DIR|FILE.html")]
-    features_page: Option<PathBuf>,
-}
 
 /// The notebook's own prompt check.
 const PROMPT: (&str, &str) = (
@@ -102,7 +37,13 @@ const PROMPT: (&str, &str) = (
 );
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let folder = Folder::make(&args.out, args.png)?;
+    if args.out == Path::new("-") {
+        bail!(UsageError(
+            "--out -: the report is a folder of files and does not go to stdout; give the name of a folder, and --json for the figures".to_owned()
+        ));
+    }
+    let folder = ReportFolder::make(&args.out, args.png);
+    let folder = folder.map_err(|error| in_flags(args.png, error))?;
     if let Some(path) = &global.json {
         check_text_file("--json", path)?;
     }
@@ -116,21 +57,42 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     targets.spare(&args.tokens)?;
     targets.spare(&args.features_page)?;
     let page = args.features_page.as_deref();
-    let page = page.map(|page| Links::page(page, &args.out)).transpose()?;
-    let on = Chosen::new(global)?;
+    let page = page.map(|page| links(page, &args.out)).transpose()?;
+    let on = device::choose(global)?;
     let demo = args.given().is_none().then(Demo::unpack).transpose()?;
     let job = Job::new(args, demo.as_ref(), global.quiet)?;
     if let Some(page) = &page {
-        page.check(job.run.cfg.d_sae, job.run.cfg.metadata.hook_name.as_deref())?;
+        let metadata = &job.run.cfg.metadata;
+        page.check(job.run.cfg.d_sae, metadata.hook_name.as_deref())
+            .context("--features-page")?;
     }
     let Some(report) = measure(&job, args, global, &on, &targets)? else {
         return Ok(());
     };
     let links = page.unwrap_or_else(|| by_command(args, &report));
     folder.write(&report, &links)?;
-    global
-        .output()
-        .emit(&report::terminal(&report, &args.out), &report)
+    let text = sae_report::terminal(&report, &args.out);
+    global.output().emit_as_it_is(&text, &report)
+}
+
+/// What is wrong with the report's folder, with the option that it is about.
+fn in_flags(png: bool, error: sae_report::ReportError) -> anyhow::Error {
+    use sae_report::ReportError::{Folder, Write};
+    match error {
+        Write(error) => crate::job::outputs::in_flags("--out", error),
+        error @ Folder { .. } => error.into(),
+        error if png => anyhow::Error::new(error).context("--png"),
+        error => error.into(),
+    }
+}
+
+/// `--features-page`.
+fn links(page: &Path, out: &Path) -> Result<Links> {
+    let shown = || format!("--features-page {}", page.display());
+    Links::page(page, out).map_err(|error| match error {
+        sae_report::LinksError::NoPage(_) => UsageError(format!("{}: {error}", shown())).into(),
+        other => anyhow::Error::new(other).context(shown()),
+    })
 }
 
 /// The command that makes pages of the features of the same SAE on the same text.
@@ -143,7 +105,10 @@ fn by_command(args: &Args, report: &Report) -> Links {
     if let Some(tokens) = &tokens {
         words.extend(["--tokens", tokens]);
     } else {
-        let dataset = args.dataset.as_deref().or(report.data["dataset"].as_str());
+        let dataset = args
+            .dataset
+            .as_deref()
+            .or(Some(report.data.dataset.as_str()));
         let dataset = dataset.filter(|name| *name != BUNDLED);
         words.extend(["--dataset", dataset.unwrap_or("demo/text")]);
     }
@@ -181,7 +146,7 @@ impl Job {
             Some(demo) => (demo.settings.prompt.clone(), demo.settings.answer.clone()),
             None => (PROMPT.0.to_owned(), PROMPT.1.to_owned()),
         });
-        let run = args.place.open(&path, quiet)?;
+        let run = run::find_at(&path, &args.place, quiet)?;
         let recorded = SaeConfig::from_file(&run.dir.join("cfg.json"))?;
         Ok(Self {
             run,
@@ -198,7 +163,7 @@ fn measure(
     job: &Job,
     args: &Args,
     global: &Global,
-    on: &Chosen,
+    on: &ComputeDevice,
     targets: &Targets,
 ) -> Result<Option<Report>> {
     let start = Instant::now();
@@ -207,104 +172,121 @@ fn measure(
     // What can be wrong quickly comes before what takes long.
     let (table, dataset, context_size) = text(job, args)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
-    let found = inputs::find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
-    targets.spare(inputs::run_files(&job.run).into_iter().chain(found.paths()))?;
+    let found = find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
+    targets.spare(job.run.files().into_iter().chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
-    let question = Question::new(&tokenizer, &job.prompt, &job.answer, true)?;
+    let question = ask(&tokenizer, &job.prompt, &job.answer, true)?;
     let input = TextInput {
         dataset,
         text: args.text.clone(),
-        options: StreamOptions {
-            prepend_bos,
-            budget: Budget::Sequences(args.sequences),
-            threads: global.threads(),
-            ..StreamOptions::new(context_size)
+        options: {
+            let mut options = StreamOptions::new(context_size);
+            options.prepend_bos = prepend_bos;
+            options.budget = Budget::Sequences(args.sequences);
+            options.threads = global.threads();
+            options
         },
     };
     let (rows, bad_rows) = rows(&input, table, &tokenizer, args.sequences, targets)?;
-    let tokenize_s = clock.lap();
-    let work = Work {
-        rows: Some(rows.len() as u64),
-        batch_size: args.batch_size.map(|n| n as usize),
-        ..Work::new(&found.config()?, on, context_size)
+    let mut timings = Timings {
+        tokenize_s: clock.lap(),
+        ..Timings::default()
     };
-    let Some(plan) = work.with_sae(&job.run)?.settle(&args.memory, on, global)? else {
+    let mut work = Work::new(&found.config()?, on, context_size).with_sae(&job.run)?;
+    work.rows = Some(rows.len() as u64);
+    work.batch_size = args.batch_size.map(|n| n as usize);
+    let Some(plan) = plan::settle(&work, &args.memory, on, global)? else {
         return Ok(None);
     };
     let model = found.load(on, plan.placement)?;
-    inputs::warn_if_too_long(context_size, &model);
-    question.warn_if_too_long(&model);
+    warn_if_too_long(context_size, &model);
+    question.warn_if_too_long(model.config());
     warn_of_another_tokenizer(Some(Path::new(&input.dataset)), &found, &model);
-    let load_model_s = clock.lap();
+    timings.load_model_s = clock.lap();
     let rows_with_bos = with_bos(&rows, &tokenizer);
     // Rows that were made elsewhere are as they are.
     let all_have = rows_with_bos == rows.len() as u64;
     let prepend_bos = args.tokens.as_ref().map_or(prepend_bos, |_| all_have);
-    let split = split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
-    let sae = inputs::load_sae(&job.run, on)?;
-    let load_sae_s = clock.lap();
+    let split = run::split(&model, &job.run)?.rows_at_once(plan.rows_at_once);
+    let sae = run::load(&job.run, on)?;
+    timings.load_sae_s = clock.lap();
 
-    let options = ProtocolOptions {
-        masking: Masking::Notebook { prepend_bos },
-        batch_size: plan.batch_size,
-        logit_bytes: LOGITS as usize,
-        ..ProtocolOptions::default()
-    };
+    let mut options = ProtocolOptions::default();
+    options.masking = Masking::Notebook { prepend_bos };
+    options.batch_size = plan.batch_size;
+    options.logit_bytes = LOGITS as usize;
     let n_rows = Some(rows.len() as u64);
     let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
-    let spliced = Spliced::new(&sae, Reconstructed::Forward);
+    let spliced = Spliced::new(&sae, ReconstructionPath::Forward);
     let rows = rows.into_iter().map(|row| interrupt::check().map(|()| row));
-    let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.observer())?;
+    let evaluation = evaluate(&split, &spliced, rows, &options, &mut bar.evaluation())?;
     drop(bar);
-    let evaluate_s = clock.lap();
-    let prompt = question.ask(&tokenizer, &split, Some(&sae))?;
-    let prompt_s = clock.lap();
+    timings.evaluate_s = clock.lap();
+    let prompt = question.ask_both(&tokenizer, &split, &sae)?;
+    timings.prompt_s = clock.lap();
+    timings.total_s = start.elapsed().as_secs_f64();
 
-    let (sae_json, model_json) = describe(job, args, found.describe(&model, on));
-    let data = json!({
-        "dataset": if args.is_demo() && args.dataset.is_none() && args.tokens.is_none() { BUNDLED } else { &input.dataset },
-        "context_size": context_size,
-        "sequences": evaluation.sparsity.tokens.sequences,
-        "tokens": evaluation.sparsity.tokens.seen,
-        "prepend_bos": prepend_bos,
-        "packing": args.tokens.is_none().then(|| PackingChoice::Notebook.name()),
-        "bad_rows": bad_rows,
-    });
-    let timings = Timings {
-        load_model_s,
-        load_sae_s,
-        tokenize_s,
-        evaluate_s,
-        prompt_s,
-        total_s: start.elapsed().as_secs_f64(),
-    };
-    let recorded = job.run.log_sparsity.as_deref().and_then(Recorded::new);
+    let mut data = describe_data(args, input.dataset, &evaluation);
+    (data.context_size, data.prepend_bos, data.bad_rows) = (context_size, prepend_bos, bad_rows);
+    let recorded = job.run.log_sparsity.as_ref().and_then(Recorded::new);
     let nominal = Nominal::of(cfg, recorded.as_ref());
-    let mut report = Report::new(
-        sae_json,
-        model_json,
-        data,
-        &evaluation,
-        &options.masking,
-        prompt,
-        recorded,
-        nominal,
-        timings,
-    );
-    report.checks = Facts {
+    let facts = Facts {
         hook_recorded: job.hook_recorded.as_deref(),
         rows_with_bos,
         context_size,
         model_positions: model.config().max_position_embeddings,
         n_layers: model.config().n_layers,
         ..Facts::measured(cfg, &evaluation)
+    };
+    let (mut sae, mut model) = (
+        SaeDescription::of(&job.run),
+        describe(&found.name, &model, on),
+    );
+    if args.is_demo() {
+        // By that name, not by the folder it was unpacked to.
+        BUNDLED.clone_into(&mut sae.path);
+        if args.place.model.is_none() {
+            BUNDLED.clone_into(&mut model.name);
+        }
     }
-    .checks();
+    let described = Described {
+        sae,
+        model,
+        data,
+        recorded,
+        nominal,
+    };
+    let mut report = Report::new(described, &evaluation, &options.masking, prompt, timings);
+    report.checks = facts.checks();
     let made_here = args.tokens.is_none().then_some(prepend_bos);
-    report.warnings = Signs::new(&evaluation, cfg.d_sae, nominal, made_here).warnings();
-    report.warnings.extend(of_place(cfg));
-    report.warnings.extend(warnings(&report.checks));
+    let mut found = Signs::new(&evaluation, cfg.d_sae, nominal, made_here).warnings();
+    found.extend(of_place(cfg));
+    found.extend(warnings_of_checks(&report.checks));
+    report.warnings = terminal::warnings();
+    // Elsewhere the summary on stdout says them.
+    if global.output().is_json_alone() {
+        for warning in &found {
+            tracing::warn!("{warning}");
+        }
+    }
+    report.warnings.extend(found);
     Ok(Some(report))
+}
+
+/// The text for the report: the demo's by that name.
+fn describe_data(args: &Args, dataset: String, evaluation: &Evaluation) -> DataDescription {
+    let is_bundled = args.is_demo() && args.dataset.is_none() && args.tokens.is_none();
+    let mut data = DataDescription::default();
+    data.dataset = if is_bundled {
+        BUNDLED.to_owned()
+    } else {
+        dataset
+    };
+    data.sequences = evaluation.sparsity.tokens.sequences;
+    data.tokens = evaluation.sparsity.tokens.seen;
+    let made_here = args.tokens.is_none();
+    data.packing = made_here.then(|| PackingChoice::Notebook.name());
+    data
 }
 
 /// How many rows begin with BOS.
@@ -321,11 +303,11 @@ fn text(job: &Job, args: &Args) -> Result<(Option<Rows>, String, usize)> {
         let (table, context_size) = Rows::table(path, args.text.shard, budget)?;
         return Ok((Some(table), path.display().to_string(), context_size));
     }
-    let dataset = inputs::dataset(job.dataset.as_deref(), metadata)?;
+    let dataset = text::dataset(job.dataset.as_deref(), metadata)?;
     Ok((
         None,
         dataset,
-        inputs::context_size(args.context_size, metadata)?,
+        text::context_size(args.context_size, metadata)?,
     ))
 }
 
@@ -347,10 +329,7 @@ fn rows(
     let bad_rows = bad_rows.finish()?;
     let context_size = input.options.context_size;
     if rows.is_empty() {
-        bail!(
-            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
-            input.dataset
-        );
+        return Err(input.too_short());
     }
     if (rows.len() as u64) < sequences {
         tracing::warn!(
@@ -361,28 +340,5 @@ fn rows(
     Ok((rows, bad_rows))
 }
 
-/// The run and the model for the report: the demo by that name, not by the folder it was unpacked to.
-fn describe(job: &Job, args: &Args, mut model: Value) -> (Value, Value) {
-    let mut sae = inputs::describe_run(&job.run);
-    if args.is_demo() {
-        sae["path"] = json!(BUNDLED);
-        if args.place.model.is_none() {
-            model["name"] = json!(BUNDLED);
-        }
-    }
-    (sae, model)
-}
-
 /// What the report calls the demo's parts.
 const BUNDLED: &str = "bundled demo";
-
-impl Args {
-    /// The run, if one was named.
-    fn given(&self) -> Option<&PathBuf> {
-        self.run.as_ref().or(self.sae.as_ref())
-    }
-
-    fn is_demo(&self) -> bool {
-        self.given().is_none()
-    }
-}

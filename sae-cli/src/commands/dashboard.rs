@@ -1,75 +1,24 @@
 //! `sae dashboard`
 
-use super::split;
-use crate::cli::Global;
-use crate::clock::Clock;
-use crate::dashboards::build::Collected;
-use crate::dashboards::choice::Choice;
-use crate::dashboards::formats::{Format, FormatArgs};
-use crate::dashboards::places::{Content, Places};
-use crate::dashboards::prepare::{Prepared, SourceArgs};
-use crate::dashboards::tokens::Spelling;
-use crate::dashboards::weights::Weights;
-use crate::fingerprint::difference;
-use crate::plan::Bytes;
-use crate::targets::{Targets, follow};
+use crate::args::Global;
+use crate::args::dashboard::Args;
+use crate::job::prepare::{Prepared, prepare};
+use crate::job::run::split;
+use crate::job::targets::Targets;
+use crate::terminal::Clock;
+use crate::terminal::progress::Features;
 use anyhow::{Result, bail};
-use sae_dashboard::{ActivationLog, Settings, Summary};
+use sae_dashboard::assemble::{Collected, Content, Format, Places};
+use sae_dashboard::{ActivationLog, CollectOptions, Summary};
+use sae_llama::dashboard::{Rows, Spelling, shown_weights};
+use sae_llama::difference;
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
-
-/// Pages that show what each feature responds to, from one pass over the text
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:
-  sae dashboard --sae RUN --dataset 'pile/*.jsonl.zst' --max-tokens 500000 --out features/
-  sae dashboard --sae RUN --tokens tokens.safetensors --features 200 --out features.html
-  sae dashboard --sae RUN --tokens tokens/ --format html,neuronpedia,parquet --out features/
-  sae dashboard --sae RUN --tokens tokens/ --work work0 --shard 0/2 --log-only
-  sae dashboard --sae RUN --tokens tokens/ --merge work0 --merge work1 --out features/
-
-The text goes through the model once, whatever the number of features. A folder holds a page for any number of them; a file ending in .html is \
-one page to send to somebody, for some hundred. Several formats are folders of their names in OUT, which appears with all of them.")]
-pub(crate) struct Args {
-    #[command(flatten)]
-    source: SourceArgs,
-    /// Features that get a page: all, a number of them, a list such as 3,17,100-199, or a file with such a list
-    #[arg(long, value_name = "all|N|LIST|FILE", default_value = "all")]
-    features: Choice,
-    /// The logit lens without the final norm's weight
-    #[arg(long)]
-    raw_lens: bool,
-    /// Tokens shown before the one that an example is about
-    #[arg(long, value_name = "N", default_value_t = 48)]
-    before: usize,
-    /// Tokens shown after it
-    #[arg(long, value_name = "N", default_value_t = 24)]
-    after: usize,
-    /// What samples are drawn from
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
-    /// Bytes of activations that are gathered at a time; less memory, more scans
-    #[arg(long, value_name = "SIZE", default_value = "1GiB")]
-    gather: Bytes,
-    /// Stop once the activations are in --work: a part of the work, for --merge
-    #[arg(long, requires = "work")]
-    log_only: bool,
-    /// Take the activations from the --work of shards, with the same --tokens, instead of running the model on text
-    #[arg(long, value_name = "DIR", conflicts_with_all = ["work", "shard", "dataset"])]
-    merge: Vec<PathBuf>,
-    #[command(flatten)]
-    format: FormatArgs,
-    /// A folder; for html alone also one file that ends in .html
-    #[arg(
-        long,
-        value_name = "DIR|FILE.html",
-        required_unless_present = "log_only"
-    )]
-    out: Option<PathBuf>,
-}
+use whole_file::follow;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = targets(args, global)?;
-    let Some(prepared) = args.source.prepare(&targets, global)? else {
+    let Some(prepared) = prepare(&args.source, &targets, global)? else {
         return Ok(());
     };
     let id = args
@@ -89,24 +38,25 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let summary = Summary::of(&log)?;
     let features = args.features.features(&summary.n_fired)?;
     let split = split(&prepared.model, &prepared.run)?;
-    let (model, sae) = (&prepared.model, &prepared.sae);
-    let weights = Weights::of(model, &split, sae, &features, args.raw_lens);
+    let weights = shown_weights(&split, &prepared.sae, &features, args.raw_lens, None);
     let collected = Collected {
         log: &log,
-        table: &prepared.table,
+        contexts: &Rows(&prepared.table),
         summary: &summary,
         features: &features,
     };
     let overview = collected.overview(prepared.source.clone(), &weights);
-    let spelling = Spelling(&prepared.tokenizer);
     let mut places = Places::new(args.format.formats(), &follow(out))?;
+    let spelling = Spelling(&prepared.tokenizer);
     let sinks = places.sinks(&Content {
         overview: &overview,
-        spelling: &spelling,
-        sae,
+        vocabulary: &spelling,
+        w_dec: prepared.sae.w_dec(),
         id: id.as_ref(),
     })?;
-    collected.run(&settings(args), weights, sinks, global.quiet)?;
+    let bar = Features::new(global.quiet, features.len());
+    collected.run(&options(args), weights, sinks, &mut bar.observer())?;
+    drop(bar);
     places.finish()?;
     let collect_s = clock.lap();
 
@@ -161,14 +111,13 @@ fn merged(dirs: &[PathBuf], prepared: &Prepared) -> Result<ActivationLog> {
     Ok(log)
 }
 
-fn settings(args: &Args) -> Settings {
-    Settings {
-        before: args.before,
-        after: args.after,
-        seed: args.seed,
-        memory: args.gather.0,
-        ..Settings::default()
-    }
+fn options(args: &Args) -> CollectOptions {
+    let mut options = CollectOptions::default();
+    options.before = args.before;
+    options.after = args.after;
+    options.seed = args.seed;
+    options.memory = args.gather.0;
+    options
 }
 
 /// Says what `--log-only` has made.

@@ -1,31 +1,23 @@
 //! `sae devices`
 
-use crate::cli::Global;
-use crate::device;
+use crate::args::Global;
 use anyhow::Result;
+use sae_backend::{DeviceChoice, DeviceKind, devices, format_bytes};
 
-/// List where computations can run
-#[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  sae devices\n  sae devices --json")]
-pub(crate) struct Args {}
-
-pub(crate) fn run(_: &Args, global: &Global) -> Result<()> {
-    let devices = device::list();
+pub(crate) fn run(global: &Global) -> Result<()> {
+    let devices = devices();
     let mut text = String::new();
     for device in &devices {
-        let memory = device.memory_bytes.map_or_else(String::new, |bytes| {
-            format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
-        });
-        let state = device.reason.unwrap_or("available");
-        let name = if device.kind == "cpu" {
-            "cpu".to_owned()
-        } else {
-            format!("{}:{}", device.kind, device.index)
+        let name = match device.kind {
+            DeviceKind::Cpu => "cpu".to_owned(),
+            kind => DeviceChoice::Device(kind, device.index).to_string(),
         };
+        let memory = device.memory_bytes.map_or_else(String::new, format_bytes);
+        let state = device.reason.as_deref().unwrap_or("available");
         text.push_str(&format!(
             "{name:8} {:44} {memory:>10}  {state}\n",
             device.name
         ));
     }
-    global.output().emit(&text, &devices)
+    global.output().emit_as_it_is(&text, &devices)
 }

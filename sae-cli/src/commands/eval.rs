@@ -1,158 +1,86 @@
 //! `sae eval`
 
-use super::{Place, split};
-use crate::UsageError;
-use crate::adapters::{Path as Reconstructed, Spliced};
-use crate::bad_rows::Log;
-use crate::cli::Global;
-use crate::device::Chosen;
-use crate::eval_state::Resumption;
-use crate::fingerprint::fingerprint;
-use crate::inputs::{self, FoundModel, PackingChoice, TextInput};
-use crate::masking_args::MaskingArgs;
-use crate::output::{check_text_file, write_file};
-use crate::plan::{LOGITS, MemoryArgs, Work};
-use crate::progress::Bar;
-use crate::report::features::Recorded;
-use crate::report::figures::{csv, table_of};
-use crate::report::nominal::Nominal;
-use crate::report::warnings::{Signs, of_place};
-use crate::rows::{RowPlace, Rows};
-use crate::targets::Targets;
-use crate::text_args::TextArgs;
-use crate::token_origin::{rows_begin_with_bos, warn_of_another_tokenizer};
+use crate::args::Global;
+use crate::args::eval::Args;
+use crate::error::UsageError;
+use crate::job::bad_rows::Log;
+use crate::job::eval_state::Resumption;
+use crate::job::masking::masking;
+use crate::job::model::{describe, find_model, warn_if_too_long};
+use crate::job::outputs::check_text_file;
+use crate::job::rows::{RowPlace, Rows};
+use crate::job::targets::Targets;
+use crate::job::text::{self, TextInput, rows_of, too_short};
+use crate::job::token_origin::{rows_begin_with_bos, warn_of_another_tokenizer};
+use crate::job::{device, plan, run};
+use crate::terminal;
+use crate::terminal::progress::Bar;
 use anyhow::{Result, bail};
-use clap::ArgGroup;
 use dataset_stream::{Budget, StreamOptions};
 use sae_core::{RunDir, Sae};
+use sae_llama::plan::{LOGITS, Plan, Work};
+use sae_llama::resolve::FoundModel;
+use sae_llama::{ReconstructionPath, Spliced, SplitLlama, fingerprint};
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
+use sae_report::{
+    EvalCfg, EvalOutcome, EvalTimings, Evaluated, Nominal, Recorded, Signs, csv, of_place, table,
+};
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Instant;
-
-/// Measure an SAE as SAELens does: every metric, from one pass below the hook
-#[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("data").args(["dataset", "tokens"]).required(true))]
-#[command(after_help = "Examples:
-  sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
-  sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens \\
-      --csv metrics.csv
-
-Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
-zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]
-pub(crate) struct Args {
-    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
-    #[arg(long, value_name = "DIR|ID")]
-    sae: PathBuf,
-    #[command(flatten)]
-    place: Place,
-    #[command(flatten)]
-    memory: MemoryArgs,
-    /// Text: a file, a folder or a pattern: .jsonl, .json, .txt (also .gz, .zst), .parquet, .arrow
-    #[arg(long, value_name = "SRC")]
-    dataset: Option<String>,
-    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
-    #[arg(long, value_name = "FILE|DIR")]
-    tokens: Option<PathBuf>,
-    #[command(flatten)]
-    text: TextArgs,
-    /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = inputs::context_sizes())]
-    context_size: Option<usize>,
-    /// How documents become rows
-    #[arg(
-        long,
-        value_enum,
-        default_value = "notebook",
-        conflicts_with = "tokens"
-    )]
-    packing: PackingChoice,
-    /// Rows per forward pass
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    batch_size: Option<u32>,
-    /// Stop after this many rows; 128 of text by default, all of a file of tokens
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    sequences: Option<u64>,
-    /// Stop after as many whole rows as have this many tokens together
-    #[arg(long, value_name = "N", conflicts_with = "sequences", value_parser = clap::value_parser!(u64).range(1..))]
-    max_tokens: Option<u64>,
-    #[command(flatten)]
-    masking: MaskingArgs,
-    /// Keep the state in this file while working, and go on from it if an earlier run was interrupted
-    #[arg(long, value_name = "FILE")]
-    resume: Option<PathBuf>,
-    /// With --resume, write the state after every so many rows
-    #[arg(long, value_name = "N", default_value_t = 256, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
-    checkpoint_every: u64,
-    /// Write the metrics as CSV as well (group, metric, value); to stdout with -, in place of the table
-    #[arg(long, value_name = "FILE")]
-    csv: Option<PathBuf>,
-}
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let targets = targets(args, csv_to_stdout, global)?;
-    let on = Chosen::new(global)?;
+    let on = device::choose(global)?;
     let place = &args.place;
-    let run = place.open(&args.sae, global.quiet)?;
-    let budget = match inputs::budget(args.sequences, args.max_tokens) {
+    let run = run::find_at(&args.sae, place, global.quiet)?;
+    let budget = match text::budget(args.sequences, args.max_tokens) {
         Budget::Everything if args.dataset.is_some() => Budget::Sequences(128),
         budget => budget,
     };
-    let found = place.find_model(Some(&run.cfg.metadata), global.quiet)?;
-    targets.spare(inputs::run_files(&run).into_iter().chain(found.paths()))?;
+    let metadata = Some(&run.cfg.metadata);
+    let found = find_model(place.model.as_deref(), metadata, global.quiet)?;
+    targets.spare(run.files().into_iter().chain(found.paths()))?;
     let mut resumption = Resumption::open(args.resume.as_deref(), args.checkpoint_every)?;
     let opened = rows(args, &run, &found, budget, &resumption, global, &targets);
     let (mut rows, context_size, bad_rows) = resumption.advise(opened)?;
+    let most = rows.n_rows().or(rows_of(budget, context_size));
+    let mut work = Work::new(&found.config()?, &on, context_size).with_sae(&run)?;
+    work.rows = most;
+    work.text_bytes = rows.memory_bytes();
+    // A batch of another size would sum in another order.
     let given = args.batch_size.map(|n| n as usize);
-    let work = Work {
-        rows: most(&rows, budget, context_size),
-        // A batch of another size would sum in another order.
-        batch_size: given.or(resumption.batch_size()),
-        ..Work::new(&found.config()?, &on, context_size)
-    };
-    let Some(plan) = work.with_sae(&run)?.settle(&args.memory, &on, global)? else {
+    work.batch_size = given.or(resumption.batch_size());
+    let Some(plan) = plan::settle(&work, &args.memory, &on, global)? else {
         return Ok(());
     };
+
     let start = Instant::now();
     let model = found.load(&on, plan.placement)?;
-    inputs::warn_if_too_long(context_size, &model);
+    warn_if_too_long(context_size, &model);
     let data = args.tokens.as_deref();
     let data = data.or(args.dataset.as_deref().map(Path::new));
     warn_of_another_tokenizer(data, &found, &model);
-    let split = split(&model, &run)?.rows_at_once(plan.rows_at_once);
-    let sae = inputs::load_sae(&run, &on)?;
-    let options = ProtocolOptions {
-        masking: args.masking.masking(&found, model.config())?,
-        batch_size: plan.batch_size,
-        logit_bytes: LOGITS as usize,
-        legacy_bytes: resumption.legacy_bytes(),
-    };
+    let split = run::split(&model, &run)?.rows_at_once(plan.rows_at_once);
+    let sae = run::load(&run, &on)?;
+    let mut options = ProtocolOptions::default();
+    options.masking = masking(&args.masking, &found, model.config())?;
+    options.batch_size = plan.batch_size;
+    options.logit_bytes = LOGITS as usize;
+    options.legacy_bytes = resumption.legacy_bytes();
+    let model = describe(&found.name, &model, &on);
+    let mut eval_cfg = eval_cfg(args, model, context_size, &options, &split);
     let sae_cfg: Value = serde_json::from_str(&run.cfg.to_json())?;
-    let mut eval_cfg = json!({
-        "sae": args.sae,
-        "model": found.describe(&model, &on),
-        "dataset": args.dataset,
-        "tokens": args.tokens,
-        "shard": args.text.shard.map(|shard| shard.to_string()),
-        "context_size": context_size,
-        "batch_size": options.batch_size,
-        "packing": args.dataset.is_some().then(|| args.packing.name()),
-        "convention": options.masking.to_string(),
-        "reconstruction": "decode(encode(x))",
-        "read_hook": split.read().to_string(),
-        "write_hook": split.write().to_string(),
-    });
-    let made_from = if args.resume.is_some() {
-        made_from(args, &run, &found, &sae_cfg, &eval_cfg)?
-    } else {
-        Value::Null
+    let made_from = match &args.resume {
+        Some(_) => made_from(args, &run, &found, &sae_cfg, &eval_cfg)?,
+        None => Value::Null,
     };
     let load_s = start.elapsed().as_secs_f64();
-    let most = most(&rows, budget, context_size);
+
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
-    let spliced = Spliced::new(&sae, Reconstructed::DecodeEncode);
-    let mut observer = bar.observer();
+    let spliced = Spliced::new(&sae, ReconstructionPath::DecodeEncode);
+    let mut observer = bar.evaluation();
     let evaluation = resumption.evaluate(
         &split,
         &spliced,
@@ -165,38 +93,75 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     drop(bar);
     let left_out_now = bad_rows.finish()?;
     let evaluate_s = start.elapsed().as_secs_f64() - load_s;
-    if evaluation.sparsity.tokens.sequences == 0 {
-        bail!(
-            "{}: the text gives not one row of {context_size} tokens; give more text or a smaller --context-size",
-            args.dataset.as_deref().unwrap_or_default()
-        );
+    let n_sequences = evaluation.sparsity.tokens.sequences;
+    if n_sequences == 0 {
+        let dataset = args.dataset.as_deref().unwrap_or_default();
+        return Err(too_short(dataset, context_size));
     }
 
-    eval_cfg["n_sequences"] = evaluation.sparsity.tokens.sequences.into();
-    eval_cfg["plan"] = json!(plan);
-    eval_cfg["bad_rows"] = rows.bad_rows().unwrap_or(left_out_now).into();
-    let mut result = serde_json::to_value(report(&evaluation, &sae))?;
-    result["sae_cfg"] = sae_cfg;
-    result["eval_cfg"] = eval_cfg;
-    result["timings"] = json!({ "load_s": load_s, "evaluate_s": evaluate_s });
-    let bos = begins_with_bos(args, &run, &found);
-    let recorded = run.log_sparsity.as_deref().and_then(Recorded::new);
-    let nominal = Nominal::of(&run.cfg, recorded.as_ref());
-    let mut warnings = Signs::new(&evaluation, run.cfg.d_sae, nominal, bos).warnings();
-    warnings.extend(of_place(&run.cfg));
-    for warning in &warnings {
-        tracing::warn!("{warning}");
+    eval_cfg.outcome = Some(EvalOutcome {
+        n_sequences,
+        plan,
+        bad_rows: rows.bad_rows().unwrap_or(left_out_now),
+    });
+    warn(args, &run, &found, &evaluation);
+    let result = Evaluated {
+        figures: report(&evaluation, &sae),
+        sae_cfg,
+        eval_cfg,
+        timings: EvalTimings { load_s, evaluate_s },
+        warnings: terminal::warnings(),
+    };
+    let csv = csv(&result.figures.metrics);
+    if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
+        whole_file::write(path, csv.as_bytes())?;
     }
-    result["warnings"] = json!(warnings);
-    emit(args, csv_to_stdout, &options, &result, global)?;
+    let table = format!(
+        "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
+        table(&result.figures.metrics),
+        options.masking
+    );
+    let text = if csv_to_stdout { csv } else { table };
+    global.output().emit_as_it_is(&text, &result)?;
     resumption.done()
 }
 
-/// Whether rows begin with BOS, as far as that is known.
-fn begins_with_bos(args: &Args, run: &RunDir, found: &FoundModel) -> Option<bool> {
-    match &args.tokens {
+/// Warns of what looks wrong.
+fn warn(args: &Args, run: &RunDir, found: &FoundModel, evaluation: &Evaluation) {
+    let bos = match &args.tokens {
         Some(path) => rows_begin_with_bos(path, found),
         None => run.cfg.metadata.prepend_bos,
+    };
+    let recorded = run.log_sparsity.as_ref().and_then(Recorded::new);
+    let nominal = Nominal::of(&run.cfg, recorded.as_ref());
+    let signs = Signs::new(evaluation, run.cfg.d_sae, nominal, bos).warnings();
+    for warning in signs.into_iter().chain(of_place(&run.cfg)) {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// How the SAE is evaluated, as JSON says it.
+fn eval_cfg(
+    args: &Args,
+    model: sae_report::ModelDescription,
+    context_size: usize,
+    options: &ProtocolOptions,
+    split: &SplitLlama,
+) -> EvalCfg<Plan> {
+    EvalCfg {
+        sae: Some(args.sae.display().to_string()),
+        model,
+        dataset: args.dataset.clone(),
+        tokens: args.tokens.as_ref().map(|path| path.display().to_string()),
+        shard: args.text.shard.map(|shard| shard.to_string()),
+        context_size,
+        batch_size: options.batch_size,
+        packing: args.dataset.is_some().then(|| args.packing.name()),
+        convention: options.masking.to_string(),
+        reconstruction: "decode(encode(x))",
+        read_hook: split.read().to_string(),
+        write_hook: split.write().to_string(),
+        outcome: None,
     }
 }
 
@@ -206,15 +171,11 @@ fn made_from(
     run: &RunDir,
     found: &FoundModel,
     sae_cfg: &Value,
-    eval_cfg: &Value,
+    eval_cfg: &EvalCfg<Plan>,
 ) -> Result<Value> {
-    let mut eval_cfg = eval_cfg.clone();
-    for path in ["/sae", "/tokens", "/model/name"] {
-        eval_cfg.pointer_mut(path).map(Value::take);
-    }
     Ok(json!({
         "sae_cfg": sae_cfg,
-        "eval_cfg": eval_cfg,
+        "eval_cfg": eval_cfg.nameless(),
         "sae_weights": fingerprint([&run.weights])?,
         "model_weights": fingerprint(&found.files.weights)?,
         "tokens": fingerprint(&args.tokens)?,
@@ -249,38 +210,9 @@ fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets>
     Ok(targets)
 }
 
-fn emit(
-    args: &Args,
-    csv_to_stdout: bool,
-    options: &ProtocolOptions,
-    result: &Value,
-    global: &Global,
-) -> Result<()> {
-    let csv = csv(&result["metrics"]);
-    if let Some(path) = args.csv.as_ref().filter(|_| !csv_to_stdout) {
-        write_file(path, csv.as_bytes())?;
-    }
-    let table = format!(
-        "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
-        table_of(&result["metrics"]),
-        options.masking
-    );
-    let text = if csv_to_stdout { csv } else { table };
-    global.output().emit(&text, result)
-}
-
-/// How many rows there will be at most, if that is known.
-fn most(rows: &Rows, budget: Budget, context_size: usize) -> Option<u64> {
-    rows.n_rows().or(match budget {
-        Budget::Sequences(n) => Some(n),
-        Budget::Tokens(n) => Some(n / context_size as u64),
-        Budget::Everything => None,
-    })
-}
-
 fn rows(
     args: &Args,
-    run: &sae_core::RunDir,
+    run: &RunDir,
     model: &FoundModel,
     budget: Budget,
     resumption: &Resumption,
@@ -295,16 +227,19 @@ fn rows(
         return Ok((rows, context_size, Log::default()));
     }
     let metadata = &run.cfg.metadata;
-    let context_size = inputs::context_size(args.context_size, metadata)?;
+    let context_size = text::context_size(args.context_size, metadata)?;
     let input = TextInput {
-        dataset: inputs::dataset(args.dataset.as_deref(), metadata)?,
+        dataset: text::dataset(args.dataset.as_deref(), metadata)?,
         text: args.text.clone(),
-        options: StreamOptions {
-            packing: args.packing.packing(),
-            prepend_bos: metadata.prepend_bos.unwrap_or(true),
-            budget,
-            threads: global.threads(),
-            ..StreamOptions::new(context_size)
+        options: {
+            let mut options = StreamOptions::new(context_size);
+            options.packing = args.packing.packing();
+            options.prepend_bos = metadata.prepend_bos.unwrap_or(true);
+            options.budget = budget;
+            options.threads = global.threads();
+            // The model is slower than any text: a little is enough.
+            options.bytes_in_flight = 8 << 20;
+            options
         },
     };
     let state = match resumption.place() {

@@ -132,9 +132,27 @@ impl Scratch {
         outcome
     }
 
-    /// Runs the program with `--json`, which must succeed.
+    /// Runs the program with `--json`, which must succeed. Every warning must be on stderr and in the JSON.
     pub(crate) fn json(&self, line: &str) -> Value {
-        self.ok(&format!("{line} --json")).json()
+        let outcome = self.sae(&format!("{line} --json"));
+        assert_eq!(outcome.code, 0, "sae {line}\n{outcome:#?}");
+        let json = outcome.json();
+        let warnings = json["warnings"].as_array();
+        let warnings = warnings.into_iter().flatten();
+        let warnings: Vec<&str> = warnings.map(|w| w.as_str().unwrap()).collect();
+        if line.contains("--quiet") {
+            assert_eq!(outcome.stderr, "", "sae {line}");
+            return json;
+        }
+        let said = outcome.stderr.split(" WARN ").skip(1);
+        let said: Vec<&str> = said.map(str::trim_end).collect();
+        assert_eq!(said, warnings, "sae {line}\n{outcome:#?}");
+        let lines = outcome.stderr.lines();
+        assert!(
+            lines.clone().count() == said.len() || said.iter().any(|w| w.contains('\n')),
+            "sae {line}\n{outcome:#?}"
+        );
+        json
     }
 
     /// Runs the program, which must fail with the code, say each of `said` on stderr, nothing on stdout, and leave no file behind.

@@ -72,6 +72,12 @@ fn values(view: &TensorView) -> Vec<f64> {
             .iter()
             .map(|b| f32::from_le_bytes(*b).into())
             .collect(),
+        Dtype::BF16 => data
+            .as_chunks()
+            .0
+            .iter()
+            .map(|b| f32::from_bits(u32::from(u16::from_le_bytes(*b)) << 16).into())
+            .collect(),
         Dtype::U32 => data
             .as_chunks()
             .0

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 /// A configuration that cannot be used: which file, which key, what was expected.
 #[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
+#[non_exhaustive]
+pub enum SaeConfigError {
     /// The file cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {
@@ -63,6 +64,7 @@ pub(super) fn in_words(error: &serde_json::Error) -> String {
 
 /// A value in a configuration that cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum Problem {
     /// A required key is not there.
     #[error("{key} is missing; expected {expected}")]
@@ -72,7 +74,7 @@ pub enum Problem {
         /// What it should hold.
         expected: String,
     },
-    /// A word that is none of the known ones.
+    /// An unknown word.
     #[error("{key} is {found:?}; expected one of {expected}{hint}")]
     Unknown {
         /// The key.

@@ -3,9 +3,11 @@
 mod error;
 mod legacy;
 mod metadata;
+mod model_kwargs;
+mod python_json;
 mod v6;
 
-pub use error::{ConfigError, Problem};
+pub use error::{Problem, SaeConfigError};
 pub use metadata::SaeMetadata;
 
 use crate::architecture::Architecture;
@@ -23,6 +25,7 @@ const MAX_CONTEXT: usize = 1 << 24;
 
 /// The configuration of an SAE, from whichever version of `cfg.json`.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct SaeConfig {
     /// The kind of SAE.
     pub architecture: Architecture,
@@ -164,8 +167,8 @@ impl SaeConfig {
     /// # Errors
     /// If the file cannot be read, is not such a configuration, or asks for something this crate does not know. Unlike SAELens,
     /// an activation function it does not know is an error here, never a silent ReLU.
-    pub fn from_file(path: &Path) -> Result<Self, ConfigError> {
-        let read = |source| ConfigError::Read {
+    pub fn from_file(path: &Path) -> Result<Self, SaeConfigError> {
+        let read = |source| SaeConfigError::Read {
             path: path.to_owned(),
             source,
         };
@@ -178,7 +181,7 @@ impl SaeConfig {
         }
         let bytes = found.len();
         if bytes > MAX_BYTES {
-            return Err(ConfigError::TooLarge {
+            return Err(SaeConfigError::TooLarge {
                 path: path.to_owned(),
                 bytes,
             });
@@ -191,15 +194,26 @@ impl SaeConfig {
     ///
     /// # Errors
     /// As [`from_file`](Self::from_file), without reading.
-    pub fn from_json(text: &str, path: &Path) -> Result<Self, ConfigError> {
-        let value: Value = serde_json::from_str(text).map_err(|error| ConfigError::Json {
+    pub fn from_json(text: &str, path: &Path) -> Result<Self, SaeConfigError> {
+        if text.starts_with('\u{feff}') {
+            return Err(SaeConfigError::Json {
+                path: path.to_owned(),
+                key: None,
+                reason: "begins with a byte order mark, which JSON does not have; save it as UTF-8 without one"
+                    .to_owned(),
+            });
+        }
+        // NaN in a key that is not used harms nothing; where a number is needed, null is refused by its key.
+        let strict = python_json::strict(text.as_bytes()).and_then(|b| String::from_utf8(b).ok());
+        let text = strict.as_deref().unwrap_or(text);
+        let value: Value = serde_json::from_str(text).map_err(|error| SaeConfigError::Json {
             path: path.to_owned(),
             key: None,
             reason: error::in_words(&error),
         })?;
         if let Some(found) = value.get("metadata").filter(|found| !found.is_object()) {
             let expected = "an object, with hook_name, model_name and the like";
-            return Err(ConfigError::Value {
+            return Err(SaeConfigError::Value {
                 path: path.to_owned(),
                 problem: invalid("metadata", shown(found), expected),
             });
@@ -210,7 +224,7 @@ impl SaeConfig {
             typed::<legacy::Cfg>(text, path)?.try_into()
         };
         cfg.and_then(Self::validated)
-            .map_err(|problem| ConfigError::Value {
+            .map_err(|problem| SaeConfigError::Value {
                 path: path.to_owned(),
                 problem,
             })
@@ -316,11 +330,11 @@ pub(crate) fn invalid(
 }
 
 /// Reads JSON that is known to be well-formed into a type; an error says under which key it is of another.
-fn typed<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, ConfigError> {
+fn typed<T: DeserializeOwned>(text: &str, path: &Path) -> Result<T, SaeConfigError> {
     let mut json = serde_json::Deserializer::from_str(text);
     serde_path_to_error::deserialize(&mut json).map_err(|error| {
         let key = error.path().to_string();
-        ConfigError::Json {
+        SaeConfigError::Json {
             path: path.to_owned(),
             key: (key != ".").then_some(key),
             reason: error::in_words(error.inner()),

@@ -9,8 +9,8 @@ fn run() -> TempDir {
     let dir = tempfile::tempdir().unwrap();
     let final_sae = dir.path().join("final_sae");
     fs::create_dir(&final_sae).unwrap();
-    fs::write(final_sae.join(CFG), CONFIG).unwrap();
-    fs::write(final_sae.join(WEIGHTS), b"").unwrap();
+    fs::write(final_sae.join("cfg.json"), CONFIG).unwrap();
+    fs::write(final_sae.join("sae_weights.safetensors"), b"").unwrap();
     dir
 }
 
@@ -29,12 +29,16 @@ fn message(path: &Path) -> String {
 #[test]
 fn both_layouts_and_both_folders_are_found() {
     let dir = run();
-    fs::write(dir.path().join(SPARSITY), sparsity(&[-1.0, -10.0, -4.0])).unwrap();
+    fs::write(
+        dir.path().join("sparsity.safetensors"),
+        sparsity(&[-1.0, -10.0, -4.0]),
+    )
+    .unwrap();
     for path in [dir.path().to_owned(), dir.path().join("final_sae")] {
         let run = RunDir::open(path).unwrap();
         assert_eq!(run.cfg.d_sae, 3);
         assert_eq!(
-            run.log_sparsity.as_deref(),
+            run.log_sparsity.as_ref().map(LogSparsity::values),
             Some([-1.0, -10.0, -4.0].as_slice())
         );
         assert_eq!(run.mean_log_sparsity(), Some(-5.0));
@@ -43,9 +47,12 @@ fn both_layouts_and_both_folders_are_found() {
     // Everything in one folder, which is not called final_sae.
     let flat = tempfile::tempdir().unwrap();
     for (name, from) in [
-        (CFG, "final_sae/cfg.json"),
-        (WEIGHTS, "final_sae/sae_weights.safetensors"),
-        (SPARSITY, SPARSITY),
+        ("cfg.json", "final_sae/cfg.json"),
+        (
+            "sae_weights.safetensors",
+            "final_sae/sae_weights.safetensors",
+        ),
+        ("sparsity.safetensors", "sparsity.safetensors"),
     ] {
         fs::copy(dir.path().join(from), flat.path().join(name)).unwrap();
     }
@@ -73,7 +80,7 @@ fn a_run_need_not_have_recorded_its_sparsity() {
 fn a_sparsity_that_is_not_numbers_gives_no_figures() {
     let dir = run();
     for values in [[f32::NAN; 3], [-1.0, f32::NAN, -10.0]] {
-        fs::write(dir.path().join(SPARSITY), sparsity(&values)).unwrap();
+        fs::write(dir.path().join("sparsity.safetensors"), sparsity(&values)).unwrap();
         let run = RunDir::open(dir.path()).unwrap();
         assert!(run.log_sparsity.is_some());
         assert_eq!((run.mean_log_sparsity(), run.dead_fraction()), (None, None));
@@ -104,7 +111,7 @@ fn what_is_not_a_run_is_named() {
         format!("{}: {expected}", empty.path().display())
     );
 
-    let weights = dir.path().join("final_sae").join(WEIGHTS);
+    let weights = dir.path().join("final_sae").join("sae_weights.safetensors");
     fs::remove_file(&weights).unwrap();
     assert_eq!(
         message(dir.path()),
@@ -117,9 +124,9 @@ fn what_is_not_a_run_is_named() {
 
 #[test]
 fn what_only_has_the_name_of_a_file_is_not_opened() {
-    for name in [CFG, WEIGHTS] {
+    for name in ["cfg.json", "sae_weights.safetensors"] {
         let dir = run();
-        let path = dir.path().join(FINAL).join(name);
+        let path = dir.path().join("final_sae").join(name);
         fs::remove_file(&path).unwrap();
         fs::create_dir(&path).unwrap();
         let expected = format!(
@@ -133,7 +140,7 @@ fn what_only_has_the_name_of_a_file_is_not_opened() {
 #[test]
 fn a_sparsity_that_does_not_fit_says_so() {
     let dir = run();
-    let path = dir.path().join(SPARSITY);
+    let path = dir.path().join("sparsity.safetensors");
     fs::write(&path, sparsity(&[-1.0; 7])).unwrap();
     let expected = format!(
         "the recorded sparsity is unusable (remove the file to go on without it): {}: tensor sparsity has shape [7], expected [3] by \
@@ -147,4 +154,20 @@ fn a_sparsity_that_does_not_fit_says_so() {
         "{}",
         message(dir.path())
     );
+}
+
+#[test]
+fn pickled_weights_without_a_configuration_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("final_sae");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::write(folder.join("sae_weights.pt"), b"PK\x03\x04").unwrap();
+    let message = RunDir::open(dir.path()).unwrap_err().to_string();
+    for said in [
+        "final_sae/sae_weights.pt: holds weights pickled by PyTorch",
+        "torch.load(\"sae_weights.pt\", weights_only=True)",
+        "d_in, d_sae and metadata.hook_name",
+    ] {
+        assert!(message.contains(said), "{message}");
+    }
 }

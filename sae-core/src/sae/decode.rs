@@ -4,10 +4,10 @@ use super::linear::{Activation, Linear, Selection};
 use super::norm::DecodeState;
 use super::topk::to_f32;
 use super::{Encoded, EncodedSparse, Encoder, Sae, matmul};
-use crate::sparse::SparseFeatures;
 use burn::tensor::{DType, Tensor, TensorData};
+use sae_traits::SparseRows;
 
-/// [`Sae::decode_sparse`] multiplies dense tiles where more than one feature in so many is active.
+/// [`Sae::decode_sparse`] multiplies dense tiles where more than one feature in this many is active.
 const DENSE: usize = 16;
 
 impl Sae {
@@ -55,12 +55,13 @@ impl Sae {
         let out = if dense {
             self.decode_in_tiles(features)
         } else {
-            let rows = fused_ops::SparseRows {
-                indptr: &features.indptr,
-                indices: &features.indices,
-                values: &features.values,
-            };
-            fused_ops::sparse_matmul(rows, self.w_dec.clone())
+            let SparseRows {
+                indptr,
+                indices,
+                values,
+                ..
+            } = features;
+            fused_ops::sparse_matmul(indptr, indices, values, self.w_dec.clone())
         };
         let out = self.add_b_dec(out.reshape([n / positions, positions, d_out]));
         encoded.state.norm.undo(out)
@@ -157,7 +158,7 @@ impl Sae {
     }
 
     /// Features with their decoder norms divided out, where they are in units of these.
-    fn rescaled(&self, features: &SparseFeatures) -> Option<SparseFeatures> {
+    fn rescaled(&self, features: &SparseRows) -> Option<SparseRows> {
         let norms = to_f32(self.rescaling()?);
         let mut features = features.clone();
         for (value, &index) in features.values.iter_mut().zip(&features.indices) {
@@ -167,7 +168,7 @@ impl Sae {
     }
 
     /// `features @ W_dec`, some latents at a time made dense.
-    fn decode_in_tiles(&self, features: &SparseFeatures) -> Tensor<2> {
+    fn decode_in_tiles(&self, features: &SparseRows) -> Tensor<2> {
         let (n, device) = (features.n_rows(), self.device());
         let mut out = Tensor::zeros([n, self.cfg.d_out], (&device, DType::from(self.dtype)));
         let mut next = features.indptr[..n].to_vec();

@@ -4,8 +4,8 @@ use super::norm::{DecodeState, Norm};
 use super::topk::to_f32;
 use super::{Encoder, Sae};
 use crate::architecture::{Architecture, Temporal};
-use crate::sparse::SparseFeatures;
 use burn::tensor::Tensor;
+use sae_traits::SparseRows;
 
 /// Features of every token, and what decoding needs besides.
 #[derive(Debug, Clone)]
@@ -18,9 +18,9 @@ pub struct Encoded {
 
 impl Encoded {
     /// The features as sparse rows, `b·p` of them, copied to the host.
-    pub fn to_sparse(&self) -> SparseFeatures {
+    pub fn to_sparse(&self) -> SparseRows {
         let [_, _, d_sae] = self.features.dims();
-        SparseFeatures::from_dense(&to_f32(self.features.clone()), d_sae)
+        SparseRows::from_dense(&to_f32(self.features.clone()), d_sae)
     }
 }
 
@@ -28,7 +28,7 @@ impl Encoded {
 #[derive(Debug, Clone)]
 pub struct EncodedSparse {
     /// `b·p` rows, position after position.
-    pub features: SparseFeatures,
+    pub features: SparseRows,
     /// For [`Sae::decode_sparse`].
     pub state: DecodeState,
 }
@@ -81,7 +81,7 @@ impl Sae {
         }
         let Encoded { features, state } = self.encode(x);
         EncodedSparse {
-            features: SparseFeatures::from_dense(&to_f32(features), self.cfg.d_sae),
+            features: SparseRows::from_dense(&to_f32(features), self.cfg.d_sae),
             state,
         }
     }

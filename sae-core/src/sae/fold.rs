@@ -12,6 +12,7 @@ const MIN_NORM: f64 = 1e-8;
 /// A rewriting that is not defined for the architecture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{operation} is not defined for {architecture} SAEs: {why}")]
+#[non_exhaustive]
 pub struct FoldError {
     operation: &'static str,
     architecture: &'static str,

@@ -7,20 +7,21 @@ use super::{Encoder, Sae};
 use crate::architecture::{self, Architecture};
 use crate::config::SaeConfig;
 use crate::run_dir::RunDir;
-use crate::weights::{LoadError, WeightFile};
+use crate::weights::{SaeLoadError, WeightFile};
 use burn::tensor::{Device, FloatDType, Tensor};
 use std::path::Path;
 
 /// Where an SAE is to live, and in which dtype.
 #[derive(Debug, Clone)]
-pub struct LoadOptions {
+#[non_exhaustive]
+pub struct SaeLoadOptions {
     /// The device.
     pub device: Device,
     /// The dtype of the weights and of all computation, whatever the file's: F32, F16 or BF16.
     pub dtype: FloatDType,
 }
 
-impl LoadOptions {
+impl SaeLoadOptions {
     /// F32 on the device.
     pub fn new(device: &Device) -> Self {
         Self {
@@ -37,7 +38,7 @@ impl Sae {
     ///
     /// # Errors
     /// If there is no run at `path`, or a tensor is missing, unknown, misshapen or not made of floats.
-    pub fn load(path: impl AsRef<Path>, options: &LoadOptions) -> Result<Self, LoadError> {
+    pub fn load(path: impl AsRef<Path>, options: &SaeLoadOptions) -> Result<Self, SaeLoadError> {
         let run = RunDir::open(path)?;
         Self::load_weights(run.cfg, &run.weights, options)
     }
@@ -49,11 +50,11 @@ impl Sae {
     pub fn load_weights(
         cfg: SaeConfig,
         path: &Path,
-        options: &LoadOptions,
-    ) -> Result<Self, LoadError> {
+        options: &SaeLoadOptions,
+    ) -> Result<Self, SaeLoadError> {
         let dtype = options.dtype;
         if !matches!(dtype, FloatDType::F32 | FloatDType::F16 | FloatDType::BF16) {
-            return Err(LoadError::Target(dtype));
+            return Err(SaeLoadError::Target(dtype));
         }
         let map = WeightFile::map(path)?;
         let file = WeightFile::parse(path, &map, cfg.architecture.name())?;
@@ -81,7 +82,7 @@ impl Sae {
 
 struct Reader<'a> {
     file: WeightFile<'a>,
-    options: &'a LoadOptions,
+    options: &'a SaeLoadOptions,
 }
 
 impl Reader<'_> {
@@ -89,12 +90,12 @@ impl Reader<'_> {
         &mut self,
         name: &str,
         shape: [usize; D],
-    ) -> Result<Tensor<D>, LoadError> {
+    ) -> Result<Tensor<D>, SaeLoadError> {
         self.file
             .read(name, shape, &self.options.device, self.options.dtype)
     }
 
-    fn encoder(&mut self, cfg: &SaeConfig, w_dec: &Tensor<2>) -> Result<Encoder, LoadError> {
+    fn encoder(&mut self, cfg: &SaeConfig, w_dec: &Tensor<2>) -> Result<Encoder, SaeLoadError> {
         let d_sae = cfg.d_sae;
         let selection = |topk: architecture::TopK, by_magnitude| {
             Activation::TopK(Selection {
@@ -130,7 +131,7 @@ impl Reader<'_> {
     }
 
     /// The threshold, or its exponential where an older file holds the logarithm.
-    fn jump_relu(&mut self, d_sae: usize) -> Result<Activation, LoadError> {
+    fn jump_relu(&mut self, d_sae: usize) -> Result<Activation, SaeLoadError> {
         let threshold = if self.file.has("log_threshold") && !self.file.has("threshold") {
             self.get("log_threshold", [d_sae])?.exp()
         } else {
@@ -143,14 +144,14 @@ impl Reader<'_> {
         &mut self,
         cfg: &SaeConfig,
         settings: architecture::Temporal,
-    ) -> Result<Temporal, LoadError> {
+    ) -> Result<Temporal, SaeLoadError> {
         let (d_sae, narrow) = (cfg.d_sae, cfg.d_sae / settings.bottleneck_factor);
         let w_enc = (!settings.tied_weights)
             .then(|| self.get("W_enc", [cfg.d_in, d_sae]))
             .transpose()?;
         let mut layers = Vec::new();
         for layer in 0..settings.n_attn_layers {
-            let mut affine = |part: &str, width| -> Result<Affine, LoadError> {
+            let mut affine = |part: &str, width| -> Result<Affine, SaeLoadError> {
                 Ok(Affine {
                     weight: self.get(
                         &format!("attn_layers.{layer}.{part}.weight"),

@@ -21,7 +21,7 @@ pub use decode::flatten_heads;
 pub use decode::unflatten_heads;
 pub use encode::{Encoded, EncodedSparse};
 pub use fold::FoldError;
-pub use load::LoadOptions;
+pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
 pub use save::SaveError;
 pub use stats::FeatureWeights;

@@ -2,15 +2,16 @@
 
 use super::linear::Activation;
 use super::{Encoder, Sae};
-use crate::run_dir::{CFG, WEIGHTS};
-use crate::weights::write_atomic;
+use crate::run_dir::RunLayout;
 use burn::tensor::{DType, Tensor, TensorData};
 use safetensors::tensor::{Dtype, View};
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use whole_file::{TensorFileError, WriteError};
 
 /// An SAE that cannot be saved.
 #[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
 pub enum SaveError {
     /// The folder cannot be made.
     #[error("{}: cannot be made: {source}", path.display())]
@@ -20,14 +21,12 @@ pub enum SaveError {
         /// Why.
         source: std::io::Error,
     },
-    /// A file cannot be written.
-    #[error("{}: cannot be written: {source}; nothing was left behind", path.display())]
-    Write {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
+    /// A file cannot be written; nothing of it was left behind.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The weights cannot be written; nothing of them was left behind.
+    #[error(transparent)]
+    Weights(#[from] TensorFileError),
 }
 
 impl Sae {
@@ -44,17 +43,12 @@ impl Sae {
             path: dir.to_owned(),
             source,
         })?;
-        let write = |name: &str, with: &dyn Fn(&Path) -> std::io::Result<()>| {
-            let path = dir.join(name);
-            write_atomic(&path, with).map_err(|source| SaveError::Write { path, source })
-        };
-        write(WEIGHTS, &|path| {
-            safetensors::serialize_to_file(self.tensors(), None, path)
-                .map_err(std::io::Error::other)
-        })?;
+        let layout = RunLayout::new(dir);
+        whole_file::save_tensors(&layout.weights(), self.tensors())?;
         let mut cfg = self.cfg.clone();
         torch_name(DType::from(self.dtype)).clone_into(&mut cfg.dtype);
-        write(CFG, &|path| std::fs::write(path, cfg.to_json() + "\n"))
+        let text = cfg.to_json() + "\n";
+        Ok(whole_file::write(&layout.cfg(), text.as_bytes())?)
     }
 
     /// Every tensor, by SAELens' name.

@@ -2,11 +2,11 @@
 
 use super::gated::Gated;
 use super::linear::{Activation, Linear, Selection};
-use super::topk::{TopRow, on_host, to_f32};
+use super::topk::{TopRow, to_f32};
 use super::{EncodedSparse, Encoder, Sae, tiles};
-use crate::sparse::SparseFeatures;
 use burn::tensor::{FloatDType, Tensor};
 use rayon::prelude::*;
+use sae_traits::SparseRows;
 use std::ops::Range;
 
 /// Active features of one token so far: index and value.
@@ -15,7 +15,7 @@ type Row = Vec<(u32, f32)>;
 impl Sae {
     /// The sparse features of `[b, p, d_in]`; `None` where the device or the architecture needs all latents at once.
     pub(super) fn encode_in_tiles(&self, x: &Tensor<3>) -> Option<EncodedSparse> {
-        if !on_host(&x.device()) || self.dtype != FloatDType::F32 {
+        if !sae_backend::is_host(&x.device()) || self.dtype != FloatDType::F32 {
             return None;
         }
         let d_sae = self.cfg.d_sae;
@@ -28,7 +28,7 @@ impl Sae {
         let [b, p, d_in] = x.dims();
         let rows = rows(&x.reshape([b * p, d_in]));
         Some(EncodedSparse {
-            features: SparseFeatures::from_rows(rows.into_iter(), d_sae),
+            features: SparseRows::from_rows(rows, d_sae),
             state,
         })
     }

@@ -1,5 +1,5 @@
 use crate::{
-    Active, Architecture, LoadError, LoadOptions, NormalizeActivations, Sae, SaeConfig, TopK,
+    Active, Architecture, NormalizeActivations, Sae, SaeConfig, SaeLoadError, SaeLoadOptions, TopK,
 };
 use burn::tensor::{Device, FloatDType, Tensor, TensorData};
 use proptest::prelude::*;
@@ -48,8 +48,8 @@ fn folder(architecture: &str, tensors: &BTreeMap<&str, Stored>) -> TempDir {
     dir
 }
 
-fn load(dir: &Path) -> Result<Sae, LoadError> {
-    Sae::load(dir, &LoadOptions::new(&Device::flex()))
+fn load(dir: &Path) -> Result<Sae, SaeLoadError> {
+    Sae::load(dir, &SaeLoadOptions::new(&Device::flex()))
 }
 
 /// The message, with the folder cut off.
@@ -131,7 +131,7 @@ fn damaged_files_are_refused_wherever_they_are_cut() {
 #[test]
 fn an_sae_runs_in_a_float_dtype_of_16_bits_or_32() {
     let dir = folder("standard", &standard());
-    let options = LoadOptions {
+    let options = SaeLoadOptions {
         device: Device::flex(),
         dtype: FloatDType::F64,
     };
@@ -226,5 +226,23 @@ proptest! {
         }
         let off = (sum - sae.decode_sparse(&encoded, 3).reshape([6, 6])).abs().max().into_scalar::<f32>();
         prop_assert!(off < 1e-4, "off by {off}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_saved_sae_can_be_read_by_whom_the_umask_lets() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let cfg = SaeConfig::new(Architecture::Standard, 2, 3);
+    let sae = Sae::random(cfg, 0, &Device::flex(), FloatDType::F32).unwrap();
+    sae.save(dir.path()).unwrap();
+    std::fs::write(dir.path().join("plain"), "").unwrap();
+    let mode = |name: &str| {
+        let found = std::fs::metadata(dir.path().join(name)).unwrap();
+        found.permissions().mode()
+    };
+    for name in ["cfg.json", "sae_weights.safetensors"] {
+        assert_eq!(mode(name), mode("plain"), "{name}");
     }
 }

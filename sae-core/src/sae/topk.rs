@@ -1,30 +1,17 @@
 //! Keeping the largest pre-activations of each token.
 //!
-//! Two ways, chosen in [`on_host`]. The CPU backend's top-k sorts whole rows (323 ms for 64 of 16,384 on 512 tokens, where a
+//! Two ways, chosen by [`sae_backend::is_host`]. The CPU backend's top-k sorts whole rows (323 ms for 64 of 16,384 on 512 tokens, where a
 //! selection takes a few), so there the rows are read where they lie and selected in linear time. Elsewhere the backend's own.
 
 use super::linear::Selection;
-use crate::sparse::SparseFeatures;
-use burn::tensor::{DType, Device, IndexingUpdateOp, Tensor, TensorData, activation::relu};
+use burn::tensor::{DType, IndexingUpdateOp, Tensor, TensorData, activation::relu};
 use rayon::prelude::*;
-
-/// Whether the device's memory is the host's.
-pub(super) fn on_host(device: &Device) -> bool {
-    #[cfg(feature = "cpu")]
-    {
-        *device == Device::flex()
-    }
-    #[cfg(not(feature = "cpu"))]
-    {
-        let _ = device;
-        false
-    }
-}
+use sae_traits::SparseRows;
 
 /// `[n, d_sae]` pre-activations with all but the selected ones zero.
 pub(super) fn keep_top(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
     let device = h.device();
-    if on_host(&device) {
+    if sae_backend::is_host(&device) {
         let (dtype, [n, d_sae]) = (h.dtype(), h.dims());
         let dense = select_rows(h, selection).to_dense();
         Tensor::<2>::from_data(TensorData::new(dense, [n, d_sae]), (&device, DType::F32))
@@ -55,14 +42,14 @@ fn keep_top_on_device(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
     zeros.scatter(1, kept.1, kept.0, IndexingUpdateOp::Add)
 }
 
-fn select_rows(h: Tensor<2>, selection: &Selection) -> SparseFeatures {
+fn select_rows(h: Tensor<2>, selection: &Selection) -> SparseRows {
     let [_, d_sae] = h.dims();
     let values = to_f32(h);
     let rows: Vec<Vec<(u32, f32)>> = values
         .par_chunks_exact(d_sae)
         .map(|row| select_row(row, selection))
         .collect();
-    SparseFeatures::from_rows(rows.into_iter(), d_sae)
+    SparseRows::from_rows(rows, d_sae)
 }
 
 /// The selected entries of one row by feature.
@@ -183,7 +170,7 @@ mod tests {
     fn the_backends_own_way_agrees() {
         let h = Tensor::<2>::from_floats(
             [[0.5, -3.0, 2.0, -0.1, 0.25], [-1.0, -2.0, -0.5, -4.0, -3.0]],
-            &Device::flex(),
+            &burn::tensor::Device::flex(),
         );
         for by_magnitude in [false, true] {
             for k in 1..=5 {

@@ -1,17 +1,18 @@
 //! What can go wrong while loading weights.
 
-use crate::config::ConfigError;
+use crate::config::SaeConfigError;
 use std::path::PathBuf;
 
 /// An SAE that cannot be loaded: which file, which tensor, what was found and what was expected.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
+#[non_exhaustive]
+pub enum SaeLoadError {
     /// There is no SAE at this place.
     #[error(transparent)]
     Run(#[from] crate::run_dir::RunDirError),
     /// The configuration is at fault.
     #[error(transparent)]
-    Config(#[from] ConfigError),
+    Config(#[from] SaeConfigError),
     /// A file cannot be read.
     #[error("{}: cannot be read: {source}", path.display())]
     Read {

@@ -1,6 +1,6 @@
 //! One safetensors file, mapped into memory.
 
-use super::LoadError;
+use super::SaeLoadError;
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use half::{bf16, f16};
 use memmap2::Mmap;
@@ -15,12 +15,14 @@ pub(crate) struct WeightFile<'a> {
     tensors: SafeTensors<'a>,
     architecture: &'static str,
     used: BTreeSet<String>,
+    /// That float64 is rounded has been said.
+    narrowed: bool,
 }
 
 impl<'a> WeightFile<'a> {
     /// Maps a file into memory.
-    pub(crate) fn map(path: &Path) -> Result<Mmap, LoadError> {
-        let read = |source| LoadError::Read {
+    pub(crate) fn map(path: &Path) -> Result<Mmap, SaeLoadError> {
+        let read = |source| SaeLoadError::Read {
             path: path.to_owned(),
             source,
         };
@@ -35,8 +37,8 @@ impl<'a> WeightFile<'a> {
         path: &Path,
         bytes: &'a [u8],
         architecture: &'static str,
-    ) -> Result<Self, LoadError> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| LoadError::Format {
+    ) -> Result<Self, SaeLoadError> {
+        let tensors = SafeTensors::deserialize(bytes).map_err(|e| SaeLoadError::Format {
             path: path.to_owned(),
             reason: e.to_string(),
         })?;
@@ -45,6 +47,7 @@ impl<'a> WeightFile<'a> {
             tensors,
             architecture,
             used: BTreeSet::new(),
+            narrowed: false,
         })
     }
 
@@ -67,14 +70,14 @@ impl<'a> WeightFile<'a> {
         shape: [usize; D],
         device: &Device,
         dtype: FloatDType,
-    ) -> Result<Tensor<D>, LoadError> {
+    ) -> Result<Tensor<D>, SaeLoadError> {
         let numbers = self.numbers(name, &shape)?;
         self.check_finite(name, &numbers, &shape)?;
         let (data, dtype) = match dtype {
             FloatDType::F32 => (TensorData::new(numbers, shape), DType::F32),
             FloatDType::F16 => (convert(&numbers, f16::from_f32, shape), DType::F16),
             FloatDType::BF16 => (convert(&numbers, bf16::from_f32, shape), DType::BF16),
-            other => return Err(LoadError::Target(other)),
+            other => return Err(SaeLoadError::Target(other)),
         };
         Ok(Tensor::from_data(data, (device, dtype)))
     }
@@ -84,16 +87,19 @@ impl<'a> WeightFile<'a> {
         &mut self,
         name: &str,
         expected: &[usize],
-    ) -> Result<Vec<f32>, LoadError> {
-        let view = self.tensors.tensor(name).map_err(|_| LoadError::Missing {
-            path: self.path.clone(),
-            name: name.to_owned(),
-            expected: expected.to_vec(),
-            architecture: self.architecture,
-            found: self.names(),
-        })?;
+    ) -> Result<Vec<f32>, SaeLoadError> {
+        let view = self
+            .tensors
+            .tensor(name)
+            .map_err(|_| SaeLoadError::Missing {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                expected: expected.to_vec(),
+                architecture: self.architecture,
+                found: self.names(),
+            })?;
         if view.shape() != expected {
-            return Err(LoadError::Shape {
+            return Err(SaeLoadError::Shape {
                 path: self.path.clone(),
                 name: name.to_owned(),
                 found: view.shape().to_vec(),
@@ -101,7 +107,13 @@ impl<'a> WeightFile<'a> {
             });
         }
         self.used.insert(name.to_owned());
-        to_f32(view.dtype(), view.data()).ok_or_else(|| LoadError::Dtype {
+        if view.dtype() == Dtype::F64 && !std::mem::replace(&mut self.narrowed, true) {
+            tracing::warn!(
+                "{}: weights are stored in float64 and are rounded to the dtype they run in",
+                self.path.display()
+            );
+        }
+        to_f32(view.dtype(), view.data()).ok_or_else(|| SaeLoadError::Dtype {
             path: self.path.clone(),
             name: name.to_owned(),
             found: format!("{:?}", view.dtype()),
@@ -109,7 +121,12 @@ impl<'a> WeightFile<'a> {
     }
 
     /// Refuses weights that would make every figure NaN. An infinite threshold is only a feature that is switched off, or always on.
-    fn check_finite(&self, name: &str, numbers: &[f32], shape: &[usize]) -> Result<(), LoadError> {
+    fn check_finite(
+        &self,
+        name: &str,
+        numbers: &[f32],
+        shape: &[usize],
+    ) -> Result<(), SaeLoadError> {
         let may_be_infinite = name.ends_with("threshold");
         let bad = |x: &f32| x.is_nan() || (x.is_infinite() && !may_be_infinite);
         let Some(at) = numbers.iter().position(bad) else {
@@ -127,7 +144,7 @@ impl<'a> WeightFile<'a> {
             })
             .collect();
         index.reverse();
-        Err(LoadError::NotFinite {
+        Err(SaeLoadError::NotFinite {
             path: self.path.clone(),
             name: name.to_owned(),
             index,
@@ -136,14 +153,14 @@ impl<'a> WeightFile<'a> {
     }
 
     /// Drops the factor of a fine-tuning that SAELens no longer does, if it does nothing.
-    pub(crate) fn drop_scaling_factor(&mut self, d_sae: usize) -> Result<(), LoadError> {
+    pub(crate) fn drop_scaling_factor(&mut self, d_sae: usize) -> Result<(), SaeLoadError> {
         if self.has("scaling_factor")
             && self
                 .numbers("scaling_factor", &[d_sae])?
                 .iter()
                 .any(|&s| (s - 1.0).abs() > 0.0)
         {
-            return Err(LoadError::ScalingFactor {
+            return Err(SaeLoadError::ScalingFactor {
                 path: self.path.clone(),
             });
         }
@@ -151,10 +168,10 @@ impl<'a> WeightFile<'a> {
     }
 
     /// Checks that every tensor of the file has been used.
-    pub(crate) fn finish(self) -> Result<(), LoadError> {
+    pub(crate) fn finish(self) -> Result<(), SaeLoadError> {
         for (name, view) in self.tensors.tensors() {
             if !self.used.contains(&name) {
-                return Err(LoadError::Extra {
+                return Err(SaeLoadError::Extra {
                     path: self.path,
                     name,
                     found: view.shape().to_vec(),
@@ -192,6 +209,12 @@ pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
             .0
             .iter()
             .map(|b| f32::from_le_bytes(*b))
+            .collect(),
+        Dtype::F64 => bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|b| f64::from_le_bytes(*b) as f32)
             .collect(),
         Dtype::F16 => bytes
             .as_chunks::<2>()

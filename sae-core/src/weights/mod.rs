@@ -2,8 +2,6 @@
 
 mod error;
 mod file;
-mod write;
 
-pub use error::LoadError;
+pub use error::SaeLoadError;
 pub(crate) use file::WeightFile;
-pub(crate) use write::write_atomic;

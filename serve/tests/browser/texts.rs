@@ -57,11 +57,9 @@ fn two_people_at_once_each_see_their_own_features() {
 #[test]
 #[ignore = "needs Chromium; CI runs it"]
 fn what_goes_wrong_is_said_in_words() {
-    let options = ServeOptions {
-        max_text_bytes: 40,
-        queue: 0,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.max_text_bytes = 40;
+    options.queue = 0;
     let mut server = serve(options);
     let mut tab = open(&server);
     let long = "a rather long text of more than forty bytes";

@@ -6,10 +6,8 @@ use sae_serve::ServeOptions;
 
 #[test]
 fn names_of_others_are_refused() {
-    let options = ServeOptions {
-        host_names: vec!["gpu.example".into()],
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.host_names = vec!["gpu.example".into()];
     let server = Running::new(Fake::default(), options);
     let get = |head: &str| ask(server.address, format!("GET {head}\r\n\r\n"));
     for (head, status) in [

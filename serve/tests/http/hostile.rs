@@ -12,10 +12,8 @@ use sae_serve::ServeOptions;
 
 /// One for all cases: it must outlive every one of them.
 static SERVER: LazyLock<Running> = LazyLock::new(|| {
-    let options = ServeOptions {
-        client_timeout: Duration::from_millis(250),
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.client_timeout = Duration::from_millis(250);
     Running::new(Fake::default(), options)
 });
 

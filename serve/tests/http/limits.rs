@@ -11,10 +11,8 @@ const SHORT: Duration = Duration::from_millis(300);
 
 #[test]
 fn long_texts_are_refused_whatever_their_spelling() {
-    let options = ServeOptions {
-        max_text_bytes: 1000,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.max_text_bytes = 1000;
     let server = Running::new(Fake::default(), options);
     assert_eq!(ask(server.address, prompt(&"x".repeat(1000))).status, 200);
     // Six bytes of JSON for each.
@@ -67,10 +65,8 @@ fn long_heads_are_refused() {
 
 #[test]
 fn slow_heads_and_silence_end_the_connection() {
-    let options = ServeOptions {
-        client_timeout: SHORT,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.client_timeout = SHORT;
     let server = Running::new(Fake::default(), options);
     let begun = Instant::now();
     let mut silent = Client::new(server.address);
@@ -95,10 +91,8 @@ fn slow_heads_and_silence_end_the_connection() {
 
 #[test]
 fn slow_bodies_are_told_so() {
-    let options = ServeOptions {
-        client_timeout: SHORT,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.client_timeout = SHORT;
     let server = Running::new(Fake::default(), options);
     let whole = prompt("a text that never comes");
     let mut client = Client::new(server.address);
@@ -123,11 +117,9 @@ fn slow_bodies_are_told_so() {
 
 #[test]
 fn a_client_that_does_not_read_is_left() {
-    let options = ServeOptions {
-        client_timeout: SHORT,
-        max_connections: 1,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.client_timeout = SHORT;
+    options.max_connections = 1;
     // More than the buffers between two sockets hold.
     let fake = Fake {
         overview: vec![7; 64 << 20],
@@ -149,20 +141,16 @@ fn a_client_that_does_not_read_is_left() {
 
 #[test]
 fn no_limit_is_too_high_or_too_low() {
-    let most = ServeOptions {
-        max_text_bytes: usize::MAX,
-        queue: usize::MAX,
-        timeout: Duration::MAX,
-        client_timeout: Duration::MAX,
-        grace: Duration::MAX,
-        max_connections: usize::MAX,
-        ..ServeOptions::default()
-    };
-    let least = ServeOptions {
-        queue: 0,
-        max_connections: 0,
-        ..ServeOptions::default()
-    };
+    let mut most = ServeOptions::default();
+    most.max_text_bytes = usize::MAX;
+    most.queue = usize::MAX;
+    most.timeout = Duration::MAX;
+    most.client_timeout = Duration::MAX;
+    most.grace = Duration::MAX;
+    most.max_connections = usize::MAX;
+    let mut least = ServeOptions::default();
+    least.queue = 0;
+    least.max_connections = 0;
     for options in [most, least] {
         let server = Running::new(Fake::default(), options);
         assert_eq!(ask(server.address, prompt("a")).status, 200);

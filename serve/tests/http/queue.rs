@@ -60,10 +60,8 @@ fn texts_run_one_at_a_time_in_their_order_and_features_meanwhile() {
 
 #[test]
 fn a_full_queue_says_when_to_come_back() {
-    let options = ServeOptions {
-        queue: 2,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.queue = 2;
     let server = with(options);
     let mut first = queue_up(&server, "hold", (1, 0));
     let mut second = queue_up(&server, "second", (1, 1));
@@ -90,10 +88,8 @@ fn a_full_queue_says_when_to_come_back() {
 #[test]
 fn time_runs_out_in_the_queue_and_at_work() {
     let timeout = Duration::from_millis(400);
-    let options = ServeOptions {
-        timeout,
-        ..ServeOptions::default()
-    };
+    let mut options = ServeOptions::default();
+    options.timeout = timeout;
     let server = with(options);
     let begun = Instant::now();
     // This one does not look whether anybody still waits.

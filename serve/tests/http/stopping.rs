@@ -44,10 +44,8 @@ fn what_runs_is_finished_and_who_waits_is_told() {
 fn neither_long_work_nor_impatience_holds_it_up() {
     for impatient in [false, true] {
         let grace = Duration::from_millis(if impatient { 60_000 } else { 200 });
-        let options = ServeOptions {
-            grace,
-            ..ServeOptions::default()
-        };
+        let mut options = ServeOptions::default();
+        options.grace = grace;
         let mut server = Running::new(Fake::default(), options);
         let mut client = Client::new(server.address);
         client.send(prompt("hold"));

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::super::text::text;
 use crate::page::Vocabulary;
-use crate::{Feature, GroupKind, Histogram, Lens, NeuronWeight, Overview, TokenLogit};
+use crate::{Feature, GroupKind, Lens, NeuronWeight, Overview, TokenLogit, ValueHistogram};
 
 /// Rows of SAEDashboard's table of neurons.
 const N_NEURONS: usize = 3;
@@ -217,7 +217,7 @@ fn texts<'v>(
 }
 
 /// The middles of the bins.
-fn centres(histogram: &Histogram, scale: f64) -> Vec<f64> {
+fn centres(histogram: &ValueHistogram, scale: f64) -> Vec<f64> {
     let n = histogram.counts.len();
     let (min, max) = (f64::from(histogram.min), f64::from(histogram.max));
     let width = (max - min) / n.max(1) as f64;

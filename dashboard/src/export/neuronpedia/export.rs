@@ -22,7 +22,7 @@ const FEATURES_PER_FILE: usize = 1024;
 /// As Neuronpedia's converter compresses.
 const LEVEL: u32 = 5;
 
-/// What a feature stands for, in words.
+/// What a feature stands for, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// The words.

@@ -350,7 +350,7 @@ fn what_does_not_fit_is_refused_and_leaves_nothing() {
     assert!(matches!(create(&[2]), Err(ExportError::Exists { .. })));
     let nowhere = dir.path().join("no/such");
     let created = ExportWriter::create(nowhere, &overview(8, &[2]), &vocabulary, &id(), "");
-    assert!(matches!(created, Err(ExportError::Write { .. })));
+    assert!(matches!(created, Err(ExportError::Output(_))));
 }
 
 proptest! {

@@ -1,0 +1,22 @@
+#![doc = include_str!("../README.md")]
+
+mod cgroup;
+mod choice;
+mod compute;
+mod cuda;
+mod dtype;
+mod host;
+mod kind;
+mod list;
+mod memory;
+mod size;
+
+pub use burn;
+pub use choice::{DeviceChoice, ParseDeviceError};
+pub use compute::{ComputeDevice, DeviceError};
+pub use dtype::Dtype;
+pub use host::{is_cpu, is_host};
+pub use kind::DeviceKind;
+pub use list::{DeviceInfo, devices};
+pub use memory::{Memory, available_memory, total_memory};
+pub use size::{ParseSizeError, format_bytes, parse_bytes};

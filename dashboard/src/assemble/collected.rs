@@ -1,0 +1,102 @@
+//! From a log and weights to features, for any number of sinks.
+
+use super::ShownWeights;
+use crate::{
+    ActivationLog, CollectError, CollectOptions, CollectProgress, Contexts, Feature, Overview,
+    SinkError, Source, Summary, collect,
+};
+use sae_progress::Observer;
+
+/// Takes features in ascending order.
+pub trait Sink {
+    /// The next feature.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn push(&mut self, feature: &Feature) -> Result<(), SinkError>;
+
+    /// After the last one: the output gets its name.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    fn finish(self: Box<Self>) -> Result<(), SinkError>;
+}
+
+/// A log, the tokens it speaks of, a summary of it, and the features that are shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Collected<'a, C> {
+    /// The activations.
+    pub log: &'a ActivationLog,
+    /// The tokens of its contexts.
+    pub contexts: &'a C,
+    /// The summary of the log.
+    pub summary: &'a Summary,
+    /// Features to show, ascending.
+    pub features: &'a [u32],
+}
+
+impl<C: Contexts> Collected<'_, C> {
+    /// The SAE as a whole.
+    pub fn overview(&self, source: Source, weights: &ShownWeights) -> Overview {
+        let summary = self.summary;
+        let top_token = |place: &Option<(u64, u32)>| {
+            let (context, position) = (*place)?;
+            let tokens = self.contexts.tokens(context)?;
+            tokens.get(position as usize).copied()
+        };
+        let density = summary
+            .n_fired
+            .iter()
+            .map(|&n| (n as f64 / summary.n_tokens.max(1) as f64) as f32);
+        let mut lens_token = vec![None; summary.n_fired.len()];
+        for (&feature, lens) in self.features.iter().zip(&weights.lenses) {
+            let top = lens.as_ref().and_then(|lens| lens.top.first());
+            lens_token[feature as usize] = top.map(|top| top.token);
+        }
+        if weights.lenses.iter().all(Option::is_none) {
+            lens_token.clear();
+        }
+        Overview {
+            source,
+            d_sae: summary.n_fired.len() as u32,
+            n_tokens: summary.n_tokens,
+            n_contexts: self.log.n_contexts() as u64,
+            density: density.collect(),
+            max: summary.max.clone(),
+            mean: summary.mean.iter().map(|&mean| mean as f32).collect(),
+            decoder_norm: weights.norms.clone(),
+            top_token: summary.argmax.iter().map(top_token).collect(),
+            lens_token,
+            shown: self.features.to_vec(),
+        }
+    }
+
+    /// Hands every feature that is shown to all of the sinks, which then finish.
+    ///
+    /// # Errors
+    /// If the log is damaged, a sink fails, or the observer stops the work.
+    pub fn run(
+        &self,
+        options: &CollectOptions,
+        mut weights: ShownWeights,
+        mut sinks: Vec<Box<dyn Sink + '_>>,
+        observer: &mut impl Observer<CollectProgress>,
+    ) -> Result<(), CollectError> {
+        let mut place = 0;
+        collect(
+            self.log,
+            self.summary,
+            self.contexts,
+            self.features,
+            options,
+            observer,
+            |part| {
+                let feature = weights.join(place, part);
+                place += 1;
+                sinks.iter_mut().try_for_each(|sink| sink.push(&feature))
+            },
+        )?;
+        let finished = sinks.into_iter().try_for_each(Sink::finish);
+        finished.map_err(CollectError::Sink)
+    }
+}

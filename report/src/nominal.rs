@@ -1,0 +1,55 @@
+//! How many features should be active on a token.
+
+use crate::features::Recorded;
+use sae_core::{Architecture, SaeConfig};
+use serde::Serialize;
+
+/// An L0 to compare with.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct Nominal {
+    /// Features on a token.
+    pub value: f64,
+    /// Its source.
+    pub source: NominalSource,
+}
+
+/// Where it comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum NominalSource {
+    /// k of a top-k SAE.
+    K,
+    /// The sum of the densities that the run recorded.
+    Recorded,
+}
+
+impl Nominal {
+    /// k, else what the run recorded.
+    pub fn of(cfg: &SaeConfig, recorded: Option<&Recorded>) -> Option<Self> {
+        if let Architecture::TopK(top) | Architecture::AbsTopK(top) = &cfg.architecture {
+            return Some(Self {
+                value: top.k as f64,
+                source: NominalSource::K,
+            });
+        }
+        recorded.map(|recorded| Self {
+            value: recorded.l0,
+            source: NominalSource::Recorded,
+        })
+    }
+
+    /// Whether a mean L0 is less than half of it or more than twice as much.
+    pub fn is_far_from(&self, l0: f64) -> bool {
+        self.value > 0.0 && !(0.5..=2.0).contains(&(l0 / self.value))
+    }
+}
+
+impl NominalSource {
+    /// For a plot.
+    pub fn short(self) -> &'static str {
+        match self {
+            Self::K => "k",
+            Self::Recorded => "recorded",
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! The report as one page that opens from disk: no network, no library.
+
+mod details;
+mod features;
+mod links;
+mod notes;
+mod prompt;
+
+pub use links::{Links, LinksError};
+
+use crate::checks::Verdict;
+use crate::escape::{json_for_script, visible};
+use crate::palette;
+use crate::plots::{Plot, STYLE as PLOTS};
+use crate::report::Report;
+use crate::scale::{count, number, percent};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+const STYLE: &str = include_str!("page.css");
+const SCRIPT: &str = include_str!("page.js");
+/// Nothing is loaded, nothing is sent; the page's own style and script are in it.
+const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+
+/// The page of a report.
+///
+/// # Panics
+/// If the report cannot be written as JSON, which none of its types can bring about.
+pub fn page(report: &Report, plots: &[Plot; 4], links: &Links) -> String {
+    let data = serde_json::to_string(report).expect("a report is plain data");
+    let hook = visible(report.sae.hook_name.as_deref().unwrap_or("not recorded"));
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta http-equiv="Content-Security-Policy" content=(POLICY);
+                meta name="color-scheme" content="light dark";
+                title { "SAE at " (hook) }
+                style { (PreEscaped([&palette::definitions(), STYLE, PLOTS].concat())) }
+            }
+            body {
+                header.bar {
+                    b.brand { "SAE report" }
+                    small.mono { (hook) }
+                    span.grow {}
+                    button.quiet #theme type="button" { "Dark" }
+                }
+                main {
+                    header {
+                        h1 { (report.sae.architecture) " SAE of " (visible(&report.model.name)) }
+                        (facts(report))
+                    }
+                    @for warning in &report.warnings {
+                        p.warning role="alert" { strong { "Look out." } " " (visible(warning)) }
+                    }
+                    (headline(report))
+                    (figures(report, plots))
+                    (checks(report))
+                    (prompt::section(&report.prompt))
+                    (features::section(&report.features, links))
+                    (details::section(report))
+                }
+                div #tooltip role="tooltip" hidden {}
+                div.unseen #announce aria-live="polite" {}
+                script type="application/json" id="report" { (PreEscaped(json_for_script(&data))) }
+                script { (PreEscaped(SCRIPT)) }
+            }
+        }
+    };
+    page.into_string()
+}
+
+fn facts(report: &Report) -> Markup {
+    let (sae, data) = (&report.sae, &report.data);
+    let hook = sae.hook_name.as_deref().unwrap_or("not recorded");
+    let dictionary = format!(
+        "{} features on {} dimensions",
+        count(sae.d_sae as u64),
+        count(sae.d_in as u64)
+    );
+    let text = format!(
+        "{} rows of {} tokens of {}",
+        data.sequences, data.context_size, data.dataset
+    );
+    html! {
+        dl."pairs facts" {
+            dt { "Run" } dd { (visible(&sae.path)) }
+            dt { "Reads" } dd { (visible(hook)) }
+            dt { "Dictionary" } dd { (dictionary) }
+            dt { "Text" } dd { (visible(&text)) }
+            dt { "Counted" } dd { (report.conventions.masking) }
+        }
+    }
+}
+
+/// The numbers one looks for first.
+fn headline(report: &Report) -> Markup {
+    let (l0, features) = (&report.l0, &report.features);
+    let quality = report.reconstruction_quality.as_ref();
+    let share = percent(features.n_dead as f64 / report.sae.d_sae as f64, 3);
+    let nominal = l0.nominal.map_or_else(
+        || "features on a token".to_owned(),
+        |nominal| {
+            format!(
+                "features on a token; {} {}",
+                nominal.source.short(),
+                number(nominal.value, 3)
+            )
+        },
+    );
+    let explained = quality.map_or_else(|| "—".to_owned(), |q| number(q.explained_variance, 3));
+    let figure = |name: &str, value: String, note: &str| {
+        html! { div.figure { dt { (name) } dd { (value) small { (note) } } } }
+    };
+    let recovered = percent(report.loss.recovered, 3);
+    html! {
+        dl.figures {
+            (figure("Loss recovered", recovered, "of what zero ablation costs"))
+            (figure("Mean L0", number(l0.mean, 3), &nominal))
+            (figure("Explained variance", explained, "centred"))
+            (figure("Dead", count(features.n_dead), &format!("{share} never fire here")))
+            (figure("Ultra-dense", count(features.n_ultra_dense), "fire on over 10 % of tokens"))
+        }
+    }
+}
+
+fn figures(report: &Report, [l0, density, losses, variances]: &[Plot; 4]) -> Markup {
+    let how_often = "how often each feature fires";
+    let of_the_next = "cross-entropy of the next token";
+    html! {
+        div.plots {
+            (panel("Active features per token", "L0", l0, &notes::l0(report)))
+            (panel("Feature density", how_often, density, &notes::density(report)))
+            (panel("Loss", of_the_next, losses, &notes::loss(report)))
+            (panel("Explained variance", "three definitions in use", variances, &notes::variance(report)))
+        }
+    }
+}
+
+fn panel(title: &str, small: &str, plot: &Plot, note: &Markup) -> Markup {
+    html! {
+        section.panel id={ "plot-" (plot.name) } {
+            h2 { (title) small { (small) } }
+            figure { (PreEscaped(plot.inline())) }
+            (note)
+        }
+    }
+}
+
+fn checks(report: &Report) -> Markup {
+    html! {
+        section #checks {
+            h2 { "Conventions" small { "what the run says, and what was found" } }
+            div.scroll {
+                table.checks {
+                    thead {
+                        tr {
+                            th {} th { "checked" } th { "the run says" } th { "found" } th { "which means" }
+                        }
+                    }
+                    tbody {
+                        @for check in &report.checks {
+                            @let (class, word) = match check.verdict {
+                                Verdict::Ok => ("ok", "agrees"),
+                                Verdict::Look => ("look", "look out"),
+                                Verdict::Unknown => ("unknown", "not recorded"),
+                            };
+                            tr {
+                                td class={ "verdict " (class) } { (word) }
+                                th scope="row" { (check.name) }
+                                td { (visible(&check.expected)) }
+                                td { (visible(&check.found)) }
+                                td { (visible(&check.note)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The options that say what of a data set is read, and in what order.
+
+use super::bad_rows::OnBadRow;
+use crate::error::UsageError;
+use anyhow::{Context, Result, bail};
+use dataset_stream::{Shard, Shuffle, SourceOptions, StreamOptions};
+use hub_io::Cache;
+
+/// What is common to all commands that read text.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct TextArgs {
+    /// The column that holds the text; detected if it has a common name
+    #[arg(long, value_name = "NAME")]
+    column: Option<String>,
+    /// The configuration (subset) of a data set on the Hub
+    #[arg(long, value_name = "NAME")]
+    config: Option<String>,
+    /// The split of a data set on the Hub; train by default
+    #[arg(long, value_name = "NAME")]
+    split: Option<String>,
+    /// Keep files of a Hub data set in Python's cache as they are read, and read from there what it already has
+    #[arg(long)]
+    cache: bool,
+    /// Shuffle: the order of the files, and documents within a window
+    #[arg(long, value_name = "SEED")]
+    shuffle: Option<u64>,
+    /// Documents in the window [default: 10000]
+    #[arg(long, value_name = "N", requires = "shuffle", value_parser = clap::value_parser!(u32).range(1..))]
+    shuffle_window: Option<u32>,
+    /// Process shard I of N (I starts at 0)
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+    /// Rows that cannot be used: error ends the run (the default), skip drops them, quarantine drops them and writes them to FILE
+    #[arg(long, value_name = "error|skip|quarantine=FILE")]
+    on_bad_row: Option<OnBadRow>,
+}
+
+impl TextArgs {
+    /// What to do with bad rows.
+    pub(crate) fn on_bad_row(&self) -> OnBadRow {
+        self.on_bad_row.clone().unwrap_or_default()
+    }
+
+    /// The column that was asked for.
+    pub(crate) fn column(&self) -> Option<&str> {
+        self.column.as_deref()
+    }
+
+    /// How the data set is read.
+    pub(crate) fn source(&self) -> Result<SourceOptions> {
+        let cache = if self.cache {
+            let found = Cache::from_env();
+            Some(found.context(
+                "--cache: there is no home folder to keep files in; set HF_HUB_CACHE to a folder",
+            )?)
+        } else {
+            None
+        };
+        Ok({
+            let mut options = SourceOptions::default();
+            options.cache = cache;
+            options.config = self.config.clone();
+            options.split = self.split.clone();
+            options.column = self.column.clone();
+            options.bad_rows = self.on_bad_row().policy();
+            options
+        })
+    }
+
+    /// How its documents are ordered and divided.
+    pub(crate) fn order(&self, options: &StreamOptions) -> StreamOptions {
+        let shuffle = self.shuffle.map(|seed| Shuffle {
+            window: self
+                .shuffle_window
+                .map_or(Shuffle::new(seed).window, |n| n as usize),
+            seed,
+        });
+        {
+            let mut made = options.clone();
+            made.shuffle = shuffle;
+            made.shard = self.shard;
+            made
+        }
+    }
+
+    /// Complains of options that mean nothing where rows of tokens are read instead of text.
+    pub(crate) fn none_but_shard(&self) -> Result<()> {
+        let given = [
+            ("--column", self.column.is_some()),
+            ("--config", self.config.is_some()),
+            ("--split", self.split.is_some()),
+            ("--cache", self.cache),
+            ("--shuffle", self.shuffle.is_some()),
+            ("--on-bad-row", self.on_bad_row.is_some()),
+        ];
+        if let Some((name, _)) = given.iter().find(|(_, is_given)| *is_given) {
+            bail!(UsageError(format!(
+                "{name} is about text (--dataset) and says nothing of a file of tokens (--tokens); leave it out"
+            )));
+        }
+        Ok(())
+    }
+}

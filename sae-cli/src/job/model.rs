@@ -1,0 +1,68 @@
+//! The model: `--model`, or what the SAE's configuration names.
+
+use crate::error::UsageError;
+use crate::terminal::interrupt;
+use crate::terminal::progress::Downloads;
+use anyhow::{Context, Result};
+use llama_hooked::Llama;
+use sae_backend::ComputeDevice;
+use sae_core::SaeMetadata;
+use sae_llama::resolve::{FoundModel, find_tokenizer};
+use sae_report::ModelDescription;
+use std::path::Path;
+
+/// Finds a model, on disk or on the Hub. Where `cfg.json` names it, the revision that it was loaded at counts.
+pub(crate) fn find_model(
+    given: Option<&str>,
+    metadata: Option<&SaeMetadata>,
+    quiet: bool,
+) -> Result<FoundModel> {
+    let named = metadata.and_then(|m| m.model_name.as_deref());
+    let name = given.or(named).ok_or_else(|| {
+        UsageError(
+            "which model? cfg.json names none (metadata.model_name): give --model DIR or a Hub id"
+                .to_owned(),
+        )
+    })?;
+    let revision = metadata.and_then(SaeMetadata::model_revision);
+    let at = match revision.filter(|_| given.is_none() && !name.contains('@')) {
+        Some(revision) if !Path::new(name).exists() => format!("{name}@{revision}"),
+        _ => name.to_owned(),
+    };
+    let _at_once = interrupt::at_once();
+    let mut bar = Downloads::new(quiet);
+    let found = FoundModel::find(&at, &mut bar.observer());
+    found.with_context(|| {
+        if given.is_some() {
+            format!("--model {name}")
+        } else {
+            format!("the model that cfg.json names, {name:?}; give --model DIR if it is elsewhere")
+        }
+    })
+}
+
+/// `--tokenizer`.
+pub(crate) fn tokenizer(spec: &str, quiet: bool) -> Result<dataset_stream::Tokenizer> {
+    let _at_once = interrupt::at_once();
+    let mut bar = Downloads::new(quiet);
+    let found = find_tokenizer(spec, &mut bar.observer());
+    let (_, tokenizer) = found.with_context(|| format!("--tokenizer {spec}"))?;
+    Ok(tokenizer)
+}
+
+/// What JSON says of a model.
+pub(crate) fn describe(name: &str, model: &Llama, on: &ComputeDevice) -> ModelDescription {
+    let config = model.config();
+    let sizes = [config.n_layers, config.d_model, config.vocab_size];
+    ModelDescription::new(name, sizes, &on.name(), on.dtype_name())
+}
+
+/// Warns of rows longer than the model was trained for: they run, but what they measure is the model's confusion.
+pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
+    let trained = model.config().max_position_embeddings;
+    if context_size > trained {
+        tracing::warn!(
+            "rows of {context_size} tokens are longer than the {trained} that the model was trained for"
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! What `sae dashboard` and `sae serve` start from: a model, an SAE, rows of tokens and what fires on them.
+
+use super::masking::masking;
+use super::model::{describe, find_model, warn_if_too_long};
+use super::targets::Targets;
+use super::text::{self, TextInput};
+use super::token_origin::{open_table, warn_of_another_tokenizer};
+use super::work_folder::{WorkFolder, tokenised, tokens_of, within};
+use super::{device, plan, run};
+use crate::args::Global;
+use crate::args::source::SourceArgs;
+use crate::terminal::Clock;
+use crate::terminal::progress::Bar;
+use anyhow::Result;
+use dataset_stream::{Budget, StreamOptions, TokenTable, Tokenizer};
+use llama_hooked::Llama;
+use sae_core::{RunDir, Sae};
+use sae_dashboard::{ActivationLog, Source};
+use sae_llama::dashboard::Logging;
+use sae_llama::fingerprint;
+use sae_llama::plan::{Plan, Work};
+use sae_llama::resolve::FoundModel;
+use sae_metrics::Masking;
+use sae_report::ModelDescription;
+use serde_json::{Value, json};
+
+/// Rows of text unless told otherwise: half a million tokens at a context size of 256.
+const SEQUENCES: u64 = 2048;
+
+/// Everything that is needed to log what fires, and to say what it means.
+pub(crate) struct Prepared {
+    pub(crate) run: RunDir,
+    pub(crate) tokenizer: Tokenizer,
+    pub(crate) table: TokenTable,
+    pub(crate) model: Llama,
+    pub(crate) sae: Sae,
+    pub(crate) plan: Plan,
+    pub(crate) work: WorkFolder,
+    pub(crate) source: Source,
+    /// The model, as JSON says it.
+    pub(crate) described: ModelDescription,
+    pub(crate) tokenize_s: f64,
+    pub(crate) load_s: f64,
+    /// What the activations depend on; files by what they hold.
+    pub(crate) made_from: Value,
+    masking: Masking,
+    n_rows: usize,
+}
+
+/// Finds, tokenises and loads; nothing if only the plan was asked for.
+pub(crate) fn prepare(
+    args: &SourceArgs,
+    targets: &Targets,
+    global: &Global,
+) -> Result<Option<Prepared>> {
+    let on = device::choose(global)?;
+    let run = run::find_at(&args.sae, &args.place, global.quiet)?;
+    let metadata = Some(&run.cfg.metadata);
+    let found = find_model(args.place.model.as_deref(), metadata, global.quiet)?;
+    targets.spare(run.files().into_iter().chain(found.paths()))?;
+    let tokenizer = found.tokenizer()?;
+    let work = WorkFolder::new(args.work.as_deref())?;
+    let mut clock = Clock::new();
+    let table = if let Some(path) = &args.tokens {
+        open_table(path)?
+    } else {
+        let input = input(args, &run, global)?;
+        tokenised(&input, &tokenizer, work.path(), targets, global.quiet)?
+    };
+    let n_rows = within(text::budget(args.sequences, args.max_tokens), &table)?;
+    let tokenize_s = clock.lap();
+
+    let mut planned = Work::new(&found.config()?, &on, table.context_size()).with_sae(&run)?;
+    planned.rows = Some(n_rows as u64);
+    planned.batch_size = args.batch_size.map(|n| n as usize);
+    let Some(plan) = plan::settle(&planned, &args.memory, &on, global)? else {
+        return Ok(None);
+    };
+    let model = found.load(&on, plan.placement)?;
+    warn_if_too_long(table.context_size(), &model);
+    warn_of_another_tokenizer(args.tokens.as_deref(), &found, &model);
+    let sae = run::load(&run, &on)?;
+    let masking = masking(&args.masking, &found, model.config())?;
+    let described = describe(&found.name, &model, &on);
+    let mut nameless = serde_json::to_value(&described)?;
+    nameless["name"].take();
+    let own_tokens = tokens_of(work.path());
+    let made_from = json!({
+        "sae_cfg": serde_json::from_str::<Value>(&run.cfg.to_json())?,
+        "model": nameless,
+        "convention": masking.to_string(),
+        "rows": n_rows,
+        "sae_weights": fingerprint([&run.weights])?,
+        "model_weights": fingerprint(&found.files.weights)?,
+        "tokens": fingerprint([args.tokens.as_ref().unwrap_or(&own_tokens)])?,
+    });
+    Ok(Some(Prepared {
+        source: source(args, &run, &found, table.context_size(), &masking),
+        described,
+        made_from,
+        load_s: clock.lap(),
+        run,
+        tokenizer,
+        table,
+        model,
+        sae,
+        plan,
+        work,
+        tokenize_s,
+        masking,
+        n_rows,
+    }))
+}
+
+/// The text and how to make rows of it.
+fn input(args: &SourceArgs, run: &RunDir, global: &Global) -> Result<TextInput> {
+    let metadata = &run.cfg.metadata;
+    let context_size = text::context_size(args.context_size, metadata)?;
+    let budget = match text::budget(args.sequences, args.max_tokens) {
+        Budget::Everything => Budget::Sequences(SEQUENCES),
+        budget => budget,
+    };
+    Ok(TextInput {
+        dataset: text::dataset(args.dataset.as_deref(), metadata)?,
+        text: args.text.clone(),
+        options: {
+            let mut options = StreamOptions::new(context_size);
+            options.packing = args.packing.packing();
+            options.prepend_bos = metadata.prepend_bos.unwrap_or(true);
+            options.budget = budget;
+            options.threads = global.threads();
+            options
+        },
+    })
+}
+
+fn source(
+    args: &SourceArgs,
+    run: &RunDir,
+    found: &FoundModel,
+    context_size: usize,
+    masking: &Masking,
+) -> Source {
+    let metadata = &run.cfg.metadata;
+    let tokens = args
+        .tokens
+        .as_deref()
+        .map(|path| path.display().to_string());
+    Source {
+        model: found.name.clone(),
+        sae: args.sae.display().to_string(),
+        architecture: run.cfg.architecture.name().to_owned(),
+        hook_name: metadata.hook_name.clone().unwrap_or_default(),
+        dataset: args.dataset.clone().or(tokens).unwrap_or_default(),
+        context_size: context_size as u32,
+        convention: masking.to_string(),
+    }
+}
+
+impl Prepared {
+    /// What fires on the rows, from the work folder or by running the model.
+    pub(crate) fn log(&self, args: &SourceArgs, quiet: bool) -> Result<ActivationLog> {
+        let split = run::split(&self.model, &self.run)?.rows_at_once(self.plan.rows_at_once);
+        let shard = args.text.shard;
+        let logging = Logging {
+            split: &split,
+            sae: &self.sae,
+            table: &self.table,
+            masking: &self.masking,
+            batch_size: self.plan.batch_size,
+            shard,
+            n_rows: self.n_rows,
+        };
+        let dir = self.work.log();
+        let rows = shard.map_or(self.n_rows, |s| {
+            (s.index() as usize..self.n_rows)
+                .step_by(s.of() as usize)
+                .len()
+        });
+        let context_size = self.table.context_size();
+        let bar = Bar::new(quiet, "encoding", Some(rows as u64), context_size);
+        logging.run(&dir, self.made_from.clone(), &mut bar.logging())?;
+        Ok(ActivationLog::open(&[dir])?)
+    }
+}

@@ -1,0 +1,176 @@
+//! The folder a training run leaves behind.
+
+mod layout;
+mod sparsity;
+
+pub use layout::RunLayout;
+pub use sparsity::LogSparsity;
+
+use crate::config::{SaeConfig, SaeConfigError};
+use crate::weights::{SaeLoadError, WeightFile};
+use std::path::{Path, PathBuf};
+
+/// A SAELens run, opened but not loaded.
+///
+/// Both layouts are read: everything in one folder, or `final_sae/{cfg.json,sae_weights.safetensors}` with `sparsity.safetensors`
+/// beside `final_sae`. Either that folder or `final_sae` itself may be given.
+#[derive(Debug, Clone)]
+pub struct RunDir {
+    /// The folder that holds `cfg.json`.
+    pub dir: PathBuf,
+    /// The configuration.
+    pub cfg: SaeConfig,
+    /// The file of weights, which is known to exist if the run was [opened](Self::open).
+    pub weights: PathBuf,
+    /// How often each feature fired over the training data, where the run recorded it.
+    pub log_sparsity: Option<LogSparsity>,
+}
+
+/// A folder that is not a run, or not a whole one.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunDirError {
+    /// The folder does not exist.
+    #[error("{}: no such folder; expected a SAELens run, with cfg.json and sae_weights.safetensors in it or in its final_sae", .0.display())]
+    NotFound(PathBuf),
+    /// The path is a file.
+    #[error("{}: is a file; expected the folder of a SAELens run, which holds cfg.json", .0.display())]
+    NotAFolder(PathBuf),
+    /// There is no configuration.
+    #[error("{}: holds neither cfg.json nor final_sae/cfg.json; is this the folder of a SAELens run?", .0.display())]
+    NoConfig(PathBuf),
+    /// There are weights, but pickled by `PyTorch` and without a configuration.
+    #[error(
+        "{}: holds weights pickled by PyTorch and no cfg.json beside them; neither can be read. Convert the weights in Python: \
+         `import torch; from safetensors.torch import save_file; save_file(torch.load({:?}, weights_only=True), \"sae_weights.safetensors\")`, \
+         and write a cfg.json that says architecture, d_in, d_sae and metadata.hook_name (see docs/formats.md)",
+        .0.display(), .0.file_name().unwrap_or_default()
+    )]
+    Pickled(PathBuf),
+    /// Something has the name of a file of the run and is none: a pipe, a device or a folder.
+    #[error("{}: is not a file; expected one that a SAELens run left behind", .0.display())]
+    NotAFile(PathBuf),
+    /// There are no weights.
+    #[error("{}: is missing beside cfg.json; was the run copied whole?", .0.display())]
+    NoWeights(PathBuf),
+    /// The configuration is at fault.
+    #[error(transparent)]
+    Config(#[from] SaeConfigError),
+    /// `sparsity.safetensors` is at fault.
+    #[error("the recorded sparsity is unusable (remove the file to go on without it): {0}")]
+    Sparsity(Box<crate::SaeLoadError>),
+}
+
+impl RunDir {
+    /// Reads the configuration and the recorded sparsity; no weights.
+    ///
+    /// # Errors
+    /// If there is no run at `path`, or what there is cannot be read.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
+        let run = Self::describe(path)?;
+        if !run.weights.is_file() {
+            return Err(RunDirError::NoWeights(run.weights));
+        }
+        Ok(run)
+    }
+
+    /// As [`open`](Self::open), but the weights need not be there: for one whose weights are not wanted, or not yet.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub fn describe(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
+        let path = path.as_ref();
+        match std::fs::metadata(path) {
+            Err(_) => return Err(RunDirError::NotFound(path.to_owned())),
+            Ok(found) if !found.is_dir() => return Err(RunDirError::NotAFolder(path.to_owned())),
+            Ok(_) => {}
+        }
+        let layout = RunLayout::of(path)
+            .into_iter()
+            .find(|layout| layout.cfg().exists())
+            .ok_or_else(|| match pickled(path) {
+                Some(file) => RunDirError::Pickled(file),
+                None => RunDirError::NoConfig(path.to_owned()),
+            })?;
+        // Opening a pipe would wait for somebody who writes into it.
+        for file in [layout.cfg(), layout.weights()] {
+            if file.exists() && !file.is_file() {
+                return Err(RunDirError::NotAFile(file));
+            }
+        }
+        let cfg = SaeConfig::from_file(&layout.cfg())?;
+        let log_sparsity = on_disk(&layout)
+            .sparsity()
+            .into_iter()
+            .find(|file| file.is_file())
+            .map(|file| read_sparsity(&file, &cfg))
+            .transpose()
+            .map_err(|e| RunDirError::Sparsity(Box::new(e)))?;
+        Ok(Self {
+            dir: layout.folder().to_owned(),
+            cfg,
+            weights: layout.weights(),
+            log_sparsity,
+        })
+    }
+
+    /// The files of the run that may be read, those that need not exist included.
+    pub fn files(&self) -> Vec<PathBuf> {
+        let layout = RunLayout::new(&self.dir);
+        let mut files = vec![layout.cfg(), self.weights.clone()];
+        files.extend(layout.sparsity());
+        files.extend(on_disk(&layout).sparsity());
+        files
+    }
+
+    /// Mean of the recorded log sparsity, as the notebook prints it; `None` where nothing is recorded, or not as finite numbers.
+    pub fn mean_log_sparsity(&self) -> Option<f64> {
+        self.log_sparsity.as_ref()?.mean()
+    }
+
+    /// The number of weights in the file, from its header alone.
+    ///
+    /// # Errors
+    /// If it cannot be read as safetensors.
+    pub fn n_params(&self) -> Result<u64, SaeLoadError> {
+        let map = WeightFile::map(&self.weights)?;
+        let file = WeightFile::parse(&self.weights, &map, self.cfg.architecture.name())?;
+        Ok(file.n_values())
+    }
+
+    /// The share of features that never fired while the sparsity was recorded; `None` where nothing is recorded, or not as numbers.
+    pub fn dead_fraction(&self) -> Option<f64> {
+        self.log_sparsity.as_ref()?.dead_fraction()
+    }
+}
+
+/// A file of pickled weights where the weights of a run would be.
+fn pickled(path: &Path) -> Option<PathBuf> {
+    let folders = RunLayout::of(path).into_iter();
+    let mut files = folders.flat_map(|layout| {
+        let names = [
+            "sae_weights.pt",
+            "sae_weights.pth",
+            "ae.pt",
+            "pytorch_model.bin",
+        ];
+        names.map(|name| layout.folder().join(name))
+    });
+    files.find(|file| file.is_file())
+}
+
+/// The layout by its canonical path: a relative `final_sae` has an empty parent.
+fn on_disk(layout: &RunLayout) -> RunLayout {
+    let full = layout.folder().canonicalize();
+    full.map_or_else(|_| layout.clone(), RunLayout::new)
+}
+
+fn read_sparsity(path: &Path, cfg: &SaeConfig) -> Result<LogSparsity, crate::SaeLoadError> {
+    let map = WeightFile::map(path)?;
+    let mut file = WeightFile::parse(path, &map, "recorded")?;
+    let values = file.numbers("sparsity", &[cfg.d_sae])?;
+    Ok(LogSparsity::new(values))
+}
+
+#[cfg(test)]
+mod tests;

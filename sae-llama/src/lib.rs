@@ -1,0 +1,18 @@
+#![doc = include_str!("../README.md")]
+
+#[cfg(feature = "dashboard")]
+pub mod dashboard;
+pub mod features;
+mod fingerprint;
+pub mod plan;
+mod question;
+pub mod record;
+pub mod resolve;
+mod spliced;
+mod split;
+
+pub use burn;
+pub use fingerprint::{FingerprintError, difference, fingerprint};
+pub use question::{Question, QuestionError};
+pub use spliced::{ReconstructionPath, Spliced};
+pub use split::{Resume, SplitError, SplitLlama};

@@ -1,0 +1,55 @@
+//! Work that does not fit into memory.
+
+use super::Part;
+use sae_backend::{Memory, format_bytes};
+use std::fmt;
+
+/// A refusal: how much is needed for what, how much there is, and what would fit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlanError {
+    /// Rows in a batch, those asked for or one.
+    pub rows: usize,
+    /// Tokens in a row.
+    pub context_size: usize,
+    /// Bytes that a batch needs, everything included.
+    pub needed_bytes: u64,
+    /// The memory there is.
+    pub limit: Memory,
+    /// Whether this is with weights streamed block by block already.
+    pub streamed: bool,
+    /// Every use of memory.
+    pub parts: Vec<Part>,
+    /// The largest batch that fits, if one does.
+    pub fitting_rows: Option<usize>,
+}
+
+impl std::error::Error for PlanError {}
+
+impl fmt::Display for PlanError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts: Vec<String> = self
+            .parts
+            .iter()
+            .map(|part| format!("{} {}", part.name, format_bytes(part.bytes)))
+            .collect();
+        let streamed = if self.streamed {
+            ", even with the weights streamed block by block"
+        } else {
+            ""
+        };
+        write!(
+            f,
+            "this does not fit in memory: {} rows of {} tokens at a time need {}{streamed}, and there are {}; {}; ",
+            self.rows,
+            self.context_size,
+            format_bytes(self.needed_bytes),
+            self.limit,
+            parts.join(", "),
+        )?;
+        match self.fitting_rows {
+            Some(rows) => write!(f, "{rows} rows at a time fit"),
+            None => f.write_str("shorter rows, a smaller SAE, or more memory would make it fit"),
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! The prompt check: does the model still say what it should, with the SAE in place?
+
+use crate::SplitLlama;
+use burn::tensor::{DType, Int, Tensor, TensorData};
+use dataset_stream::{EncodeError, Tokenizer};
+use llama_hooked::{HookPoint, Llama, LlamaConfig};
+use sae_core::{Sae, SaeConfig};
+use sae_metrics::{Answer, Prediction, PromptCheck, TokenReport, TopToken};
+use sae_traits::{Splice, SplitModel};
+use std::path::PathBuf;
+
+/// How many of the likeliest tokens are listed.
+const TOP: usize = 10;
+
+/// A question that cannot be asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum QuestionError {
+    /// No answer was given.
+    #[error("the answer is empty: say what should come after the prompt")]
+    EmptyAnswer,
+    /// The tokenizer makes nothing of the answer.
+    #[error("the answer {0:?} has no tokens")]
+    NoAnswerTokens(String),
+    /// The tokenizer makes nothing of the prompt, and there is no BOS.
+    #[error("the prompt has no tokens")]
+    NoPromptTokens,
+    /// BOS was asked for and is not known.
+    #[error("{}: names no BOS token; ask without one", .0.display())]
+    NoBos(PathBuf),
+    /// The tokenizer fails.
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    /// A token beyond the vocabulary.
+    #[error(
+        "the prompt has token {id}, which is outside the model's vocabulary ({vocab_size}); is this the model's tokenizer?"
+    )]
+    UnknownToken {
+        /// Its id.
+        id: u32,
+        /// The size of the vocabulary.
+        vocab_size: usize,
+    },
+    /// The SAE is of other widths.
+    #[error(
+        "the SAE goes from width {d_in} to {d_out}, the model has {read_width} at {read} and {write_width} at {write}; does this SAE belong to this model and hook?"
+    )]
+    Widths {
+        /// The SAE's input.
+        d_in: usize,
+        /// The SAE's output.
+        d_out: usize,
+        /// Where it reads.
+        read: HookPoint,
+        /// How wide that is.
+        read_width: usize,
+        /// Where it writes.
+        write: HookPoint,
+        /// How wide that is.
+        write_width: usize,
+    },
+}
+
+/// A prompt and its answer as token ids.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Question {
+    prompt: String,
+    answer: String,
+    prompt_ids: Vec<u32>,
+    answer_ids: Vec<u32>,
+}
+
+impl Question {
+    /// Tokenises; the answer gets a leading space if it has none, as in TransformerLens' `test_prompt`. A prompt that begins with the BOS
+    /// token's own text gets no second one.
+    ///
+    /// # Errors
+    /// If there is no answer, or the tokenizer makes no tokens of it.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        prompt: &str,
+        answer: &str,
+        bos: bool,
+    ) -> Result<Self, QuestionError> {
+        if answer.is_empty() {
+            return Err(QuestionError::EmptyAnswer);
+        }
+        let answer = if answer.starts_with(' ') {
+            answer.to_owned()
+        } else {
+            format!(" {answer}")
+        };
+        let answer_ids = tokenizer.encode(&answer)?;
+        if answer_ids.is_empty() {
+            return Err(QuestionError::NoAnswerTokens(answer));
+        }
+        let mut prompt_ids = Vec::new();
+        tokenizer.encode_into(prompt, &mut prompt_ids)?;
+        if bos {
+            let missing = || QuestionError::NoBos(tokenizer.path().to_owned());
+            let id = tokenizer.bos().ok_or_else(missing)?;
+            if prompt_ids.first() == Some(&id) {
+                tracing::warn!(
+                    "the prompt begins with the BOS token already: it gets no second one"
+                );
+            } else {
+                prompt_ids.insert(0, id);
+            }
+        }
+        if prompt_ids.is_empty() {
+            return Err(QuestionError::NoPromptTokens);
+        }
+        Ok(Self {
+            prompt: prompt.to_owned(),
+            answer,
+            prompt_ids,
+            answer_ids,
+        })
+    }
+
+    /// Warns of a prompt longer than the model was trained for.
+    pub fn warn_if_too_long(&self, config: &LlamaConfig) {
+        let trained = config.max_position_embeddings;
+        let n = self.n_tokens();
+        if n > trained {
+            tracing::warn!(
+                "the prompt and its answer have {n} tokens together, more than the {trained} that the model was trained for"
+            );
+        }
+    }
+
+    /// Tokens of the prompt and its answer.
+    pub fn n_tokens(&self) -> usize {
+        self.prompt_ids.len() + self.answer_ids.len()
+    }
+
+    /// Asks the model alone.
+    ///
+    /// # Errors
+    /// If the tokens are not the model's.
+    pub fn ask(self, tokenizer: &Tokenizer, model: &Llama) -> Result<PromptCheck, QuestionError> {
+        // Nothing is put in, so that any point will do.
+        let split = SplitLlama::anywhere(model);
+        self.answers(tokenizer, &split, None)
+    }
+
+    /// Asks the model, and the model with the SAE in place.
+    ///
+    /// # Errors
+    /// If the tokens are not the model's, or the SAE is of another width.
+    pub fn ask_both(
+        self,
+        tokenizer: &Tokenizer,
+        model: &SplitLlama,
+        sae: &Sae,
+    ) -> Result<PromptCheck, QuestionError> {
+        self.answers(tokenizer, model, Some(sae))
+    }
+
+    fn answers(
+        self,
+        tokenizer: &Tokenizer,
+        model: &SplitLlama,
+        sae: Option<&Sae>,
+    ) -> Result<PromptCheck, QuestionError> {
+        let ids: Vec<u32> = [self.prompt_ids.as_slice(), &self.answer_ids].concat();
+        let vocab_size = model.vocab_size();
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(QuestionError::UnknownToken { id, vocab_size });
+        }
+        let numbers: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        let tokens = Tensor::<2, Int>::from_data(
+            TensorData::new(numbers, [1, ids.len()]),
+            (&model.device(), DType::I32),
+        );
+        let prefix = model.prefix(tokens);
+        if let Some(sae) = sae {
+            check_widths(sae.cfg(), model, &prefix.input, prefix.target())?;
+        }
+        let output = sae.map(|sae| sae.forward(prefix.input.clone()));
+        let mut edits = vec![Splice::Keep];
+        edits.extend(output.map(Splice::Replace));
+        let mut answers = model
+            .suffix(&prefix.resume, edits)
+            .into_iter()
+            .map(|normed| self.report(tokenizer, model, normed));
+        let baseline = answers.next().expect("one result for each edit");
+        let with_sae = answers.next();
+        let texts = |ids: &[u32]| ids.iter().map(|&id| tokenizer.token_text(id)).collect();
+        let (prompt_tokens, answer_tokens) = (texts(&self.prompt_ids), texts(&self.answer_ids));
+        Ok(PromptCheck {
+            prompt: self.prompt,
+            answer: self.answer,
+            prompt_tokens,
+            answer_tokens,
+            baseline,
+            with_sae,
+        })
+    }
+
+    fn report(&self, tokenizer: &Tokenizer, model: &SplitLlama, normed: Tensor<3>) -> Answer {
+        let [_, _, d] = normed.dims();
+        // The logits at a position are about the token after it.
+        let first = self.prompt_ids.len() - 1;
+        let rows = normed
+            .narrow(1, first, self.answer_ids.len())
+            .reshape([self.answer_ids.len(), d]);
+        let logits = model.logits(rows, 0..model.vocab_size()).cast(DType::F32);
+        let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
+        let tokens = logits
+            .chunks_exact(model.vocab_size())
+            .zip(&self.answer_ids)
+            .map(|(logits, &id)| token_report(tokenizer, &Prediction::new(logits.to_vec()), id));
+        Answer::new(tokens.collect())
+    }
+}
+
+fn check_widths(
+    cfg: &SaeConfig,
+    model: &SplitLlama,
+    input: &Tensor<3>,
+    target: &Tensor<3>,
+) -> Result<(), QuestionError> {
+    let ([_, _, read_width], [_, _, write_width]) = (input.dims(), target.dims());
+    if (cfg.d_in, cfg.d_out) == (read_width, write_width) {
+        return Ok(());
+    }
+    Err(QuestionError::Widths {
+        d_in: cfg.d_in,
+        d_out: cfg.d_out,
+        read: model.read(),
+        read_width,
+        write: model.write(),
+        write_width,
+    })
+}
+
+fn token_report(tokenizer: &Tokenizer, prediction: &Prediction, id: u32) -> TokenReport {
+    let top = prediction.top(TOP).into_iter().map(|id| TopToken {
+        token: tokenizer.token_text(id),
+        logit: prediction.logit(id),
+        prob: prediction.prob(id),
+    });
+    TokenReport {
+        token: tokenizer.token_text(id),
+        rank: prediction.rank(id),
+        logit: prediction.logit(id),
+        prob: prediction.prob(id),
+        top: top.collect(),
+    }
+}

@@ -1,0 +1,84 @@
+//! The run of an SAE, here or on the Hub.
+
+use super::run_on_hub::{FORM, RunOnHub};
+use hub_io::{CacheError, DownloadProgress, HubError, Observer};
+use sae_core::{RunDir, RunDirError};
+use std::path::{Path, PathBuf};
+
+/// How much of a run is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RunPart {
+    /// The configuration and the recorded sparsity.
+    Description,
+    /// These, and the weights.
+    All,
+}
+
+/// A run that cannot be found.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// There is no such folder, and the name is not a repository's.
+    #[error("{source}; nor is it the name of one on the Hub, {FORM}")]
+    NotFound {
+        /// The folder.
+        source: RunDirError,
+    },
+    /// The folder is no run.
+    #[error(transparent)]
+    Dir(#[from] RunDirError),
+    /// The name was taken for a repository's, and that does not work.
+    #[error("{}: there is no such folder here, so it is taken for an SAE on the Hub ({FORM})", name.display())]
+    OnHub {
+        /// The name.
+        name: PathBuf,
+        /// Why it does not work.
+        source: Box<OnHubError>,
+    },
+}
+
+/// An SAE on the Hub that cannot be fetched.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OnHubError {
+    /// There is no place for downloads.
+    #[error("there is no home directory to keep downloads in; set HF_HOME or HF_HUB_CACHE")]
+    NoCache,
+    /// The Hub cannot be asked.
+    #[error(transparent)]
+    Hub(#[from] HubError),
+    /// A file cannot be fetched.
+    #[error(transparent)]
+    Cache(#[from] CacheError),
+    /// The repository has no run there.
+    #[error("{0}")]
+    NoRun(String),
+    /// The files are not a run.
+    #[error(transparent)]
+    Dir(#[from] RunDirError),
+}
+
+/// Opens a run: the folder of that name if there is one, else a folder of a repository on the Hub, `organisation/name[@revision][:folder]`.
+///
+/// # Errors
+/// If there is neither, what there is cannot be read, or the observer stops a download.
+pub fn find_run(
+    name: &Path,
+    part: RunPart,
+    observer: &mut dyn Observer<DownloadProgress>,
+) -> Result<RunDir, RunError> {
+    let on_hub = || name.to_str().and_then(RunOnHub::parse);
+    let Some(on_hub) = (!name.exists()).then(on_hub).flatten() else {
+        return RunDir::open(name).map_err(|error| match error {
+            source @ RunDirError::NotFound(_) => RunError::NotFound { source },
+            other => other.into(),
+        });
+    };
+    on_hub
+        .open(part, observer)
+        .map_err(|source| RunError::OnHub {
+            name: name.to_owned(),
+            source: Box::new(source),
+        })
+}

@@ -1,0 +1,62 @@
+//! An SAE in the place of an activation.
+
+use burn::tensor::Tensor;
+use sae_core::Sae;
+use sae_traits::{Autoencoder, Features, Reconstruction};
+
+/// Which reconstruction stands in for the activation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ReconstructionPath {
+    /// `decode(encode(x))`, as SAELens evaluates: without a skip connection or temporal prediction.
+    DecodeEncode,
+    /// The full forward pass, as the notebook splices it in.
+    Forward,
+}
+
+/// An SAE, by one of its two reconstructions. It shares the weights of the SAE it was made from.
+#[derive(Debug, Clone)]
+pub struct Spliced {
+    sae: Sae,
+    path: ReconstructionPath,
+}
+
+impl Spliced {
+    /// Chooses the reconstruction.
+    pub fn new(sae: &Sae, path: ReconstructionPath) -> Self {
+        Self {
+            sae: sae.clone(),
+            path,
+        }
+    }
+}
+
+impl Autoencoder for Spliced {
+    fn d_in(&self) -> usize {
+        self.sae.cfg().d_in
+    }
+
+    fn d_sae(&self) -> usize {
+        self.sae.cfg().d_sae
+    }
+
+    fn reconstruct(&self, x: Tensor<3>) -> Reconstruction {
+        let sae = &self.sae;
+        // On the host, features are at hand without a transfer.
+        if sae_backend::is_host(&sae.device()) {
+            let [_, p, _] = x.dims();
+            let encoded = sae.encode_sparse(x);
+            let decoded = match self.path {
+                ReconstructionPath::DecodeEncode => sae.decode_sparse(&encoded, p),
+                ReconstructionPath::Forward => sae.forward_sparse(&encoded, p),
+            };
+            return Reconstruction::new(Features::Sparse(encoded.features), decoded);
+        }
+        let encoded = sae.encode(x);
+        let decoded = match self.path {
+            ReconstructionPath::DecodeEncode => sae.decode(&encoded),
+            ReconstructionPath::Forward => sae.forward_encoded(&encoded),
+        };
+        Reconstruction::new(Features::Dense(encoded.features), decoded)
+    }
+}

@@ -1,0 +1,12 @@
+#![doc = include_str!("../README.md")]
+
+mod autoencoder;
+mod features;
+mod model;
+mod sparse_rows;
+
+pub use autoencoder::{Autoencoder, Reconstruction};
+pub use burn;
+pub use features::Features;
+pub use model::{Prefix, Splice, SplitModel};
+pub use sparse_rows::SparseRows;
