@@ -26,7 +26,7 @@ fn below(root: &Path, groups: &str) -> Option<u64> {
             _ => return None,
         };
         let own = tree.join(path.trim_start_matches('/'));
-        // Within a container the path may be the host's: then only the tree's root is there, which is the container's group.
+        // Within a container the path may be the host's: then only the tree's root exists, which is the container's group.
         let levels = own.ancestors().take_while(|level| level.starts_with(&tree));
         let left = levels.filter_map(|level| {
             let bytes = |name| -> Option<u64> {

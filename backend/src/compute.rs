@@ -7,7 +7,7 @@ use burn::tensor::{Device, FloatDType};
 #[cfg(not(any(feature = "cpu", feature = "cuda")))]
 compile_error!("enable a backend: feature `cpu` or `cuda`");
 
-/// What a GPU's driver and context take, in bytes.
+/// Memory that a GPU's driver and context take, in bytes.
 const DRIVER: u64 = 1 << 30;
 
 /// A device, and the dtype of models on it.
@@ -102,7 +102,7 @@ impl ComputeDevice {
         }
     }
 
-    /// The memory that a run may take: of the host, what is free; of a GPU, all but what its driver takes.
+    /// The memory that a run may take: on the host, the free memory; on a GPU, all but its driver's part.
     pub fn memory(&self) -> Memory {
         let (bytes, from) = if self.is_cpu() {
             (available_memory(), "free memory of this machine")

@@ -1,4 +1,4 @@
-//! What the CUDA driver says of its devices.
+//! What the CUDA driver says about its devices.
 
 use crate::kind::Description;
 

@@ -4,7 +4,7 @@ use crate::cuda;
 use burn::tensor::{Device, FloatDType};
 use serde::Serialize;
 
-/// What is known of one accelerator.
+/// Name and memory of one accelerator, where they are known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Description {
     /// Its name, as the driver has it.

@@ -1,11 +1,11 @@
-//! What memory this process has, as Linux tells it; 0 elsewhere.
+//! The memory of this process, from Linux; 0 elsewhere.
 
 /// The most that was resident so far, in MiB.
 pub fn peak_mb() -> u64 {
     status("VmHWM:")
 }
 
-/// What is resident now, in MiB.
+/// Resident memory now, in MiB.
 pub fn resident_mb() -> u64 {
     status("VmRSS:")
 }

@@ -1,4 +1,4 @@
-//! What the `gemm` crate makes of a matrix product: the floor that everything on the CPU is compared with.
+//! The speed of the `gemm` crate on a matrix product: the floor that everything on the CPU is compared with.
 
 use gemm::Parallelism;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 pub struct Product {
     /// Rows of the left matrix.
     pub rows: usize,
-    /// What is summed over.
+    /// The size of the axis that is summed over.
     pub n_in: usize,
     /// Columns of the product.
     pub n_out: usize,

@@ -1,4 +1,4 @@
-//! What a page shows of the whole SAE.
+//! What a page shows about the whole SAE.
 
 use serde::{Deserialize, Serialize};
 

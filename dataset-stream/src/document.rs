@@ -6,13 +6,13 @@ use std::sync::Arc;
 /// One row of a data set: text, or ids that somebody tokenised before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
-    /// What the row holds.
+    /// The content of the row.
     pub content: Content,
     /// Where the row stands.
     pub location: Location,
 }
 
-/// What a row holds.
+/// The content of a row.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Text, still to be tokenised.

@@ -1,4 +1,4 @@
-//! A stream that goes on from a state gives the rows that would have come next, however often it is interrupted.
+//! A stream that resumes from a state gives the rows that would have come next, however often it is interrupted.
 
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 

@@ -1,4 +1,4 @@
-//! Token folders: written in shards, gone on with from any state, and never taken for what they are not.
+//! Token folders: written in shards, resumed from any state, and never mistaken for something else.
 #![allow(clippy::unwrap_used, reason = "these are tests")]
 
 mod support;
@@ -92,7 +92,7 @@ fn a_writer_that_is_not_finished_leaves_nothing() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// A writer is dropped after so many more rows each time, and the next goes on from the last checkpoint.
+    /// A writer is dropped after so many more rows each time, and the next resumes from the last checkpoint.
     #[test]
     fn any_interruptions_give_the_same_folder(
         total in 0_usize..20,

@@ -4,9 +4,13 @@ mod attention;
 #[cfg(feature = "cpu")]
 mod host;
 mod linear;
+#[cfg(feature = "cpu")]
+mod product;
 mod rms_norm;
 mod rotary;
 mod silu_mul;
+#[cfg(feature = "cpu")]
+pub mod slices;
 pub mod softmax;
 mod sparse_matmul;
 

@@ -13,7 +13,7 @@
 //!   anew at the exact byte; a file that changes meanwhile is an error.
 //! * [`RemoteRanges`] reads parts of a file, and asks for no other bytes.
 //! * [`Cache`] keeps whole files as Python's `huggingface_hub` does, and [`Snapshot`] is a repository in it at one commit:
-//!   downloads go on where they were broken off, are checked against the Hub's hash, and are there when the network is not.
+//!   downloads resume where they broke off, are checked against the Hub's hash, and can be used without a network.
 //! * [`Listener`] hears of retries, [`Clock`] makes the pauses.
 //!
 //! Everything is synchronous: there is no async runtime, and a stream may be read on any thread.

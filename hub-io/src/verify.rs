@@ -40,7 +40,7 @@ pub enum VerifyError {
 /// Bytes on their way through, counted and hashed: the end is an error ([`VerifyError`] inside an [`io::Error`] of the kind
 /// `InvalidData`) if they were not those of the list of files. The hash is known for large files only ([`HubFile::lfs`]).
 ///
-/// What is read has to be the file from its first byte on.
+/// The bytes read have to be the file from its first byte on.
 #[derive(Debug)]
 pub struct Verified<R> {
     inner: R,

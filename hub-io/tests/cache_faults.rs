@@ -1,4 +1,4 @@
-//! Downloads that go wrong, and go on.
+//! Downloads that fail, and resume.
 #![allow(clippy::unwrap_used)]
 
 mod common;

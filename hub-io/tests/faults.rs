@@ -380,7 +380,7 @@ fn seeking() {
             "{at}"
         );
     }
-    // Near steps forward go on with the same connection: there are four backward or to the start.
+    // Near steps forward use the same connection: there are four backward or to the start.
     assert!(server.requests().len() <= 3, "{}", server.requests().len());
     file.seek_to(LEN as u64);
     assert_eq!(file.read(&mut byte).unwrap(), 0);

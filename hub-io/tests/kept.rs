@@ -142,7 +142,7 @@ fn a_file_that_cannot_be_kept_is_read() {
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
-    /// Readers that stop anywhere leave what later ones go on from.
+    /// Readers that stop anywhere leave a part that later ones resume from.
     #[test]
     fn what_a_reader_leaves_the_next_one_starts_with(stops in prop::collection::vec(0..LEN, 0..4)) {
         let server = server();

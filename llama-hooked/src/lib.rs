@@ -4,9 +4,9 @@
 //! device and in a dtype chosen at run time. It runs as a whole ([`Llama::forward`]) or in parts ([`Llama::embed`], [`Llama::blocks`],
 //! [`Llama::ln_final`], [`Llama::unembed`], [`Llama::loss_per_token`]).
 //!
-//! At every [`HookPoint`], named as in TransformerLens, a [`Hook`] may take the activation and return what the network goes on
-//! with. [`Capture`] keeps activations, [`Edit`] changes them, a pair does both, [`NoHooks`] neither. What nobody wants is not
-//! computed.
+//! At every [`HookPoint`], named as in TransformerLens, a [`Hook`] may take the activation and return the one that the network
+//! continues with. [`Capture`] keeps activations, [`Edit`] changes them, a pair does both, [`NoHooks`] neither. Activations that nobody
+//! wants are not computed.
 //!
 //! ```
 //! use burn::tensor::{Device, FloatDType, Int, Tensor};

@@ -7,7 +7,7 @@ use burn::tensor::{Bool, DType, Tensor, TensorData};
 /// is the same whatever sequences share a batch, and long contexts lose no digits.
 const POSITIONS_PER_SUM: usize = 128;
 
-/// What the metrics need of one token's activation x and its reconstruction x̂.
+/// The numbers that the metrics need from one token's activation x and its reconstruction x̂.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TokenNorms {
     /// ‖x‖².

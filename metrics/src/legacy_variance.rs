@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 /// x̄ within each batch, so that its figure depends on the batch size.) The exact figure needs every x once x̄ is known, and
 /// there are two ways to have that:
 ///
-/// - this accumulator keeps x itself (f32) as long as all of it fits in `max_bytes`, and lets everything go beyond. It merges
-///   exactly: what is kept, and whether anything is, does not depend on the order;
-/// - where it has let go, a second pass over the same rows, [`explained_variance_legacy`](crate::explained_variance_legacy),
+/// - this accumulator keeps x itself (f32) as long as all of it fits in `max_bytes`, and drops everything beyond that. It merges
+///   exactly: which values are kept, and whether any are, does not depend on the order;
+/// - where it has dropped them, a second pass over the same rows, [`explained_variance_legacy`](crate::explained_variance_legacy),
 ///   computes the same figure in constant memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LegacyVariance {
@@ -90,7 +90,7 @@ impl LegacyVariance {
         Ok(())
     }
 
-    /// Lets everything go if `more` numbers do not fit; whether they do.
+    /// Drops everything if `more` numbers do not fit. Returns whether they fit.
     fn makes_room(&mut self, more: usize) -> bool {
         let bytes = (self.activations.len() + more).saturating_mul(size_of::<f32>());
         if !self.complete || bytes > self.max_bytes {

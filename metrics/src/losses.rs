@@ -1,4 +1,4 @@
-//! What replacing the activation does to the model's predictions.
+//! The effect of replacing the activation on the model's predictions.
 
 use crate::moments::Moments;
 use serde::{Deserialize, Serialize};

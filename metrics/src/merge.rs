@@ -1,4 +1,4 @@
-//! What goes wrong when two partial results do not belong together.
+//! The error of merging two partial results that do not belong together.
 
 use thiserror::Error;
 

@@ -1,4 +1,4 @@
-//! What a model predicts next, at one position.
+//! A model's prediction of the next token, at one position.
 
 use std::cmp::Ordering;
 

@@ -1,4 +1,4 @@
-//! How close is the reconstruction to what it stands for?
+//! How close is the reconstruction to the activation it replaces?
 
 use crate::activations::TokenNorms;
 use crate::merge::MergeError;

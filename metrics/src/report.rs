@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// Bins of the L0 histogram in the report; the exact counts are in [`SparsityStatistics::l0`].
 const L0_BINS: usize = 100;
 
-/// What `eval` writes: figures in groups, and arrays with one entry per feature. An undefined figure (NaN) is `null` in JSON.
+/// The JSON that `eval` writes: figures in groups, and arrays with one entry per feature. An undefined figure (NaN) is `null` in JSON.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Report {
     /// One figure each.
@@ -184,7 +184,7 @@ pub struct FeatureMetrics {
         with = "crate::null::vec"
     )]
     pub consistent_activation_heuristic: Vec<f64>,
-    /// What the weights alone say.
+    /// Figures of the weights alone.
     #[serde(flatten)]
     pub weights: FeatureWeights,
 }

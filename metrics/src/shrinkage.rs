@@ -1,4 +1,4 @@
-//! Is the reconstruction shorter than what it stands for?
+//! Is the reconstruction shorter than the activation it replaces?
 
 use crate::activations::TokenNorms;
 use crate::moments::Moments;

@@ -1,4 +1,4 @@
-//! What one protocol run has seen, as one mergeable value per protocol.
+//! The statistics of one run of a protocol, as one mergeable value per protocol.
 
 use crate::density::FeatureDensity;
 use crate::histogram::Histogram;
@@ -31,7 +31,7 @@ impl TokenCounts {
     }
 }
 
-/// What the [`sparsity`](crate::sparsity) protocol collects: everything that needs the activations but not the model's output.
+/// The statistics that the [`sparsity`](crate::sparsity) protocol collects: everything that needs the activations but not the model's output.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SparsityStatistics {
     /// The text it comes from.
@@ -48,7 +48,7 @@ pub struct SparsityStatistics {
     pub shrinkage: Shrinkage,
     /// Errors, explained variances, cosine similarity.
     pub quality: ReconstructionQuality,
-    /// What `explained_variance_legacy` needs.
+    /// The activations that `explained_variance_legacy` needs.
     pub legacy_variance: LegacyVariance,
 }
 
@@ -89,7 +89,7 @@ impl SparsityStatistics {
     }
 }
 
-/// What the [`reconstruction`](crate::reconstruction) protocol collects: what the SAE does to the model's predictions.
+/// The statistics that the [`reconstruction`](crate::reconstruction) protocol collects: the SAE's effect on the model's predictions.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ReconstructionStatistics {
     /// The text it comes from. `kept` counts positions, each of which has a divergence; the last position of a sequence has no

@@ -1,4 +1,4 @@
-//! What the run says it was trained with, held against what was done here.
+//! Checks of the conventions that the run was trained with against those used here.
 
 use crate::scale::{count, number};
 use sae_core::{Architecture, NormalizeActivations, SaeConfig, Transcoder};
@@ -32,7 +32,7 @@ pub enum Verdict {
     Unknown,
 }
 
-/// What the checks are made of.
+/// The facts that the checks compare.
 #[derive(Debug)]
 pub struct Facts<'a> {
     /// As it was used.
@@ -123,7 +123,7 @@ impl<'a> Facts<'a> {
         let kind = self.cfg.normalize_activations;
         let root = (self.cfg.d_in as f64).sqrt();
         let factor = root / self.norm;
-        // What a transcoder should write is not what it reads: its norm says nothing of the factor.
+        // A transcoder's target is not its input: its norm says nothing about the factor.
         let reads_it = !self.cfg.architecture.is_transcoder();
         let unfolded = reads_it
             && kind == NormalizeActivations::ExpectedAverageOnlyIn
@@ -298,7 +298,7 @@ fn block(hook: &str) -> Option<u64> {
         .ok()
 }
 
-/// What a hook reads, in the counting of other tools.
+/// The place of a hook, as other tools count layers.
 fn place(hook: &str, n_layers: usize) -> String {
     let Some(block) = block(hook) else {
         return format!("{hook} is outside the model's blocks.");

@@ -4,7 +4,7 @@ use sae_core::RunDir;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-/// What `cfg.json` and the recorded sparsity say of an SAE: the JSON of `sae info`, and `sae` in `report.json`.
+/// What `cfg.json` and the recorded sparsity say about an SAE: the JSON of `sae info`, and `sae` in `report.json`.
 #[derive(Debug, Clone, Serialize)]
 #[non_exhaustive]
 pub struct SaeDescription {
@@ -87,7 +87,7 @@ impl SaeDescription {
         }
     }
 
-    /// What the notebook prints of a loaded SAE, and the rest that one wants to know, a line each.
+    /// The lines that the notebook prints about a loaded SAE, and the other values, a line each.
     pub fn text(&self) -> String {
         let or_unknown = |text: &Option<String>| {
             let text = text.as_deref().unwrap_or("not recorded");
@@ -194,7 +194,7 @@ impl ModelDescription {
 #[derive(Debug, Clone, Default, Serialize)]
 #[non_exhaustive]
 pub struct DataDescription {
-    /// What it is called.
+    /// Its name.
     pub dataset: String,
     /// Tokens in a row.
     pub context_size: usize,

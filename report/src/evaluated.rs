@@ -4,7 +4,7 @@ use crate::describe::ModelDescription;
 use serde::Serialize;
 use serde_json::Value;
 
-/// Figures, what they were measured with, and what looks wrong.
+/// Figures, the settings they were measured with, and warnings.
 #[derive(Debug, Serialize)]
 pub struct Evaluated<P> {
     /// Every metric of SAELens' `run_evals`, in its groups.
@@ -16,7 +16,7 @@ pub struct Evaluated<P> {
     pub eval_cfg: EvalCfg<P>,
     /// How long it took.
     pub timings: EvalTimings,
-    /// What looks wrong, as a sentence, with the probable cause.
+    /// Warnings: what looks wrong, as a sentence, with the probable cause.
     pub warnings: Vec<String>,
 }
 
@@ -41,7 +41,7 @@ pub struct EvalCfg<P> {
     pub packing: Option<&'static str>,
     /// Which positions count.
     pub convention: String,
-    /// What stands in for the activation.
+    /// What replaces the activation.
     pub reconstruction: &'static str,
     /// The hook that is read.
     pub read_hook: String,
@@ -52,7 +52,7 @@ pub struct EvalCfg<P> {
     pub outcome: Option<EvalOutcome<P>>,
 }
 
-/// What is known of an evaluation once it is done.
+/// Values that are known once an evaluation is done.
 #[derive(Debug, Clone, Serialize)]
 pub struct EvalOutcome<P> {
     /// Rows measured.
@@ -73,7 +73,7 @@ pub struct EvalTimings {
 }
 
 impl<P: Serialize> EvalCfg<P> {
-    /// What figures depend on, as JSON: without the names of files, which may move.
+    /// Everything that figures depend on, as JSON: without the names of files, which may move.
     ///
     /// # Panics
     /// If `P` cannot be written as JSON.

@@ -26,7 +26,7 @@ pub struct Features {
     pub median_density: Option<f64>,
     /// Features by the decimal logarithm of their density.
     pub log10_density_histogram: DensityHistogram,
-    /// What the run says of its training data.
+    /// What the run says about its training data.
     pub recorded: Option<Recorded>,
     /// Numbers and ranges, as `sae dashboard --features` takes them.
     pub dead: String,
@@ -73,7 +73,7 @@ impl Named {
 }
 
 impl Features {
-    /// From what was measured and what the run recorded.
+    /// From the measurements and the run's record.
     pub fn new(
         density: &FeatureDensity,
         strength: &FeatureStrength,

@@ -14,6 +14,7 @@ pub mod plots;
 mod report;
 mod scale;
 mod terminal;
+mod training;
 mod warnings;
 
 pub use checks::{Check, Facts, Verdict, warnings as warnings_of_checks};
@@ -26,4 +27,5 @@ pub use nominal::{Nominal, NominalSource};
 pub use page::{Links, LinksError, page};
 pub use report::{Conventions, Described, L0, Loss, Report, Timings, Versions};
 pub use terminal::terminal;
+pub use training::{TrainingRecord, TrainingRun, TrainingState, training_page};
 pub use warnings::{Signs, of_place};

@@ -22,6 +22,18 @@ const COLOURS: [(&str, &str, &str); 16] = [
     ("point-pale", "#d5dbe2", "#434c56"),
 ];
 
+/// Of lines in one chart, in light and in dark: far from each other in hue, and three times as light or dark as the page.
+const SERIES: [(&str, &str); 8] = [
+    ("#2a6fb0", "#74a8dc"),
+    ("#d95d02", "#ff9d45"),
+    ("#1b7a45", "#6cc791"),
+    ("#c2316d", "#f083ae"),
+    ("#7a4fb5", "#b79be8"),
+    ("#0e8a96", "#4fc4cf"),
+    ("#9a7200", "#d9b23c"),
+    ("#5b636d", "#a2aab4"),
+];
+
 /// The page's definitions: one colour for each scheme.
 pub(super) fn definitions() -> String {
     let mut css = String::new();
@@ -31,7 +43,16 @@ pub(super) fn definitions() -> String {
     format!(":root {{{css} }}\n")
 }
 
-/// A style sheet with every colour replaced by the light one, for what stands alone.
+/// Definitions of the colours of lines, for a page that has [`definitions`] already.
+pub(super) fn series() -> String {
+    let mut css = String::new();
+    for (n, (light, dark)) in SERIES.iter().enumerate() {
+        let _ = writeln!(css, ".s{n} {{ --series: light-dark({light}, {dark}); }}");
+    }
+    css
+}
+
+/// A style sheet with every colour replaced by the light one, for files that are used alone.
 pub(super) fn light(css: &str) -> String {
     let mut css = css.to_owned();
     for (name, light, _) in COLOURS {

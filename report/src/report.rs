@@ -36,7 +36,7 @@ pub struct Report {
     pub conventions: Conventions,
     /// The configuration compared with what was found.
     pub checks: Vec<Check>,
-    /// What looks wrong, as a sentence, with the probable cause.
+    /// Warnings: what looks wrong, as a sentence, with the probable cause.
     pub warnings: Vec<String>,
     /// How long it took.
     pub timings: Timings,
@@ -100,7 +100,7 @@ pub struct Loss {
 pub struct Conventions {
     /// Which positions count.
     pub masking: String,
-    /// What stands in for the activation.
+    /// What replaces the activation.
     pub reconstruction: &'static str,
     /// The formula.
     pub explained_variance: &'static str,
@@ -142,14 +142,14 @@ pub struct Described {
     pub model: ModelDescription,
     /// The text.
     pub data: DataDescription,
-    /// What the run recorded of its training.
+    /// The run's record of its training.
     pub recorded: Option<Recorded>,
     /// The L0 to expect.
     pub nominal: Option<Nominal>,
 }
 
 impl Report {
-    /// From what is described and what was measured; checks and warnings are to be added.
+    /// From the descriptions and the measurements; checks and warnings are to be added.
     pub fn new(
         described: Described,
         evaluation: &Evaluation,

@@ -4,7 +4,7 @@ use crate::nominal::{Nominal, NominalSource};
 use sae_core::SaeConfig;
 use sae_metrics::Evaluation;
 
-/// What the signs are read from.
+/// The figures that the signs are read from.
 #[derive(Debug, Clone)]
 pub struct Signs {
     /// Mean losses: the model as it is, with the reconstruction, with zeros.
@@ -18,7 +18,7 @@ pub struct Signs {
     /// How many tokens L0 and FVU are over.
     tokens: u64,
     d_sae: usize,
-    /// What L0 should be.
+    /// The L0 to expect.
     nominal: Option<Nominal>,
     /// Whether rows of text begin with BOS, where they were made here.
     prepend_bos: Option<bool>,
@@ -120,7 +120,7 @@ fn far_from(l0: f64, Nominal { value, source }: Nominal) -> String {
     }
 }
 
-/// What looks wrong about the place that the configuration gives the SAE.
+/// Warnings about the place that the configuration gives the SAE.
 pub fn of_place(cfg: &SaeConfig) -> Option<String> {
     let read = cfg.metadata.hook_name.as_deref()?;
     let unplaced = cfg.architecture.is_transcoder() && cfg.metadata.hook_name_out.is_none();
@@ -223,7 +223,7 @@ mod tests {
             assert!(first(signs.clone()).contains(said), "{signs:?}");
             assert_eq!(signs.warnings().len(), 1, "{signs:?}");
         }
-        // What was not measured is not wrong.
+        // A figure that was not measured is not wrong.
         let unmeasured = Signs {
             original: nan,
             reconstruction: nan,

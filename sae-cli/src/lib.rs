@@ -1,7 +1,7 @@
 //! The `sae` command, as a library: [`main`] is the whole program.
 //!
 //! Nothing here computes. Arguments (`args`) are settled into names, plans and outputs (`job`), a library is called (`commands`), and
-//! what comes of it goes to the terminal or a file (`terminal`). Each of these knows only those before it: terminal, args, job, commands.
+//! the result goes to the terminal or a file (`terminal`). Each of these knows only those before it: terminal, args, job, commands.
 //!
 //! # Tasks
 #![doc = include_str!("../README.md")]
@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
     interrupt::watch();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,
-        // Whatever broke off then did so for this reason.
+        // Any error after that comes from the interruption.
         Err(_) if interrupt::is_asked() => {
             terminal::print_line(interrupt::message());
             ExitCode::from(interrupt::EXIT_CODE)

@@ -73,11 +73,10 @@ fn cfg_json_says_something_impossible() {
         ),
         (
             "\"standard\"",
-            "\"batchtopk\"",
+            "\"batch_topk\"",
             &[
-                "batchtopk",
-                "while training only",
-                "save the SAE for inference, as jumprelu",
+                "architecture is \"batch_topk\"",
+                "batchtopk, matryoshka_batchtopk",
             ],
         ),
         (
@@ -284,9 +283,11 @@ fn weights_are_not_whole() {
     scratch.write(WEIGHTS, u64::MAX.to_le_bytes());
     scratch.fails(1, EVAL, &[WEIGHTS, "is not a safetensors file"]);
     std::fs::remove_file(scratch.path(WEIGHTS)).unwrap();
+    // A description needs none.
+    scratch.ok("info run");
     scratch.fails(
         1,
-        "info run",
+        EVAL,
         &[
             WEIGHTS,
             "is missing beside cfg.json; was the run copied whole?",

@@ -65,6 +65,7 @@ fn every_option_is_described() {
         "devices",
         "info",
         "tokenize",
+        "train",
         "activations",
         "encode",
         "eval",
@@ -104,9 +105,12 @@ fn every_key_is_described() {
         "devices",
         "info $RUN",
         "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 --sequences 2 --out t2.st",
+        "train --model $MODEL --tokens t.st --hook blocks.1.hook_resid_pre --d-sae 8 --train-batch-size-tokens 16 \
+         --training-tokens 16 --wandb-log-frequency 1 --eval-sequences 1 --out run",
         "prompt In --answer the --sae $RUN --model $MODEL",
         "eval --sae $RUN --model $MODEL --tokens t.st",
         "analyze --sequences 1 --out o",
+        "activations --model $MODEL --tokens t.st --hook blocks.0.attn.hook_z --shards --out c",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --out pages",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --work w --log-only",
     ];

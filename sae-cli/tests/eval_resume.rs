@@ -1,4 +1,4 @@
-//! `sae eval --resume` goes on after it was killed, to the very figures that it would have found.
+//! `sae eval --resume` resumes after it was killed, to the very figures that it would have found.
 
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 

@@ -1,4 +1,4 @@
-//! Ctrl-C: nothing half written stays, and what can go on does.
+//! Ctrl-C: nothing half written stays, and work that can be resumed is.
 #![cfg(unix)]
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
@@ -104,4 +104,25 @@ fn what_can_go_on_does() {
     assert!(!scratch.path("o").exists());
     scratch.ok(&format!("{line} w --out o"));
     assert!(read("o/index.html") == read("whole/index.html"));
+
+    let line = "activations --model $MODEL --tokens t.st --hook blocks.3.hook_resid_pre --sequences 800 --shards --shard-tokens 4096 --activation-dtype int8 --out";
+    scratch.ok(&format!("{line} all"));
+    let names = |folder: &str| {
+        let entries = fs::read_dir(scratch.path(folder)).unwrap();
+        let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.collect::<BTreeSet<_>>()
+    };
+    let begun = || scratch.path("acts/activations-00000.safetensors").exists();
+    let (code, said) = interrupted(&scratch, &format!("{line} acts"), &begun);
+    assert_eq!((code, said.as_str()), (Some(130), go_on));
+    let whole = |name: &String| name.starts_with("activations-");
+    assert!(names("acts").iter().all(whole), "{:?}", names("acts"));
+    scratch.ok(&format!("{line} acts"));
+    assert_eq!(names("acts"), names("all"));
+    for name in names("all") {
+        assert!(
+            read(&format!("acts/{name}")) == read(&format!("all/{name}")),
+            "{name}"
+        );
+    }
 }

@@ -144,7 +144,7 @@ fn files_that_were_kept_are_not_asked_for_again() {
         let outcome = finish(&mut command);
         assert_eq!(outcome.code, 0, "{}", outcome.stderr);
     };
-    // One that stops early leaves a part, which the next one goes on from.
+    // One that stops early leaves a part, which the next one resumes from.
     run("--sequences 5", "few.st");
     run("", "there.st");
     assert!(read("there.st") == read("here.st"));

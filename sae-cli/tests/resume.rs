@@ -1,4 +1,4 @@
-//! `sae tokenize --resume` goes on after it was killed, to the very bytes that it would have written.
+//! `sae tokenize --resume` resumes after it was killed, to the very bytes that it would have written.
 
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
@@ -78,7 +78,7 @@ fn killed_again_and_again_it_writes_the_same_bytes() {
     );
 }
 
-/// A run that stopped at an error in the middle goes on once the data is mended in place.
+/// A run that stopped at an error in the middle resumes once the data is mended in place.
 #[test]
 fn rows_that_were_left_out_before_count_in_the_end() {
     let scratch = scratch();

@@ -3,7 +3,7 @@
 /// How an SAE turns activations into features, and back, with its settings.
 ///
 /// The names are SAELens'; see [`Architecture::name`]. `BatchTopK` and Matryoshka SAEs are kinds of training: they are saved, and
-/// load, as JumpReLU SAEs.
+/// load, checkpoints included, as JumpReLU SAEs.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Architecture {
     /// `relu(h)`.
@@ -84,6 +84,9 @@ pub(crate) const NAMES: [&str; 11] = [
     "jumprelu_transcoder",
     "jumprelu_skip_transcoder",
 ];
+
+/// Names that only checkpoints of training give: SAEs that are used as jumprelu.
+pub(crate) const TRAINING_NAMES: [&str; 2] = ["batchtopk", "matryoshka_batchtopk"];
 
 impl Architecture {
     /// SAELens' name of the architecture, as in `cfg.json`.

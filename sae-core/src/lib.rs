@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! What an SAE reads and what it writes are two different things for transcoders ([`SaeMetadata::hook_name`] and
+//! A transcoder reads at one hook and writes at another ([`SaeMetadata::hook_name`] and
 //! [`SaeMetadata::write_hook`]), and `decode(encode(x))` is not the whole of [`Sae::forward`] where there is a skip connection or a
 //! temporal prediction ([`Architecture::forward_adds_to_decode`]): SAELens' evaluation uses the former, a model with the SAE spliced
 //! in the latter.
@@ -44,12 +44,13 @@ mod weights;
 pub use architecture::{Architecture, MatchingPursuit, Temporal, TopK, Transcoder};
 pub use burn;
 pub use config::{
-    NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeConfigError, SaeMetadata,
+    ActivationScales, NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeConfigError,
+    SaeMetadata, Unfinished,
 };
 pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{
-    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, FoldError, Sae, SaeLoadOptions,
-    SaveError, flatten_heads, unflatten_heads,
+    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, Finish, FoldError, Sae,
+    SaeLoadOptions, SaveError, flatten_heads, unflatten_heads,
 };
 pub use sae_traits::SparseRows;
 pub use weights::SaeLoadError;

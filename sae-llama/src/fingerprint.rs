@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
-/// What a fingerprint begins with, so that messages leave its digits out.
+/// The prefix of a fingerprint, so that messages leave its digits out.
 const PREFIX: &str = "sha256:";
 /// Files up to this size are read whole, in bytes.
 const WHOLE: u64 = 32 << 20;
@@ -25,8 +25,8 @@ pub struct FingerprintError {
     source: std::io::Error,
 }
 
-/// A hash of the sizes of files and of what they hold; of large ones a sample. Folders stand for the files in them; what is not there is
-/// left out.
+/// A hash of the sizes and the contents of files; of large ones it takes a sample. A folder means the files in it; files that do not exist
+/// are left out.
 ///
 /// # Errors
 /// If a file cannot be read.
@@ -74,7 +74,7 @@ fn add(path: &Path, hash: &mut Sha256) -> std::io::Result<()> {
     Ok(())
 }
 
-/// Names what is another in what work is made from now than it was then, if something is: the first such value, however deep.
+/// Names the first value, however deep, that differs between what work was made from then and now, if one does.
 pub fn difference(name: &str, then: &Value, now: &Value) -> Option<String> {
     if then == now {
         return None;

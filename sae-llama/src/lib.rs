@@ -10,6 +10,8 @@ pub mod record;
 pub mod resolve;
 mod spliced;
 mod split;
+#[cfg(feature = "train")]
+pub mod train;
 
 pub use burn;
 pub use fingerprint::{FingerprintError, difference, fingerprint};

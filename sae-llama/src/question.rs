@@ -118,7 +118,7 @@ impl Question {
         })
     }
 
-    /// Warns of a prompt longer than the model was trained for.
+    /// Warns about a prompt longer than the model was trained for.
     pub fn warn_if_too_long(&self, config: &LlamaConfig) {
         let trained = config.max_position_embeddings;
         let n = self.n_tokens();

@@ -4,7 +4,7 @@ use burn::tensor::Tensor;
 use sae_core::Sae;
 use sae_traits::{Autoencoder, Features, Reconstruction};
 
-/// Which reconstruction stands in for the activation.
+/// Which reconstruction replaces the activation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReconstructionPath {

@@ -1,11 +1,11 @@
-//! What the server asks for its answers.
+//! The trait that the server gets its answers from.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
-/// A model with an SAE and what was collected of its features.
+/// A model with an SAE, and the data collected about its features.
 ///
 /// Every method blocks; none is called on the threads that serve. [`prompt`](Self::prompt) and [`check`](Self::check) are called one at a
 /// time, [`feature`](Self::feature) by several threads at once.
@@ -16,10 +16,10 @@ pub trait Backend: Send + Sync + 'static {
     /// The bytes of [`feature_bytes`](sae_dashboard::page::feature_bytes), or `None` if there is no such feature.
     ///
     /// # Errors
-    /// When the feature is there but cannot be read.
+    /// When the feature exists but cannot be read.
     fn feature(&self, index: u32) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// What can be asked besides features.
+    /// The requests that can be made besides features.
     fn offers(&self) -> Offers {
         Offers {
             prompt: true,
@@ -40,7 +40,7 @@ pub trait Backend: Send + Sync + 'static {
     fn check(&self, request: CheckRequest, stop: &Stop) -> Result<serde_json::Value, PromptError>;
 }
 
-/// What a backend can do besides showing features: the page shows a form for each.
+/// The requests that a backend answers besides showing features: the page shows a form for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Offers {
     /// `POST api/prompt`.
@@ -105,7 +105,7 @@ pub struct PromptResponse {
     pub tokens: Vec<PromptToken>,
     /// For each token, the features that fire on it, the strongest first.
     pub features: Vec<Vec<PromptFeature>>,
-    /// How the model goes on, where the backend says so.
+    /// How the model continues the text, where the backend says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
 }
@@ -128,7 +128,8 @@ pub struct PromptFeature {
     pub value: f32,
     /// The share of its collected activations that are no larger, in `[0, 1]`.
     pub quantile: f32,
-    /// What taking its own write away from the final residual adds to the loss of the next token, nats; none where that was not measured.
+    /// The change in the loss of the next token, in nats, when its own write is taken away from the final residual; none where that was not
+    /// measured.
     pub effect: Option<f32>,
     /// The same with the layers above run again without it; none where that was not asked for.
     pub exact: Option<f32>,
@@ -140,6 +141,6 @@ pub struct PromptFeature {
 pub struct CheckRequest {
     /// The prompt.
     pub prompt: String,
-    /// What should come after it.
+    /// The text that should come after it.
     pub answer: String,
 }

@@ -21,7 +21,7 @@ const MAX_HEADERS: usize = 64;
 /// After an accept that failed, as it does where the process has no descriptor left.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// Serves until told to stop, then lets what runs finish. `told` counts how often that was said.
+/// Serves until told to stop, then lets running work finish. `told` counts how often that was said.
 pub(crate) async fn serve(
     listener: TcpListener,
     router: Router,

@@ -1,4 +1,5 @@
-//! Who may ask: the page that this server gave, and programs; not the pages of others in the same browser.
+//! Which requests are answered: those of the page that this server gave, and of programs; not those of other sites' pages in the same
+//! browser.
 //!
 //! A page of another site can send requests to a server on this machine. It gives itself away in `Origin` and `Sec-Fetch-Site`, or, where
 //! its own name was made to lead here (DNS rebinding), in `Host`.
@@ -92,7 +93,7 @@ impl Guard {
     }
 }
 
-/// The value of a header that is there once.
+/// The value of a header that occurs once.
 fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Option<&'h str> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?;

@@ -15,7 +15,7 @@ pub struct ServeOptions {
     /// For a client to send the head of a request, then its body, and to take each piece of an answer. A connection on which nothing is
     /// asked for so long is closed.
     pub client_timeout: Duration,
-    /// How long running work may continue when the server is told to stop may go on for this long.
+    /// How long running work may continue after the server is told to stop.
     pub grace: Duration,
     /// Connections at once; more of them wait to be accepted.
     pub max_connections: usize,

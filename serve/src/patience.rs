@@ -26,7 +26,7 @@ impl<S> Patient<S> {
         }
     }
 
-    /// What a write came to, or that it has waited too long.
+    /// The result of a write, or an error when it has waited too long.
     fn within<T>(
         &mut self,
         context: &mut Context<'_>,

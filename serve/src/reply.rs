@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::queue::QueueError;
 
-/// The page's own policy, which names its scripts and styles by their hashes, is in the page; this one holds for what cannot be said there.
+/// The page's own policy, which names its scripts and styles by their hashes, is in the page; this one sets what cannot be set there.
 const PAGE_POLICY: &str = "frame-ancestors 'none'; base-uri 'none'; form-action 'none'; object-src 'none'; connect-src 'self'";
 const DATA_POLICY: &str = "default-src 'none'; frame-ancestors 'none'; sandbox";
 const CROSS_ORIGIN_RESOURCE_POLICY: HeaderName =
@@ -39,7 +39,7 @@ pub(crate) fn json(bytes: impl Into<Bytes>) -> Response {
     typed("application/json", bytes.into())
 }
 
-/// What went wrong, as `{"error": …}`.
+/// A problem, as `{"error": …}`.
 pub(crate) fn error(status: StatusCode, message: impl std::fmt::Display) -> Response {
     let mut response = json(json!({"error": message.to_string()}).to_string());
     *response.status_mut() = status;
@@ -85,7 +85,7 @@ fn typed(kind: &'static str, bytes: Bytes) -> Response {
     response
 }
 
-/// What every answer says to browsers: it is for this page alone, is what it says it is, and is not kept.
+/// Headers that every answer has for browsers: it is for this page alone, has the type that it names, and is not kept.
 pub(crate) fn protect(headers: &mut HeaderMap) {
     for (name, value) in [
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),

@@ -70,7 +70,7 @@ pub(crate) async fn read<T: Text>(
     let announced: usize = announced
         .and_then(|n| n.to_str().ok()?.parse().ok())
         .unwrap_or(0);
-    // Who asks first whether to send it, or would be sending for long, is told at once.
+    // A client that asks first whether to send it, or would be sending for long, is told at once.
     let patient = parts.headers.contains_key(EXPECT);
     if announced > limit && (patient || announced - limit > DRAINED_BYTES) {
         return Err(too_large());
@@ -102,7 +102,7 @@ enum BodyError {
     Broken,
 }
 
-/// What is too large is taken for a while, though not kept: many clients hear an answer only once they have sent everything.
+/// A body that is too large is read for a while, though not kept: many clients hear an answer only once they have sent everything.
 async fn collect(mut body: Body, limit: usize) -> Result<Vec<u8>, BodyError> {
     let mut bytes = Vec::new();
     let mut taken = 0;

@@ -1,4 +1,4 @@
-//! What is answered where.
+//! Routes and their answers.
 
 use std::sync::Arc;
 

@@ -41,9 +41,9 @@ pub enum ServeError {
     /// The address cannot be bound.
     #[error("{address}: {}", explain(source))]
     Bind {
-        /// What was asked for.
+        /// The address asked for.
         address: SocketAddr,
-        /// What the system says.
+        /// The system's message.
         source: std::io::Error,
     },
     /// The system gives no threads, timers or signals.
@@ -64,7 +64,7 @@ fn explain(source: &std::io::Error) -> String {
 impl Server {
     /// Takes an address; port 0 is any that is free. Asks the backend for its overview.
     ///
-    /// An address other than a loopback one lets everyone in that network run texts: there is no password.
+    /// With an address other than a loopback one, everyone in that network can run texts: there is no password.
     ///
     /// # Errors
     /// When the address cannot be bound.

@@ -296,7 +296,7 @@ fn bf16_stays_near_transformers_in_bf16() {
     }
 }
 
-/// The newest TransformerLens goes on from the unedited residual when `hook_resid_mid` is edited.
+/// The newest TransformerLens continues from the unedited residual when `hook_resid_mid` is edited.
 #[test]
 fn editing_resid_mid_changes_resid_post_by_the_edit() {
     let (model, golden) = (

@@ -209,6 +209,20 @@ fn a_scaling_factor_is_folded_as_saelens_does() {
         scaled += 1;
     }
     assert!(scaled >= 6, "{scaled} cases were scaled");
+    // SAELens multiplies and divides one and the same matrix.
+    let pursuits = cases().into_iter().filter(|case| {
+        matches!(
+            case.sae.cfg().architecture,
+            Architecture::MatchingPursuit(_)
+        )
+    });
+    for case in pursuits {
+        let mut sae = case.sae.clone();
+        sae.fold_activation_norm_scaling_factor(FACTOR).unwrap();
+        assert_eq!(numbers(sae.w_dec()), numbers(case.sae.w_dec()));
+        let old = case.sae.forward(case.x() * FACTOR) / FACTOR;
+        close(&case.name, &numbers(sae.forward(case.x())), &numbers(old));
+    }
 }
 
 #[test]

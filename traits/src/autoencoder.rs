@@ -1,4 +1,4 @@
-//! What is asked of a sparse autoencoder.
+//! The trait of a sparse autoencoder.
 
 use crate::Features;
 use burn::tensor::Tensor;

@@ -1,4 +1,4 @@
-//! What is asked of a language model.
+//! The trait of a language model.
 
 use burn::tensor::{Device, Int, Tensor};
 use std::ops::Range;
@@ -21,7 +21,7 @@ use std::ops::Range;
 /// | `blocks.i.attn.hook_z` | blocks 0..i, and block i up to z | resid_pre of block i | block i with z replaced, then the rest |
 /// | transcoder, read r, write w | up to w, capturing r | what lies beside w | from w on |
 pub trait SplitModel {
-    /// What [`suffix`](Self::suffix) starts from. Tensors are reference-counted, so this is usually a tensor or two.
+    /// The state that [`suffix`](Self::suffix) starts from. Tensors are reference-counted, so this is usually a tensor or two.
     type Resume;
 
     /// Runs the layers up to the write point once.
@@ -35,7 +35,7 @@ pub trait SplitModel {
     ///
     /// # Shapes
     /// One result per edit: `[b, p, d_model]`, the input of [`logits`](Self::logits). Where every position comes out the same,
-    /// as it may under [`Splice::Zero`], the result may be `[1, 1, d_model]` and stands for all.
+    /// as it may under [`Splice::Zero`], the result may be `[1, 1, d_model]`, which is then the result for all of them.
     fn suffix(&self, resume: &Self::Resume, edits: Vec<Splice>) -> Vec<Tensor<3>>;
 
     /// Maps final-norm outputs to the logits of a range of the vocabulary, each row on its own. Called for a piece at a time.
@@ -70,13 +70,13 @@ pub struct Prefix<R> {
     pub resume: R,
     /// `[b, p, d_in]`, the activation at the read point: the SAE's input.
     pub input: Tensor<3>,
-    /// `[b, p, d_out]`, the activation at the write point, which the SAE's output stands in for; `None` where it is the input
+    /// `[b, p, d_out]`, the activation at the write point, which the SAE's output replaces; `None` where it is the input
     /// itself, as for every SAE that is not a transcoder.
     pub target: Option<Tensor<3>>,
 }
 
 impl<R> Prefix<R> {
-    /// What to go on from and what the SAE reads; the target is the input.
+    /// From the state that `suffix` starts from and the SAE's input, which is also the target.
     pub fn new(resume: R, input: Tensor<3>) -> Self {
         Self {
             resume,
@@ -94,7 +94,7 @@ impl<R> Prefix<R> {
         }
     }
 
-    /// What the SAE's output is compared with: the target, or the input where there is no separate target.
+    /// The activation that the SAE's output is compared with: the target, or the input where there is no separate target.
     pub fn target(&self) -> &Tensor<3> {
         self.target.as_ref().unwrap_or(&self.input)
     }

@@ -2,7 +2,7 @@
 
 /// The active features of each token, in compressed sparse row form: row `t` holds entries `indptr[t]..indptr[t + 1]`.
 ///
-/// A feature appears in a row at most once; what encodes writes them in ascending order. A value may be negative (`abstopk`). An entry
+/// A feature appears in a row at most once; encoders write them in ascending order. A value may be negative (`abstopk`). An entry
 /// whose value is zero counts as inactive.
 #[derive(Debug, Clone, Default, PartialEq)]
 #[non_exhaustive]

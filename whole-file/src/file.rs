@@ -56,7 +56,7 @@ impl WholeFile {
         }
     }
 
-    /// What went wrong while writing, with the name of the file.
+    /// The error while writing, with the name of the file.
     pub fn error(&self, error: io::Error) -> WriteError {
         WriteErrorKind::from(error).of(&self.path)
     }
@@ -130,6 +130,14 @@ pub fn check(path: &Path) -> Result<(), WriteError> {
     WholeFile::create(path).map(drop)
 }
 
+const PREFIX: &str = ".sae-";
+
+/// Whether this is the name of a file or folder that is not finished: a process that was killed leaves them behind.
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| name.starts_with(PREFIX))
+}
+
 /// A temporary file in the folder of `path`, with the permissions that a new file has.
 fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
     temporary(0o666).tempfile_in(folder_of(path))
@@ -138,7 +146,7 @@ fn temporary_beside(path: &Path) -> io::Result<NamedTempFile> {
 /// Permissions are narrowed by the umask, as for anything new; a temporary file's own would be for its owner alone.
 pub(crate) fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".sae-");
+    builder.prefix(PREFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt;
@@ -151,7 +159,7 @@ pub(crate) fn temporary(mode: u32) -> tempfile::Builder<'static, 'static> {
 
 #[cfg(test)]
 mod tests {
-    use super::{WholeFile, check, write, write_all};
+    use super::{WholeFile, check, is_temporary, write, write_all};
     use std::io::Write;
 
     #[test]
@@ -161,6 +169,7 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         let mut file = WholeFile::create(&path).unwrap();
         file.write_all(b"new").unwrap();
+        assert!(is_temporary(file.temporary_path()) && !is_temporary(&path));
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         file.finish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");

@@ -47,7 +47,7 @@ impl WholeFolder {
     }
 }
 
-/// Makes sure that a folder can be written there, as [`check`](crate::check) does for a file; the folder it is in must be there.
+/// Makes sure that a folder can be written there, as [`check`](crate::check) does for a file; its parent folder must exist.
 ///
 /// # Errors
 /// If it cannot.

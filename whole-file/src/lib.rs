@@ -7,7 +7,7 @@ mod path;
 mod tensors;
 
 pub use error::{WriteError, WriteErrorKind};
-pub use file::{WholeFile, check, write, write_all};
+pub use file::{WholeFile, check, is_temporary, write, write_all};
 pub use folder::{WholeFolder, check_folder};
 pub use path::{folder_of, follow, is_pipe};
 pub use safetensors::{Dtype, View};

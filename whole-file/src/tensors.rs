@@ -48,7 +48,7 @@ pub enum TensorFileError {
     Tensor {
         /// The tensor.
         name: String,
-        /// What is wrong with it.
+        /// The problem.
         problem: &'static str,
     },
     /// The library refuses the tensors.
@@ -74,6 +74,7 @@ pub struct TensorFile {
 #[derive(Debug)]
 struct Open {
     file: WholeFile,
+    header: Map<String, Value>,
     data_start: u64,
     tensors: BTreeMap<String, Slot>,
 }
@@ -124,6 +125,35 @@ impl TensorFile {
             )?),
         };
         batch.iter().try_for_each(|part| open.push(part))
+    }
+
+    /// Puts other text into its `__metadata__`, once what it says is known: after the first batch, and not longer than the text that was given
+    /// at first.
+    ///
+    /// # Errors
+    /// If it is longer, there was no batch, or the file cannot be written.
+    pub fn replace_metadata(
+        &mut self,
+        metadata: HashMap<String, String>,
+    ) -> Result<(), TensorFileError> {
+        let Some(open) = &mut self.open else {
+            return Err(TensorFileError::Empty(self.path.clone()));
+        };
+        open.replace_metadata(&self.path, &metadata)?;
+        self.metadata = Some(metadata);
+        Ok(())
+    }
+
+    /// Makes sure that what was pushed is on the disk, so that a file that gets its name outlasts a power cut.
+    ///
+    /// # Errors
+    /// If it cannot be written.
+    pub fn sync(&self) -> Result<(), TensorFileError> {
+        let Some(Open { file, .. }) = &self.open else {
+            return Ok(());
+        };
+        let synced = file.as_file().sync_all();
+        synced.map_err(|error| file.error(error).into())
     }
 
     /// Gives the file its name; returns every tensor's name and shape, in the order of their names.
@@ -184,26 +214,49 @@ impl Open {
             );
             start += len;
         }
-        let mut header = Value::Object(header).to_string();
+        let mut text = json!(header).to_string();
         // Tensors begin at a multiple of eight bytes.
-        while !header.len().is_multiple_of(8) {
-            header.push(' ');
+        while !text.len().is_multiple_of(8) {
+            text.push(' ');
         }
-        let data_start = 8 + header.len() as u64;
+        let data_start = 8 + text.len() as u64;
         let mut file = WholeFile::create(path)?;
         let mut begin = || {
-            file.write_all(&(header.len() as u64).to_le_bytes())?;
-            file.write_all(header.as_bytes())?;
+            file.write_all(&(text.len() as u64).to_le_bytes())?;
+            file.write_all(text.as_bytes())?;
             file.as_file().set_len(data_start + start)
         };
         match begin() {
             Ok(()) => Ok(Self {
                 file,
+                header,
                 data_start,
                 tensors,
             }),
             Err(error) => Err(file.error(error).into()),
         }
+    }
+
+    fn replace_metadata(
+        &mut self,
+        path: &Path,
+        metadata: &HashMap<String, String>,
+    ) -> Result<(), TensorFileError> {
+        self.header
+            .insert("__metadata__".to_owned(), json!(metadata));
+        let mut text = json!(self.header).to_string();
+        let room = self.data_start as usize - 8;
+        if text.len() > room {
+            return Err(TensorFileError::Format {
+                path: path.to_owned(),
+                reason: "the metadata is longer than it was at first".to_owned(),
+            });
+        }
+        text.extend(std::iter::repeat_n(' ', room - text.len()));
+        let file = &mut self.file;
+        let written = file.seek(SeekFrom::Start(8));
+        let written = written.and_then(|_| file.write_all(text.as_bytes()));
+        written.map_err(|error| self.file.error(error).into())
     }
 
     fn push(&mut self, part: &TensorBatch<'_>) -> Result<(), TensorFileError> {

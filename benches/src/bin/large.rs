@@ -1,5 +1,5 @@
 //! Writes a model of Llama 3 8B's shape with random weights (bf16, 16 GB in shards), an SAE for its layer 15, and rows of random
-//! tokens: what it takes to show that a model larger than memory can be evaluated.
+//! tokens, to show that a model larger than memory can be evaluated.
 //!
 //! `large FOLDER [LATENTS]`, then
 //! `sae eval --sae FOLDER/run --model FOLDER/model --tokens FOLDER/tokens.safetensors --keep-all-tokens`.

@@ -1,4 +1,4 @@
-//! What it costs to stream a data set over HTTP instead of reading it from disk, and how memory goes while it lasts.
+//! The cost of streaming a data set over HTTP instead of reading it from disk, and the memory it takes meanwhile.
 //!
 //! `stream TOKENIZER FILE COPIES`: reads FILE (of any format) COPIES times over as one data set, from disk and from a server on the
 //! loopback interface in turn, three rounds; prints tokens a second, the ratio of the medians, and the resident memory along the way.

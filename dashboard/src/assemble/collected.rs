@@ -22,7 +22,7 @@ pub trait Sink {
     fn finish(self: Box<Self>) -> Result<(), SinkError>;
 }
 
-/// A log, the tokens it speaks of, a summary of it, and the features that are shown.
+/// A log, the tokens it refers to, a summary of it, and the features that are shown.
 #[derive(Debug, Clone, Copy)]
 pub struct Collected<'a, C> {
     /// The activations.

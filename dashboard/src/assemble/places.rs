@@ -1,4 +1,4 @@
-//! Where each format goes, and what writes it there.
+//! The place of each format, and its writer.
 
 use super::Sink;
 use super::sinks::{Batches, Directions, Export, Page, Tables};
@@ -46,7 +46,7 @@ impl Format {
     }
 }
 
-/// What is written, whatever the format.
+/// The content, the same for every format.
 #[derive(Debug)]
 pub struct Content<'a, V: ?Sized> {
     /// The SAE as a whole.
@@ -103,7 +103,7 @@ impl Places {
         })
     }
 
-    /// What takes the features, one sink a format.
+    /// The sinks that take the features, one per format.
     ///
     /// # Errors
     /// If a writer cannot begin.
@@ -130,7 +130,7 @@ impl Places {
         Ok(())
     }
 
-    /// What to open or read of each format.
+    /// The file or folder to open, for each format.
     pub fn outputs(&self) -> Vec<(Format, PathBuf)> {
         let place = |format: Format| {
             let path = match self.formats.len() {

@@ -1,4 +1,4 @@
-//! What follows from the SAE's weights, for the features that are shown.
+//! Figures that follow from the SAE's weights, for the features that are shown.
 
 use crate::weights::{Unembedding, alignment, decoder_neighbours, decoder_norms, lens};
 use crate::{Feature, FeaturePart, Lens, Neighbour, Neighbours, NeuronWeight};
@@ -98,7 +98,7 @@ impl ShownWeights {
         &self.norms
     }
 
-    /// A feature, by its place among those shown, from its weights and what its activations say. Each place can be taken once.
+    /// A feature, by its place among those shown, from its weights and its activations. Each place can be taken once.
     ///
     /// # Panics
     /// If there is no such place.

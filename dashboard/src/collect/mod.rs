@@ -33,7 +33,7 @@ impl Contexts for [Vec<u32>] {
     }
 }
 
-/// What is collected. The result depends on everything here but `memory`.
+/// Options of collecting. The result depends on everything here but `memory`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CollectOptions {
@@ -53,7 +53,7 @@ pub struct CollectOptions {
     pub n_neighbours: usize,
     /// Firing tokens of a feature on which the others are counted; a sample where there are more.
     pub coactive_sample: usize,
-    /// What samples depend on, besides the activations.
+    /// The seed of the samples.
     pub seed: u64,
     /// Bytes of activations that are gathered at a time; more features than fit take another scan of the log.
     pub memory: u64,
@@ -77,7 +77,7 @@ impl Default for CollectOptions {
     }
 }
 
-/// What the activations say of one feature.
+/// What the activations say about one feature.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FeaturePart {
     /// The feature.
@@ -111,7 +111,7 @@ pub type SinkError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum CollectError {
-    /// The log speaks of a feature that the dictionary does not have.
+    /// The log refers to a feature that the dictionary does not have.
     #[error(
         "the activation log is damaged: context {context} has feature {feature}, and the dictionary {d_sae}"
     )]
@@ -147,7 +147,7 @@ pub enum CollectError {
     Stopped,
 }
 
-/// Hands what the activations say of each of the features to `sink`, in the order of their numbers. Features asked for twice come once.
+/// Hands what the activations say about each of the features to `sink`, in the order of their numbers. Features asked for twice come once.
 ///
 /// `summary` is that of the log. The log is read once for every [`CollectOptions::memory`] bytes of activations (12 each) of the features asked for.
 /// The result does not depend on the number of threads, nor on how the log was written.

@@ -37,7 +37,7 @@ impl Summary {
     /// Of the whole log.
     ///
     /// # Errors
-    /// If the log speaks of a feature that the dictionary does not have.
+    /// If the log refers to a feature that the dictionary does not have.
     pub fn of(log: &ActivationLog) -> Result<Self, CollectError> {
         let per_part = log.n_contexts().div_ceil(PARTS);
         let parts: Vec<_> = (0..log.n_contexts()).step_by(per_part).collect();

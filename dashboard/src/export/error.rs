@@ -16,7 +16,7 @@ pub enum ExportError {
     Write {
         /// The export's place.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: std::io::Error,
     },
     /// Something is in the place of the export.
@@ -94,7 +94,7 @@ pub enum ExportError {
         what: &'static str,
         /// As it was given.
         value: String,
-        /// What it may be.
+        /// The values allowed.
         expected: &'static str,
     },
 }

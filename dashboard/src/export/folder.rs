@@ -1,4 +1,4 @@
-//! What the writers have in common: a folder that appears when it is complete, and features that come in order.
+//! The part that the writers share: a folder that appears when it is complete, and features that come in order.
 
 use std::path::{Path, PathBuf};
 

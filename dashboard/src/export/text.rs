@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::page::Vocabulary;
 
-/// What SAEDashboard writes for an id that the tokenizer does not have.
+/// The text that SAEDashboard writes for an id that the tokenizer does not have.
 const OUT_OF_RANGE: &str = "<|outofrange|>";
 /// Bytes of a token that are kept: a hostile vocabulary must not multiply a file.
 const KEPT_BYTES: usize = 1024;

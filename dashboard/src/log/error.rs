@@ -1,4 +1,4 @@
-//! What can be wrong with a log.
+//! Errors of logs.
 
 use std::path::PathBuf;
 
@@ -14,14 +14,14 @@ pub enum LogError {
     /// The file system refused.
     #[error("cannot {verb} {path}: {source}")]
     Io {
-        /// What was tried.
+        /// The operation that failed.
         verb: &'static str,
         /// The file.
         path: PathBuf,
         /// Why not.
         source: std::io::Error,
     },
-    /// Something is there already.
+    /// Something exists at the path already.
     #[error("{path} holds a log already; go on with it, or remove it")]
     Exists {
         /// The folder.
@@ -32,7 +32,7 @@ pub enum LogError {
     Damaged {
         /// The folder or file.
         path: PathBuf,
-        /// What is wrong.
+        /// The problem.
         reason: String,
     },
     /// A log that was interrupted.
@@ -52,7 +52,7 @@ pub enum LogError {
         first: PathBuf,
         /// The other.
         other: PathBuf,
-        /// What differs.
+        /// The difference.
         key: String,
         /// In the first.
         is: String,

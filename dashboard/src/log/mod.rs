@@ -34,7 +34,7 @@ const CONTEXT: u64 = 16;
 /// In `tokens.bin`: the token does not count.
 const LEFT_OUT: u32 = 1 << 31;
 
-/// What a log is of.
+/// What a log was made from, and its sizes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct LogInfo {
     /// Width of the dictionary.

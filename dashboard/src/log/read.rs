@@ -78,7 +78,7 @@ impl ActivationLog {
         })
     }
 
-    /// What the log is of.
+    /// What the log was made from, and its sizes.
     pub fn info(&self) -> &LogInfo {
         &self.info
     }
@@ -237,7 +237,7 @@ fn map(dir: &Path, name: &str, len: u64) -> Result<Mmap, LogError> {
             path,
         });
     }
-    // SAFETY: the log is finished, and nobody is to change its files while they are read; as everywhere files are mapped, who does it all the same
-    // gets wrong numbers or a bus error.
+    // SAFETY: the log is finished, and nobody is to change its files while they are read; as everywhere files are mapped, changing them
+    // all the same gives wrong numbers or a bus error.
     unsafe { Mmap::map(&file) }.map_err(io("map", &path))
 }

@@ -15,7 +15,7 @@ use super::{
 
 /// Writes an activation log, context by context.
 ///
-/// What was pushed before the last [`checkpoint`](Self::checkpoint) survives an interruption; [`resume`](Self::resume) goes on after it, and
+/// Contexts pushed before the last [`checkpoint`](Self::checkpoint) survive an interruption; [`resume`](Self::resume) continues after it, and
 /// the files come out as they would have without.
 #[derive(Debug)]
 pub struct LogWriter {
@@ -70,7 +70,7 @@ impl LogWriter {
         })
     }
 
-    /// What the log is of.
+    /// What the log was made from, and its sizes.
     pub fn info(&self) -> &LogInfo {
         &self.info
     }
@@ -207,7 +207,7 @@ impl State {
             let reason = format!("its format is {:?}, expected {FORMAT:?}", state.format);
             return Err(damaged(reason));
         }
-        // What is in the files is counted in bytes without fear from here on.
+        // From here on the sizes in bytes cannot overflow.
         let tokens = state
             .contexts
             .checked_mul(u64::from(state.info.context_size));
@@ -233,7 +233,7 @@ impl State {
     }
 }
 
-/// Opens a file to go on after its first `len` bytes; whatever follows them is cut off.
+/// Opens a file to append after its first `len` bytes; anything after them is truncated.
 fn grow(dir: &Path, name: &str, len: u64) -> Result<BufWriter<File>, LogError> {
     let path = dir.join(name);
     let mut options = OpenOptions::new();

@@ -219,6 +219,6 @@ fn compact_example(index: u32, example: &Example) -> Result<CompactExample, Page
 
 /// A value with four significant digits.
 pub(super) fn short(value: f32) -> f32 {
-    // What is not a number stays so.
+    // A value that is not a number stays so.
     format!("{value:.3e}").parse().unwrap_or(value)
 }

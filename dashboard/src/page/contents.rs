@@ -1,4 +1,4 @@
-//! What a page that was written before is of.
+//! Which model, SAE and features an existing page shows.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -16,7 +16,7 @@ const OPENING: &[u8] = b"<script type=\"application/octet-stream\" id=\"overview
 /// Columns of `d_sae` entries before `shown`.
 const COLUMNS: usize = 6;
 
-/// What a page shows.
+/// The model, the SAE and the features that a page shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageContents {
     /// Where its dashboards come from.
@@ -57,7 +57,7 @@ struct Header {
 }
 
 impl PageContents {
-    /// Reads what a page, the one file or the `index.html` of a folder, says of itself.
+    /// Reads what a page, the one file or the `index.html` of a folder, says about itself.
     ///
     /// # Errors
     /// [`ContentsError`] for a file that is not there, or is no such page.
@@ -85,7 +85,7 @@ impl PageContents {
     }
 }
 
-/// What stands between the opening of the overview's element and the next `<`.
+/// The text between the opening of the overview's element and the next `<`.
 fn overview(
     bytes: &mut impl Iterator<Item = std::io::Result<u8>>,
 ) -> std::io::Result<Option<Vec<u8>>> {

@@ -15,7 +15,7 @@ const STYLES: [&str; 5] = [
     include_str!("../../ui/prompt.css"),
 ];
 
-/// One scope in the page: what comes first is defined first.
+/// One scope in the page: earlier scripts are defined first.
 const SCRIPTS: [&str; 22] = [
     include_str!("../../ui/dom.js"),
     include_str!("../../ui/format.js"),

@@ -16,7 +16,7 @@ pub enum PageError {
     Write {
         /// Which one.
         path: PathBuf,
-        /// What the system says.
+        /// The system's message.
         source: std::io::Error,
     },
     /// Something is in the place of the page.

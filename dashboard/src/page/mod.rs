@@ -23,7 +23,7 @@ use crate::{Feature, Overview};
 /// Features that share a shard, and with it a table of tokens.
 const FEATURES_PER_SHARD: usize = 64;
 
-/// What a server of the live page answers to `GET api/overview`, as `application/octet-stream`.
+/// The answer of a live page's server to `GET api/overview`, as `application/octet-stream`.
 ///
 /// # Errors
 /// When a column has not one entry per feature, or `shown` is not ascending below `d_sae`.
@@ -34,7 +34,7 @@ pub fn overview_bytes(
     overview::encode(overview, vocabulary)
 }
 
-/// What a server of the live page answers to `GET api/features/INDEX`, as `application/octet-stream`.
+/// The answer of a live page's server to `GET api/features/INDEX`, as `application/octet-stream`.
 ///
 /// # Errors
 /// When an example has not one activation per token.

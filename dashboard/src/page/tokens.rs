@@ -1,16 +1,16 @@
-//! The tokens that a piece of the page speaks of: a table of their own, so that text is written once.
+//! The tokens that a piece of the page refers to: a table of their own, so that text is written once.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
 
-/// Bytes of a token that are kept; what is longer is cut, and its length told.
+/// Bytes of a token that are kept; longer ones are cut, and their length is given.
 const KEPT_BYTES: usize = 1024;
 
-/// What token ids mean.
+/// The meaning of token ids.
 pub trait Vocabulary {
-    /// The bytes that a token stands for, which need not be UTF-8; none for an id that it does not have.
+    /// The bytes of a token, which need not be UTF-8; none for an id that it does not have.
     fn bytes(&self, token: u32) -> Option<Cow<'_, [u8]>>;
 }
 

@@ -12,7 +12,7 @@ use super::{FEATURES_PER_SHARD, PageError, Vocabulary, compact, overview};
 use crate::place::is_taken;
 use crate::{Feature, Overview};
 
-/// What is written.
+/// The form of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PageForm {
     /// One HTML file with everything in it: for some hundred features, to send to someone.
@@ -30,7 +30,7 @@ pub struct PageWriter<'v, V: ?Sized> {
     vocabulary: &'v V,
     place: Place,
     path: PathBuf,
-    /// What is yet to come, the next one last.
+    /// The features that are yet to come, the next one last.
     expected: Vec<u32>,
     n_shown: usize,
     n_shards: usize,
@@ -94,7 +94,7 @@ impl<'v, V: Vocabulary + ?Sized> PageWriter<'v, V> {
     /// Adds a feature: the next one that the overview shows.
     ///
     /// # Errors
-    /// When it is another one, when an example has not one activation per token, and when a shard cannot be written.
+    /// When it is not that one, when an example has not one activation per token, and when a shard cannot be written.
     pub fn push(&mut self, feature: Feature) -> Result<(), PageError> {
         if self.expected.last() != Some(&feature.index) {
             return Err(PageError::Order {

@@ -1,4 +1,4 @@
-//! What follows from the SAE's weights alone, without a token of text.
+//! Figures that follow from the SAE's weights alone, without a token of text.
 
 mod alignment;
 mod lens;

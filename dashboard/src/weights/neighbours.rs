@@ -48,7 +48,7 @@ pub fn decoder_neighbours(
                             continue;
                         }
                         let length = norms[feature as usize] * norms[index as usize];
-                        // Only what has no direction is set to zero: what is not a number stays so, and is left out.
+                        // Only rows without a direction are set to zero: a value that is not a number stays so, and is left out.
                         let value = if length == 0.0 { 0.0 } else { product / length };
                         if !value.is_nan() {
                             let neighbour = Neighbour { index, value };

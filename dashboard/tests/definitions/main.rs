@@ -138,7 +138,7 @@ proptest! {
         }
     }
 
-    /// Any of the files cut anywhere: the log goes on to the same bytes, or says that it cannot.
+    /// Any of the files cut anywhere: the log resumes to the same bytes, or says that it cannot.
     #[test]
     fn a_cut_log_goes_on_or_says_so(
         dense in dense(2..8),

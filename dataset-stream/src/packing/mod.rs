@@ -74,7 +74,7 @@ impl fmt::Display for TokenRef {
     }
 }
 
-/// Packs documents into rows, a document at a time; what does not fill a row waits for the next document.
+/// Packs documents into rows, a document at a time; tokens that do not fill a row wait for the next document.
 ///
 /// A document without tokens leaves no trace in SAELens' packing. In the notebook's it is a document like any other: its neighbours have
 /// two EOS between them.
@@ -132,7 +132,7 @@ impl Packer {
         }
     }
 
-    /// What has been packed but not handed out.
+    /// The tokens that have been packed but not handed out.
     pub(crate) fn state(&self) -> PackerState {
         match &self.0 {
             Kind::Notebook(packer) => packer.state(),
@@ -186,7 +186,7 @@ impl PackerState {
 pub(crate) struct DocumentProgress {
     /// Ids used.
     offset: usize,
-    /// What starts a document (separator, begin-of-sequence) has been written.
+    /// The tokens that start a document (separator, begin-of-sequence) have been written.
     begun: bool,
 }
 

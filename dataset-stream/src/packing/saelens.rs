@@ -1,6 +1,6 @@
 //! SAELens' packing: `concat_and_batch_sequences` of `sae_lens.tokenization_and_batching` (6.54), id for id.
 //!
-//! What a row or a document starts with ("the prefix") is built back to front, and a token that would only repeat the one
+//! The tokens that a row or a document starts with ("the prefix") are built back to front, and a token that would only repeat the one
 //! after it is left out. A prefix may be cut by the row's end; then only a missing begin-of-sequence is made up for in the
 //! next row.
 

@@ -1,10 +1,10 @@
-//! Rows that cannot be used, and what becomes of them.
+//! Rows that cannot be used, and what happens to them.
 
 use crate::Location;
 
 use super::error::ReadError;
 
-/// What becomes of a row that cannot be used: JSON that does not parse, text that is not UTF-8, a null or a value of another type,
+/// What happens to a row that cannot be used: JSON that does not parse, text that is not UTF-8, a null or a value of another type,
 /// no such column, a row that is too long, ids outside the vocabulary.
 ///
 /// A damaged file (truncated, failing its checksum, not of its format) is an error in any case.
@@ -26,13 +26,13 @@ pub enum BadRows {
 pub struct BadRow {
     /// Where it is.
     pub location: Location,
-    /// What is wrong with it.
+    /// The problem.
     pub reason: String,
     /// Its bytes, where it has some that could be read again: a line or a value of JSON.
     pub record: Vec<u8>,
 }
 
-/// What is wrong with a row that the reader has seen to be bad; the row stands empty in its block.
+/// The problem of a row that the reader has found to be bad; the row is empty in its block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BadCell {
     /// A description of a value of another type.

@@ -118,7 +118,7 @@ impl Block {
         self.next_of(cursor, scratch, |_| true)
     }
 
-    /// The next row whose number in the file is wanted; the others are passed over without being parsed.
+    /// The next row whose number in the file is wanted; the others are skipped without being parsed.
     pub(crate) fn next_of<'a>(
         &'a self,
         cursor: &mut Cursor,

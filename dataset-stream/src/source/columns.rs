@@ -23,7 +23,7 @@ pub(crate) const CANDIDATES: [&str; 6] = [
 /// Of these, the columns that hold ids. Text under such a name (`"1 2 3"`) is not text to tokenise.
 const ID_COLUMNS: [&str; 2] = ["tokens", "input_ids"];
 
-/// What a column can be used for.
+/// The use of a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Use {
     Text,
@@ -240,7 +240,7 @@ mod tests {
             detected(r#"{"text": "b", "input_ids": [1]}"#),
             named("input_ids")
         );
-        // Words are not ids: a tagging data set's tokens are passed over.
+        // Words are not ids: a tagging data set's tokens are ignored.
         assert_eq!(
             detected(r#"{"tokens": ["a", "b"], "content": "a b"}"#),
             named("content")

@@ -1,4 +1,4 @@
-//! What can go wrong between a spec and a document.
+//! Errors between a spec and a document.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ pub enum SourceError {
         "no file, directory or pattern {spec}; a relative path is looked up from the current directory, {cwd}"
     )]
     NotFound {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
         /// Where a relative path is looked up.
         cwd: PathBuf,
@@ -26,7 +26,7 @@ pub enum SourceError {
         "{spec} is not on this machine, and cannot be read from the Hub or its address: {source}"
     )]
     Remote {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
         /// Why not.
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -36,7 +36,7 @@ pub enum SourceError {
         "{spec} cannot be read by this build: it lacks the feature {feature} of dataset-stream"
     )]
     NotBuilt {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
         /// The feature.
         feature: &'static str,
@@ -47,7 +47,7 @@ pub enum SourceError {
     Split {
         /// The folder.
         path: PathBuf,
-        /// What there is.
+        /// The problem, with what exists.
         source: hub_io::DataFilesError,
     },
     /// A configuration or a split of something that has none.
@@ -55,7 +55,7 @@ pub enum SourceError {
         "{spec} has no configurations and splits to choose from: data sets on the Hub have them, and folders laid out like one"
     )]
     NoSplits {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
     },
     /// A cache for something that is not a data set on the Hub.
@@ -63,7 +63,7 @@ pub enum SourceError {
         "{spec} is not kept: the cache has room for data sets on the Hub, organisation/name; leave the cache out, or download the files"
     )]
     NotKept {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
     },
     /// An address of another kind.
@@ -71,7 +71,7 @@ pub enum SourceError {
         "{spec} is not an address that can be read; known are https://, http://, hf://datasets/ and file://"
     )]
     Scheme {
-        /// What was asked for.
+        /// The spec, as given.
         spec: String,
     },
     /// A file of a format that is not read as a stream.
@@ -89,7 +89,7 @@ pub enum SourceError {
     BadPattern {
         /// The pattern.
         spec: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A pattern that no file matches.
@@ -162,7 +162,7 @@ pub enum ReadError {
     Truncated {
         /// The file.
         file: String,
-        /// What stopped where.
+        /// The reason, and the place.
         reason: String,
     },
     /// Needs a feature of this crate that it was built without.
@@ -180,9 +180,9 @@ pub enum ReadError {
     Corrupt {
         /// The file.
         file: String,
-        /// What it should be.
+        /// The expected format.
         format: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A record that is not JSON.
@@ -192,7 +192,7 @@ pub enum ReadError {
         location: Location,
         /// Counted from 1 at the record's start.
         byte: usize,
-        /// What the parser says.
+        /// The parser's message.
         reason: String,
     },
     /// Text that is not UTF-8.
@@ -210,7 +210,7 @@ pub enum ReadError {
         location: Location,
         /// The column.
         column: String,
-        /// The type that is there.
+        /// The type found.
         found: String,
     },
     /// A row without the column.
@@ -220,7 +220,7 @@ pub enum ReadError {
         location: Location,
         /// The column that was asked for, or that earlier rows have.
         column: String,
-        /// What the row has.
+        /// The columns of the row.
         columns: String,
     },
     /// No column that looks like text or ids.
@@ -231,7 +231,7 @@ pub enum ReadError {
     NoTextColumn {
         /// The row.
         location: Location,
-        /// What the row has.
+        /// The columns of the row.
         columns: String,
     },
     /// A row longer than the limit.

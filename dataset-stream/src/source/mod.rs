@@ -56,9 +56,9 @@ pub struct SourceOptions {
     /// The longest row that is accepted, in bytes of the decompressed file; a longer one is an error, so that a file
     /// without line breaks cannot fill the memory. 256 MiB by default.
     pub max_record_bytes: usize,
-    /// What becomes of rows that cannot be used.
+    /// What happens to rows that cannot be used.
     pub bad_rows: BadRows,
-    /// Where the files of a data set on the Hub are kept as they are read, and read from if they are there; by default nowhere. Parquet
+    /// Where the files of a data set on the Hub are kept as they are read, and read from if they exist; by default nowhere. Parquet
     /// files are brought there whole before they are read.
     #[cfg(feature = "hub")]
     pub cache: Option<Cache>,
@@ -100,7 +100,7 @@ pub struct TextSource {
 }
 
 impl TextSource {
-    /// Opens the data set that `spec` stands for: a file, a directory (all data files below it, hidden ones aside; of a token
+    /// Opens the data set that `spec` names: a file, a directory (all data files below it, hidden ones aside; of a token
     /// folder and of one that Python's `datasets` has saved, those that it lists) or a pattern (`data/**/*.jsonl.zst`). Files are read in the byte order of their paths.
     ///
     /// # Errors

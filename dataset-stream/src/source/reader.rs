@@ -33,7 +33,7 @@ pub(crate) trait BlockReader: Send {
     }
 }
 
-/// What a [`BlockReader`] needs to know of the source it is part of.
+/// What a [`BlockReader`] needs to know about the source it is part of.
 pub(crate) struct Context<'a> {
     /// Bytes of rows that a block should hold; a single longer row is a block of its own.
     pub(crate) target: usize,

@@ -1,4 +1,4 @@
-//! What reader, workers and consumer share: numbered blocks on their way, and the room that is left for them.
+//! The state that reader, workers and consumer share: numbered blocks on their way, and the room that is left for them.
 //!
 //! Blocks are admitted in order, so the one that the consumer waits for is always under way already: however full the
 //! conveyor is, it moves.
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::encode::Encoded;
 use crate::source::Block;
 
-/// A consumer that waits longer than this for a block is asked whether to go on waiting.
+/// A consumer that waits longer than this for a block is asked whether to keep waiting.
 const PATIENCE: Duration = Duration::from_millis(100);
 
 #[derive(Default)]

@@ -16,7 +16,7 @@ pub(super) struct Encoded {
     pub(super) on_disk: u64,
     /// Rows that were left out.
     pub(super) bad: Vec<BadRow>,
-    /// What stopped the block after these documents.
+    /// The error that stopped the block after these documents.
     pub(super) error: Option<StreamError>,
 }
 
@@ -47,7 +47,7 @@ impl Encoded {
     }
 }
 
-/// What is the same for every block.
+/// The settings that are the same for every block.
 pub(super) struct Encoder {
     tokenizer: Tokenizer,
     pretokenized: Pretokenized,

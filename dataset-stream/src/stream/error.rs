@@ -1,4 +1,4 @@
-//! What can go wrong between documents and rows.
+//! Errors between documents and rows.
 
 use thiserror::Error;
 
@@ -18,7 +18,7 @@ pub enum StreamError {
     Encode {
         /// The row.
         location: Location,
-        /// What the tokenizer says.
+        /// The tokenizer's message.
         source: EncodeError,
     },
     /// Ids that the tokenizer does not have.
@@ -46,7 +46,7 @@ pub enum StreamError {
         location: Location,
         /// Its ids.
         found: usize,
-        /// What was asked for.
+        /// The context size asked for.
         context_size: usize,
     },
     /// A packing that needs a token which the tokenizer does not name.
@@ -65,7 +65,7 @@ pub enum StreamError {
     /// Rows that have no room for text.
     #[error("a context size of {context_size} has no room for text; it must be at least {least}")]
     ContextTooSmall {
-        /// What was asked for.
+        /// The context size asked for.
         context_size: usize,
         /// The smallest that works.
         least: usize,
@@ -75,7 +75,7 @@ pub enum StreamError {
         "a context size of {context_size} is more than rows may have, {most} tokens; is the number right?"
     )]
     ContextTooLarge {
-        /// What was asked for.
+        /// The context size asked for.
         context_size: usize,
         /// The largest that works.
         most: usize,
@@ -88,7 +88,7 @@ pub enum StreamError {
         /// The row.
         context_size: usize,
     },
-    /// A state that the stream cannot go on from.
+    /// A state that the stream cannot resume from.
     #[error(transparent)]
     State(#[from] super::StateError),
     /// More bad rows than are to be left out.

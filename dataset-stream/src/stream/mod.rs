@@ -32,11 +32,11 @@ use pipeline::{Pipeline, Work};
 use shuffle::Window;
 use state::MadeFrom;
 
-/// What came of asking for more documents.
+/// The result of asking for more documents.
 enum More {
     Documents,
     End,
-    /// The observer has had enough.
+    /// The observer stopped the work.
     Stopped,
 }
 
@@ -73,7 +73,7 @@ pub struct TokenStream {
     made_from: MadeFrom,
     /// The file and the number of the document of `block` that comes next or is being packed.
     position: (usize, u64),
-    /// Bad rows before this place have been counted by a stream that this one goes on from.
+    /// Bad rows before this place have been counted by a stream that this one resumes.
     counted: (usize, u64),
 }
 
@@ -94,10 +94,10 @@ impl TokenStream {
         Self::from_state(source, tokenizer, options, start)
     }
 
-    /// Goes on where another stream was, of the same files, tokenizer and options. The budget counts from the beginning of the first
-    /// stream, and may be another.
+    /// Resumes where another stream was, of the same files, tokenizer and options. The budget counts from the beginning of the first
+    /// stream, and may differ.
     ///
-    /// Files before the place are not read, the file it is in up to it without being parsed.
+    /// Files before the place are not read; the file that holds it is read up to it, without being parsed.
     ///
     /// # Errors
     /// As [`new`](Self::new), and when the state belongs to another data set, tokenizer or options, or to documents in memory.
@@ -203,7 +203,7 @@ impl TokenStream {
         self.progress
     }
 
-    /// Where the stream is: what [`resume`](Self::resume) takes to go on after the row that came last.
+    /// Where the stream is. [`resume`](Self::resume) takes it and continues after the row that came last.
     pub fn state(&self) -> StreamState {
         let (file, document) = self.window.as_ref().map_or(self.position, |w| w.start);
         let place = self.window.as_ref().map(|w| w.place(self.position));
@@ -361,7 +361,7 @@ impl Iterator for TokenStream {
         let got_row = matches!(next, Ok(Some(_)));
         self.progress.rows += u64::from(got_row);
         if !got_row || self.progress.rows == self.most_rows {
-            // Whatever is read ahead is not needed any more.
+            // The blocks read ahead are not needed any more.
             self.pipeline = None;
         }
         next.transpose()

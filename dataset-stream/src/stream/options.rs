@@ -42,7 +42,7 @@ pub struct StreamOptions {
     /// further. Rows do not depend on it.
     pub threads: usize,
     /// Bytes of text and ids that may be under way between the reader and the caller. Memory stays below this plus one
-    /// block (1 MiB, or one longer row), what the threads are busy with, 16 MiB fetched ahead over a network and, where documents are shuffled, a window of them. 256 MiB by default.
+    /// block (1 MiB, or one longer row), the blocks that the threads work on, 16 MiB fetched ahead over a network and, where documents are shuffled, a window of them. 256 MiB by default.
     pub bytes_in_flight: usize,
 }
 

@@ -11,7 +11,7 @@ use super::encode::Encoded;
 use super::error::StreamError;
 use crate::source::{Block, Reader, Scratch};
 
-/// What a worker does with a block; it may give up when the last argument says so.
+/// The work on a block; it may give up when the last argument says so.
 pub(super) type Work = dyn Fn(&Block, &mut Scratch, &dyn Fn() -> bool) -> Encoded + Send + Sync;
 
 /// Running threads and their conveyor. Dropping it stops them all and joins the workers; the reader may be waiting for a network, and

@@ -24,7 +24,7 @@ pub struct Shard {
     of: u32,
 }
 
-/// What is no shard.
+/// A text that is no shard.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error(
     "{found:?} is not a shard; expected INDEX/COUNT with INDEX from 0 to COUNT - 1, such as 0/8"

@@ -90,7 +90,7 @@ impl Window {
         }
     }
 
-    /// Lets go of the documents that are done, for a window that starts at `start`. The one to be filled first stays as it is.
+    /// Drops the documents that are done, for a window that starts at `start`. The one to be filled first stays as it is.
     pub(super) fn begin(&mut self, start: (usize, u64)) {
         if !self.order.is_empty() {
             self.place.window += 1;

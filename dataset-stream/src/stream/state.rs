@@ -1,4 +1,4 @@
-//! Where a stream is, so that another one can go on from there.
+//! Where a stream is, so that another one can resume from there.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,7 @@ use crate::{TextSource, Tokenizer};
 /// The place in a [`TokenStream`](super::TokenStream) after the row it has handed out last.
 ///
 /// A stream [resumed](super::TokenStream::resume) from it gives the rows that would have come next, bit for bit, whatever the number of
-/// threads; and its states may be resumed from in turn. It holds the unfinished row, so that it stands for itself, and is a
+/// threads; and its states may be resumed from in turn. It holds the unfinished row, so that nothing else is needed, and is a
 /// kilobyte or a few.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StreamState {
@@ -29,7 +29,7 @@ pub struct StreamState {
     pub(super) first_bad: Option<String>,
 }
 
-/// What the rows depend on, as hashes.
+/// Everything that the rows depend on, as hashes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct MadeFrom {
     files: u64,
@@ -37,7 +37,7 @@ pub(super) struct MadeFrom {
     options: u64,
 }
 
-/// Why a stream cannot go on from a state.
+/// Why a stream cannot resume from a state.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StateError {
@@ -52,10 +52,10 @@ pub enum StateError {
         "the state belongs to {what}: the rows would not go on as they began; start again, or restore it"
     )]
     Different {
-        /// What has changed.
+        /// The part that has changed.
         what: &'static str,
     },
-    /// It says what cannot be.
+    /// It has impossible values.
     #[error("the state is damaged: its unfinished row is longer than a row")]
     Damaged,
     /// Documents in memory have no place that could be found again.

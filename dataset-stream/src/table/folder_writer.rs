@@ -87,7 +87,7 @@ impl TokenFolderWriter {
         Self::start(path, metadata, shard_bytes, Work::Partial(partial, lock))
     }
 
-    /// Goes on with a [partial](Self::partial) folder after its first `rows` rows; what was written after them is removed.
+    /// Resumes a [partial](Self::partial) folder after its first `rows` rows; rows written after them are removed.
     ///
     /// # Errors
     /// When there is no partial folder of at least this many rows, begun with the same metadata and size of shards.
@@ -211,7 +211,7 @@ impl TokenFolderWriter {
     /// Completes the folder and gives it its name; returns the number of rows.
     ///
     /// # Errors
-    /// When the rest cannot be written or the folder cannot be renamed; what was there before is there still.
+    /// When the rest cannot be written or the folder cannot be renamed; an earlier folder is still in place.
     pub fn finish(mut self) -> Result<usize, TableError> {
         if self.shard.is_some() {
             self.finish_shard()?;
@@ -303,7 +303,7 @@ fn own_files(folder: &Path) -> Result<Vec<PathBuf>, TableError> {
         let (path, name) = (folder.to_owned(), name.clone());
         return Err(TableError::Occupied { path, name });
     }
-    // The manifest last: who is interrupted at removing them can begin again.
+    // The manifest last: if removing them is interrupted, it can begin again.
     files.sort_by_key(|file| file.ends_with(MANIFEST));
     Ok(files)
 }

@@ -65,7 +65,7 @@ impl TokenTableWriter {
         Self::start(path, metadata, file, Unfinished::Partial(partial))
     }
 
-    /// Goes on with a [partial](Self::partial) table after its first `rows` rows; what was written after them is cut off.
+    /// Resumes a [partial](Self::partial) table after its first `rows` rows; rows written after them are truncated.
     ///
     /// # Errors
     /// When there is no partial file of at least this many rows, begun with the same metadata, and when another process is writing it.

@@ -1,4 +1,4 @@
-//! What can go wrong with a token table.
+//! Errors of token tables.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ pub enum TableError {
     /// The file system refused.
     #[error("cannot {doing} {path}: {source}")]
     Io {
-        /// What was being done.
+        /// The operation that failed.
         doing: &'static str,
         /// The file.
         path: PathBuf,
@@ -26,7 +26,7 @@ pub enum TableError {
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// No such tensor.
@@ -34,7 +34,7 @@ pub enum TableError {
     NoTensor {
         /// The file.
         path: PathBuf,
-        /// What was looked for.
+        /// The tensor that was looked for.
         wanted: String,
         /// What there is.
         found: String,
@@ -76,7 +76,7 @@ pub enum TableError {
     /// A row that is not there.
     #[error("row {row} of {rows} was asked for")]
     NoSuchRow {
-        /// What was asked for.
+        /// The row asked for.
         row: usize,
         /// How many there are.
         rows: usize,
@@ -104,7 +104,7 @@ pub enum TableError {
     NotBegun {
         /// The partial file.
         path: PathBuf,
-        /// What it should hold.
+        /// The rows it should hold.
         rows: usize,
     },
     /// A partial table that another process is writing.
@@ -120,7 +120,7 @@ pub enum TableError {
     Manifest {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A folder without a manifest.
@@ -144,7 +144,7 @@ pub enum TableError {
     Shard {
         /// The shard.
         path: PathBuf,
-        /// What was found and what was expected.
+        /// The values found and expected.
         what: String,
     },
     /// A folder that is not ours to replace.
@@ -154,7 +154,7 @@ pub enum TableError {
     Occupied {
         /// The folder.
         path: PathBuf,
-        /// What is in it.
+        /// A name found in it.
         name: String,
     },
     /// An id that the column's type cannot hold.
@@ -176,7 +176,7 @@ pub enum TableError {
     NotATable {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// A file that cannot be read as a data set.

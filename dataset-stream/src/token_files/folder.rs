@@ -78,7 +78,7 @@ impl Folder {
     }
 }
 
-/// The shards of a token folder, in order, which are there and of the right sizes; `None` if it is none.
+/// The shards of a token folder, in order; each exists and has the right size. `None` if it is no token folder.
 pub(crate) fn shard_files(folder: &Path) -> Result<Option<Vec<PathBuf>>, TableError> {
     Ok(listed(folder)?.map(|(_, paths)| paths))
 }

@@ -12,7 +12,7 @@ use super::{TableError, TableMetadata};
 
 /// The file that makes a folder a token folder.
 pub(crate) const MANIFEST: &str = "manifest.json";
-/// What tells it from other programs' manifests.
+/// Distinguishes it from other programs' manifests.
 const FORMAT: &str = "sae-token-table";
 const VERSION: u32 = 1;
 /// A hundred thousand shards take a tenth of this.
@@ -23,7 +23,7 @@ const MOST_BYTES: u64 = 128 << 20;
 pub(crate) struct Manifest {
     format: String,
     version: u32,
-    /// Whether all shards are there; not before the last one is.
+    /// Whether all shards are written; false until the last one is.
     pub(crate) complete: bool,
     pub(crate) context_size: usize,
     /// Of all shards.

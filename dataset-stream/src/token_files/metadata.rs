@@ -1,4 +1,4 @@
-//! What a table says about how it was made.
+//! A table's record of how it was made.
 
 use std::path::Path;
 

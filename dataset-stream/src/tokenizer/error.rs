@@ -1,4 +1,4 @@
-//! What can go wrong with a tokenizer.
+//! Errors of tokenizers.
 
 use std::path::PathBuf;
 
@@ -21,7 +21,7 @@ pub enum TokenizerError {
     NotInDirectory {
         /// The directory.
         path: PathBuf,
-        /// What to do instead, if something is known.
+        /// What to do instead, if that is known.
         hint: &'static str,
     },
     /// A file that is too large to be a tokenizer.
@@ -39,7 +39,7 @@ pub enum TokenizerError {
     Json {
         /// The file.
         path: PathBuf,
-        /// What the parser says.
+        /// The parser's message.
         source: serde_json::Error,
     },
     /// JSON that is not a tokenizer, or one that is not supported.
@@ -69,7 +69,7 @@ pub enum TokenizerError {
 pub struct EncodeError {
     /// The start of the text.
     pub excerpt: String,
-    /// What the tokenizer says.
+    /// The tokenizer's message.
     pub reason: String,
 }
 
@@ -78,7 +78,7 @@ pub struct EncodeError {
 #[error("cannot decode: {reason}")]
 #[non_exhaustive]
 pub struct DecodeError {
-    /// What the tokenizer says.
+    /// The tokenizer's message.
     pub reason: String,
 }
 
@@ -86,7 +86,7 @@ pub struct DecodeError {
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum SingleTokenError {
-    /// It is another number of tokens.
+    /// It is not exactly one token.
     #[error("{text:?} is {n} tokens, expected one: {}", pieces.join(", "), n = pieces.len())]
     NotOne {
         /// The text.

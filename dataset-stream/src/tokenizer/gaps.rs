@@ -23,7 +23,7 @@ fn utf8_bytes() -> impl Iterator<Item = u8> {
     (0x00..=0xbf).chain(0xc2..=0xf4)
 }
 
-/// What is needed to encode around the gaps of a vocabulary.
+/// The tables for encoding around the gaps of a vocabulary.
 #[derive(Debug)]
 pub(super) struct Gaps {
     /// Placeholders have ids from here on.

@@ -18,7 +18,7 @@ pub use special::SpecialTokens;
 use gaps::Gaps;
 use token_bytes::TokenSpelling;
 
-/// What becomes of special-token strings (`<|endoftext|>`) that stand in the text itself.
+/// What happens to special-token strings (`<|endoftext|>`) within the text itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum SpecialText {
     /// They become the special token, as in Hugging Face's tokenizers.
@@ -128,7 +128,7 @@ impl Tokenizer {
     /// The one id that `text` is.
     ///
     /// # Errors
-    /// When it is another number of tokens; the error lists them.
+    /// When it is not exactly one token; the error lists them.
     pub fn single_token(&self, text: &str) -> Result<u32, SingleTokenError> {
         match self.encode(text)?.as_slice() {
             [] => Err(SingleTokenError::Nothing { text: text.into() }),
@@ -170,7 +170,7 @@ impl Tokenizer {
         self.inner.spelling.bytes(&self.inner.pipeline, id)
     }
 
-    /// Token `id` for display: its bytes as text, with U+FFFD for what is not UTF-8 and `<id 123>` for no token at all.
+    /// Token `id` for display: its bytes as text, with U+FFFD for bytes that are not UTF-8 and `<id 123>` for no token at all.
     pub fn token_text(&self, id: u32) -> String {
         match self.token_bytes(id) {
             Some(bytes) => String::from_utf8(bytes)

@@ -23,7 +23,7 @@ pub struct SpecialTokens {
     pub pad: Option<u32>,
     /// Separates parts of a sequence.
     pub sep: Option<u32>,
-    /// Stands for what the vocabulary cannot spell.
+    /// For text that the vocabulary cannot spell.
     pub unk: Option<u32>,
 }
 

@@ -13,9 +13,9 @@ pub(super) struct TokenSpelling {
     byte_level: bool,
     /// `<0x0A>` is the byte 10.
     byte_fallback: bool,
-    /// What stands for other text: `▁` for a space, `</w>` for a word's end.
+    /// Spellings of other text: `▁` for a space, `</w>` for a word's end.
     replaced: Vec<(String, String)>,
-    /// What marks a token that continues a word (`##`).
+    /// The mark of a token that continues a word (`##`).
     continuation: Option<String>,
     ids: HashMap<String, u32>,
 }

@@ -38,7 +38,7 @@ impl Digest {
         }
     }
 
-    /// What the hash is and of which kind, if it is not the name.
+    /// The hash and its kind, if it is not the name.
     pub(super) fn differs(self, name: &str) -> Option<(&'static str, String)> {
         let (kind, got) = match self {
             Self::Sha256(hash) => ("SHA-256", hex(&hash.finalize())),

@@ -35,10 +35,10 @@ pub(super) type Observer<'a> = &'a mut dyn sae_progress::Observer<DownloadProgre
 impl Repo {
     /// The file in the cache, downloaded if it is not there yet.
     ///
-    /// Goes on from what an earlier call has left, and takes turns with other processes. The bytes get their name only when
+    /// Resumes from what an earlier call has left, and takes turns with other processes. The bytes get their name only when
     /// there are as many as the Hub says, and when they have the hash that it names them by. `observer` is told of every
-    /// piece and of those that another process fetches, and asked several times a second while nothing arrives; what has arrived when it
-    /// breaks off is kept.
+    /// piece and of those that another process fetches, and asked several times a second while nothing arrives; the bytes that have
+    /// arrived when it breaks off are kept.
     ///
     /// # Errors
     /// [`CacheError`]: refused, not found, no connection, other bytes than the Hub's, no room, or broken off.
@@ -99,7 +99,7 @@ impl Repo {
     }
 }
 
-/// The tag as the name of a file: the Hub's are hashes, but who knows who answers.
+/// The tag as the name of a file: the Hub's are hashes, but another server may answer.
 pub(super) fn blob_name(head: &Head) -> Result<&str, String> {
     let Some(name) = head.name() else {
         return Err("there is no ETag, which files in the cache are named by".to_owned());
@@ -162,7 +162,7 @@ impl OneFile<'_> {
         };
         loop {
             match self.fill(&mut file, keep, observer) {
-                // What was there may have been of another file, or of a disk that lost power.
+                // The bytes may be those of another file, or of a disk that lost power.
                 Err(CacheError::Hash { .. }) if keep > 0 => {
                     tracing::warn!(
                         file = self.path,

@@ -28,7 +28,7 @@ pub enum CacheError {
         repo: String,
         /// The commit's files.
         cache: PathBuf,
-        /// What is not there.
+        /// The missing file.
         path: String,
         /// Why it cannot be downloaded.
         why: String,
@@ -38,9 +38,9 @@ pub enum CacheError {
     NoFile {
         /// `organisation/name@revision`.
         repo: String,
-        /// What was asked for.
+        /// The file asked for.
         path: String,
-        /// What there is.
+        /// The files that exist.
         files: String,
     },
     /// The bytes are not those that the Hub names.
@@ -76,7 +76,7 @@ pub enum CacheError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried.
+        /// The operation that failed.
         doing: &'static str,
         /// The system's word.
         error: io::Error,

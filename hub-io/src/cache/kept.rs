@@ -16,7 +16,7 @@ use crate::net::head;
 
 /// A file's bytes in order, which the cache keeps as they come.
 ///
-/// What the cache has is read from there: the whole file, or the part that an earlier reader has left, after which the server is asked for
+/// Bytes that are in the cache are read from there: the whole file, or the part that an earlier reader has left, after which the server is asked for
 /// the rest. Once the end has been read the bytes have their name, if they have the hash that the Hub names them by. Bytes arrive even when
 /// keeping them cannot: while another process keeps the same file, or on a disk that is full, they come from the server alone.
 ///
@@ -186,7 +186,7 @@ impl Read for KeptFile {
 }
 
 impl Keep {
-    /// Of what was there.
+    /// Reads bytes that were in the cache before.
     fn read_again(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let most = (self.before - self.at).min(buf.len() as u64) as usize;
         let n = self.partial.read(&mut buf[..most])?;
@@ -206,7 +206,7 @@ impl Keep {
         Ok(())
     }
 
-    /// Everything is there. Bytes that are not the Hub's have been read by now, which is an error; a name that cannot be given is none.
+    /// All bytes have arrived. Bytes that are not the Hub's have been read by now, which is an error; a name that cannot be given is none.
     fn finish(self) -> io::Result<()> {
         let Self {
             partial,

@@ -39,7 +39,7 @@ fn link_by(
         .or_else(|_| fs::copy(blob, &temporary).map(drop))
         .and_then(|()| fs::rename(&temporary, &pointer))
         .inspect_err(|_| {
-            // What is left of a copy that failed.
+            // The rest of a copy that failed.
             let _ = fs::remove_file(&temporary);
         })?;
     Ok(pointer)

@@ -13,19 +13,19 @@ use crate::hub::repo::Repo;
 
 /// Downloads at the same time: more streams fill a line better, up to a point.
 const AT_ONCE: usize = 4;
-/// The observer is asked this often whether to go on, also when nothing arrives.
+/// The observer is asked this often whether to continue, also when nothing arrives.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Threads that are told to stop are waited for no longer than this.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// What a thread says.
+/// A message from a thread.
 enum News {
-    /// With where to say whether to go on.
+    /// With the channel for the answer whether to continue.
     Progress(DownloadProgress, SyncSender<ControlFlow<()>>),
     Failed(CacheError),
 }
 
-/// What the threads share. They are not joined when the caller breaks off: a thread that waits for a server that says nothing ends when
+/// The state that the threads share. They are not joined when the caller breaks off: a thread that waits for a server that says nothing ends when
 /// that wait does.
 struct Job {
     repo: Repo,

@@ -21,8 +21,8 @@ const MOST_ENTRIES: usize = 100_000;
 /// A repository at one commit, whose files are on disk or are brought there when they are wanted.
 ///
 /// All files are of the same commit, so a push in between cannot mix two states. A commit whose files are all in the cache
-/// needs no request. Where the server cannot be reached (`HF_HUB_OFFLINE`, no connection), the commit that the revision was when it was
-/// last looked up stands in.
+/// needs no request. Where the server cannot be reached (`HF_HUB_OFFLINE`, no connection), the commit that the revision named
+/// when it was last looked up is used.
 #[derive(Debug)]
 pub struct Snapshot {
     cache: Cache,

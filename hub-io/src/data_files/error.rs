@@ -9,13 +9,13 @@ pub enum DataFilesError {
         "the YAML at the head of the data set's README.md: {reason}; name the files by a pattern instead"
     )]
     Readme {
-        /// What is wrong with it, and where.
+        /// The problem, and where it is.
         reason: String,
     },
     /// There is no such configuration.
     #[error("the data set has no configuration {config:?}; it has {configs}")]
     NoConfig {
-        /// What was asked for.
+        /// The configuration asked for.
         config: String,
         /// Those that there are.
         configs: String,
@@ -31,7 +31,7 @@ pub enum DataFilesError {
     NoSplit {
         /// The configuration.
         config: String,
-        /// What was asked for.
+        /// The split asked for.
         split: String,
         /// Those that there are.
         splits: String,
@@ -62,7 +62,7 @@ pub enum DataFilesError {
         config: String,
         /// The pattern.
         pattern: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }

@@ -78,7 +78,7 @@ pub(super) fn configs(readme: &str) -> Result<Vec<Config>, DataFilesError> {
     Ok(head.unwrap_or_default().configs.unwrap_or_default())
 }
 
-/// What is between `---` in the first line and the next such line.
+/// The text between `---` in the first line and the next such line.
 fn head(readme: &str) -> Option<&str> {
     let text = readme.trim_start_matches('\u{feff}');
     let start = text.find('\n')? + 1;

@@ -3,7 +3,7 @@
 use super::{Splits, TRAIN};
 use crate::HubFile;
 
-/// What data files end in; each may have the ending of a compression after it.
+/// The endings of data files; each may have the ending of a compression after it.
 pub(super) const ENDINGS: [&str; 10] = [
     ".parquet",
     ".jsonl",

@@ -161,7 +161,7 @@ impl RemoteFile {
         }
     }
 
-    /// What is known of the file, unless the answer is of another state than the first was.
+    /// The known state of the file, unless the answer is about another state than the first.
     fn same_state(&self, later: Pin) -> Result<Pin, FetchError> {
         let Some(pin) = &self.pin else {
             return Ok(later);

@@ -1,4 +1,4 @@
-//! A file on a server, as a stream of bytes that goes on after failures.
+//! A file on a server, as a stream of bytes that resumes after failures.
 
 mod connect;
 mod pin;
@@ -23,7 +23,7 @@ const NEAR: u64 = 256 << 10;
 
 /// A file on a server: its bytes in order, from any position on.
 ///
-/// When a connection breaks, stalls or is refused for the moment, the next read goes on at the exact byte, after a pause and
+/// When a connection breaks, stalls or is refused for the moment, the next read resumes at the exact byte, after a pause and
 /// with a range request. The state of the file that was seen first is the one that is read: if it changes on the server,
 /// reading ends with [`FetchError::Changed`]. The end of the stream is the end of the file, never of a broken connection.
 ///
@@ -237,7 +237,7 @@ impl Open {
         Ok(got)
     }
 
-    /// Whether the body goes on after its announced end. Also lets the connection be used again where it does not.
+    /// Whether the body has more bytes after its announced end. If it has none, the connection can be used again.
     fn has_more(&mut self) -> bool {
         matches!(self.reader.read(&mut [0]), Ok(1..))
     }

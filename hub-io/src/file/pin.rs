@@ -5,10 +5,10 @@ use ureq::http::HeaderMap;
 use crate::net::head::Head;
 use crate::net::headers;
 
-/// What a server says of the state of a file.
+/// What a server says about the state of a file.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Pin {
-    /// What the Hub says of the content, wherever it is stored.
+    /// The Hub's tag for the content, wherever it is stored.
     linked: Option<String>,
     /// As sent, with its quotes.
     pub(super) etag: Option<String>,
@@ -49,7 +49,7 @@ impl Pin {
         self.etag.as_deref().filter(|etag| etag.starts_with('"'))
     }
 
-    /// What differs in a later answer, for messages. What one of the two does not say is no difference.
+    /// The difference in a later answer, for messages. A value that one of the two does not give is no difference.
     pub(super) fn differs(&self, later: &Self) -> Option<String> {
         if let (Some(was), Some(is)) = (self.total, later.total)
             && was != is
@@ -69,7 +69,7 @@ impl Pin {
         (was != is).then(|| format!("it was {was:.80} and is {is:.80}"))
     }
 
-    /// What names the state: the Hub's tag, or else the storage's.
+    /// The tag of the state: the Hub's, or else the storage's.
     pub(super) fn tag(&self) -> Option<&str> {
         self.linked.as_deref().or(self.etag.as_deref())
     }

@@ -9,9 +9,9 @@ pub enum HubError {
     /// The Hub's own address is wrong.
     #[error("{endpoint:?} is not the address of a Hub: {reason}; check HF_ENDPOINT")]
     Endpoint {
-        /// What was given.
+        /// The endpoint, as given.
         endpoint: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The token has characters that cannot be sent. It is not shown.
@@ -20,11 +20,11 @@ pub enum HubError {
     /// Not the name of a repository, a revision or a file.
     #[error("{name:?} is not the name of a {what}: {reason}")]
     Name {
-        /// What was given.
+        /// The name, as given.
         name: String,
         /// Repository, revision or file.
         what: &'static str,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The server's answer makes no sense.
@@ -32,7 +32,7 @@ pub enum HubError {
     Answer {
         /// The address.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// There are more files than are listed.

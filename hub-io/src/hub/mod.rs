@@ -77,7 +77,7 @@ impl Hub {
     /// A data set at the commit that `revision` (a branch, tag or commit) names now.
     ///
     /// # Errors
-    /// [`HubError::Name`] for what cannot be a name, [`HubError::Fetch`] if there is no such data set or it may not be read.
+    /// [`HubError::Name`] for a text that cannot be a name, [`HubError::Fetch`] if there is no such data set or it may not be read.
     pub fn dataset(&self, id: &str, revision: &str) -> Result<Repo, HubError> {
         Repo::look_up(self, RepoKind::Dataset, id, revision)
     }
@@ -144,7 +144,7 @@ impl Hub {
     }
 }
 
-/// What is not an address may hold a password, before an `@`, or a signature.
+/// A text that is no address may hold a password, before an `@`, or a signature.
 fn without_secrets(url: &str) -> String {
     let plain = url.split('?').next().unwrap_or_default();
     match plain.rsplit_once('@') {

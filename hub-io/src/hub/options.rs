@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use crate::net::options::NetOptions;
 
-/// Where the Hub is, who is asking, and how patiently.
+/// The Hub's address, the token, and the timeouts.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct HubOptions {
@@ -73,7 +73,7 @@ impl HubOptions {
     }
 }
 
-/// What `HF_HOME` is, or stands for.
+/// `HF_HOME`, or its default.
 pub(crate) fn home(
     var: &impl Fn(&str) -> Option<String>,
     home_dir: Option<PathBuf>,

@@ -17,7 +17,7 @@ const MAX_INFO: u64 = 256 << 20;
 /// A README that is read, in bytes.
 const MAX_README: u64 = 16 << 20;
 
-/// What kind of repository.
+/// The kind of a repository.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RepoKind {
     /// Text, tables and the like.

@@ -1,4 +1,4 @@
-//! What all streams of a [`Hub`](crate::Hub) share, and a single request.
+//! The state that all streams of a [`Hub`](crate::Hub) share, and a single request.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use super::redirect::{self, Target};
 /// Headers of an answer, in bytes.
 const MAX_HEADERS: usize = 64 << 10;
 
-/// Connections, patience, and who hears of it.
+/// Connections, timeouts, and the listener.
 #[derive(Clone)]
 pub(crate) struct Client {
     agent: Agent,
@@ -156,7 +156,7 @@ impl Client {
 #[derive(Debug)]
 pub(crate) struct Document {
     pub(crate) body: Vec<u8>,
-    /// Who answered, after redirects.
+    /// The server that answered, after redirects.
     pub(crate) url: Url,
     /// `rel="next"` of the `Link` header.
     pub(crate) next: Option<String>,
@@ -227,7 +227,7 @@ fn broken(url: &Url, reason: String) -> Failure {
     Failure::transient(reason)
 }
 
-/// What went wrong on the connection.
+/// A problem on the connection.
 pub(crate) fn in_words(error: &io::Error) -> String {
     let inner = error
         .get_ref()

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-/// What waiting between tries is done with. [`SystemClock`] unless a test brings its own.
+/// The clock for pauses between tries. [`SystemClock`] unless a test brings its own.
 ///
 /// Time-outs of the network are not measured by it: the operating system does that.
 pub trait Clock: Send + Sync {

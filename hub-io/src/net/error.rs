@@ -11,9 +11,9 @@ pub enum FetchError {
     /// Not an address that can be asked.
     #[error("{url:?} is not an address of a file: {reason}; give one like https://host/path")]
     Address {
-        /// What was given.
+        /// The URL, as given.
         url: String,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
     /// The network is switched off.
@@ -21,7 +21,7 @@ pub enum FetchError {
         "{what} would need the network, and HF_HUB_OFFLINE is set; unset it, or give a local file"
     )]
     Offline {
-        /// What was asked for.
+        /// The request, in words.
         what: String,
     },
     /// 401 or 403 from the server that was asked.
@@ -31,7 +31,7 @@ pub enum FetchError {
         url: String,
         /// 401 or 403.
         status: u16,
-        /// What to do.
+        /// What to try.
         advice: String,
     },
     /// 404 from the server that was asked.
@@ -39,7 +39,7 @@ pub enum FetchError {
     NotFound {
         /// The address.
         url: String,
-        /// What to do.
+        /// What to try.
         advice: String,
     },
     /// A status that nothing can be done about.
@@ -60,7 +60,7 @@ pub enum FetchError {
         /// Why not.
         reason: String,
     },
-    /// The file is another one than when reading began.
+    /// The file has changed since reading began.
     #[error(
         "{url}: the file changed on the server while it was read, at byte {at}: {what}; start again, and pin a commit to be safe"
     )]
@@ -69,7 +69,7 @@ pub enum FetchError {
         url: String,
         /// The next byte.
         at: u64,
-        /// What differs.
+        /// The difference.
         what: String,
     },
     /// The server sent other bytes than it was asked for.
@@ -81,7 +81,7 @@ pub enum FetchError {
         url: String,
         /// The byte that was asked for.
         at: u64,
-        /// What came.
+        /// The answer received.
         got: String,
     },
     /// A part of the file is needed and cannot be fetched.
@@ -89,7 +89,7 @@ pub enum FetchError {
     NoRanges {
         /// The address.
         url: String,
-        /// What the server does instead.
+        /// The server's behaviour instead.
         reason: &'static str,
     },
     /// There is no such byte.
@@ -102,7 +102,7 @@ pub enum FetchError {
         /// Bytes of the file, if the server says.
         len: Option<u64>,
     },
-    /// Who answers cannot prove to be the server.
+    /// The other end cannot prove that it is the server.
     #[error(
         "{url}: the server's certificate is not accepted: {reason}; check the address, this machine's clock, and whether a proxy stands in between"
     )]
@@ -130,7 +130,7 @@ pub enum FetchError {
         /// In bytes.
         limit: u64,
     },
-    /// What is usually temporary did not pass.
+    /// A failure that is usually temporary did not pass.
     #[error(
         "{url}: gave up at byte {at} after {tries} tries without a new byte; the last: {reason}; check the connection, or try later"
     )]
@@ -176,7 +176,7 @@ pub(crate) enum Failure {
     Fatal(FetchError),
     /// Another try may succeed.
     Transient {
-        /// What went wrong.
+        /// The problem.
         reason: String,
         /// The pause that the server asked for.
         after: Option<Duration>,

@@ -1,4 +1,4 @@
-//! What a file is, without its bytes.
+//! The size and the tags of a file, without its bytes.
 
 use ureq::http::Method;
 use url::Url;
@@ -9,7 +9,7 @@ use super::error::{Failure, FetchError};
 use super::headers;
 use super::redirect::{self, Answer, Target};
 
-/// What the Hub says of a file before it is read.
+/// What the Hub says about a file before it is read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Head {
     /// `X-Linked-Etag`: names the content, wherever it is stored.
@@ -21,7 +21,7 @@ pub(crate) struct Head {
 }
 
 impl Head {
-    /// What names the content in the cache: the tag without quotes and without `W/`.
+    /// The name of the content in the cache: the tag without quotes and without `W/`.
     pub(crate) fn name(&self) -> Option<&str> {
         let tag = self.linked.as_deref().or(self.etag.as_deref())?;
         Some(tag.strip_prefix("W/").unwrap_or(tag).trim_matches('"'))
@@ -30,8 +30,8 @@ impl Head {
 
 /// Asks with `HEAD`, with retries.
 ///
-/// A redirect to another server is where the bytes are; who sends there says what they are, so it is not followed: a signed
-/// address is good for `GET` only.
+/// A redirect to another server says where the bytes are. The answer that redirects describes them, so the redirect is not followed: a
+/// signed address is good for `GET` only.
 pub(crate) fn head(client: &Client, target: &Target) -> Result<Head, FetchError> {
     let mut tries = Tries::default();
     loop {

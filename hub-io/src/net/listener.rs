@@ -1,4 +1,4 @@
-//! What a program can show while it waits.
+//! Events that a program can show while it waits.
 
 use std::time::Duration;
 
@@ -23,10 +23,10 @@ pub enum Event<'a> {
         after: Duration,
         /// Tries that failed since the last byte arrived, this one included.
         tries: u32,
-        /// What went wrong.
+        /// The problem.
         reason: &'a str,
     },
-    /// After one or more failures the stream goes on.
+    /// After one or more failures the stream resumed.
     Resumed {
         /// The address, without the query.
         url: &'a str,

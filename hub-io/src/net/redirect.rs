@@ -12,7 +12,7 @@ use super::headers;
 /// Redirects in a row that are followed.
 const MAX_HOPS: usize = 10;
 
-/// What is asked for, of whom, by whom.
+/// The address to ask, and the token to ask with.
 #[derive(Clone)]
 pub(crate) struct Target {
     pub(crate) url: Url,
@@ -42,7 +42,7 @@ pub(crate) struct Place {
     pub(crate) url: Url,
     /// All redirects stayed on the target's own origin.
     pub(crate) at_home: bool,
-    /// What the Hub said of the state of the file when it sent us there.
+    /// The Hub's tag for the state of the file, from the redirect that led there.
     pub(crate) linked: Option<String>,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn next_hop(
     Ok(next)
 }
 
-/// What an answer without the bytes means.
+/// The failure that an answer without the bytes means.
 pub(crate) fn refusal(client: &Client, target: &Target, answer: &Answer) -> Failure {
     let status = answer.response.status().as_u16();
     let url = address::shown(&answer.url);

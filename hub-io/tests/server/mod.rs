@@ -54,7 +54,7 @@ pub struct Reply {
     pub body: Vec<u8>,
     /// The connection ends after this many bytes of the body.
     pub cut: Option<usize>,
-    /// Before the connection ends, or the body goes on, nothing is sent for this long.
+    /// Before the connection ends, or the body continues, nothing is sent for this long.
     pub stall: Duration,
     /// Sent instead of everything else.
     pub raw: Option<Vec<u8>>,

@@ -1,4 +1,4 @@
-//! What can be wrong with a `config.json`.
+//! Errors in a `config.json`.
 
 use std::fmt::Display;
 use std::path::PathBuf;

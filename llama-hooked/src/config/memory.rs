@@ -15,7 +15,7 @@ pub struct ModelMemory {
     pub embedding: u64,
     /// One token's residual stream.
     pub residual_per_token: u64,
-    /// What one token takes at most while a block without hooks works on it, its residual stream included.
+    /// Memory that one token takes at most while a block without hooks works on it, its residual stream included.
     pub block_per_token: u64,
 }
 
@@ -66,7 +66,7 @@ impl LlamaConfig {
         [self.d_model, self.d_mlp, q, kv].map(|n| n as u64)
     }
 
-    /// What the model takes in this dtype.
+    /// The memory that the model takes in this dtype.
     ///
     /// The work within a block is counted by what exists at once: beside the residual stream and its norm, queries, keys, values and
     /// the attention's output, or the two hidden layers of the MLP. In 16 bits norms and gates have f32 copies besides.

@@ -1,4 +1,4 @@
-//! What shape of Llama this is: the numbers of `config.json`, checked.
+//! The shape of a Llama: the numbers of `config.json`, checked.
 
 mod error;
 mod hf;

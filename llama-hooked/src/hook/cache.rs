@@ -1,4 +1,4 @@
-//! What a capture keeps.
+//! The activations that a capture keeps.
 
 use super::{Activation, HookPoint};
 use burn::tensor::Tensor;

@@ -31,12 +31,12 @@ impl Capture {
         self
     }
 
-    /// What was captured.
+    /// The captured activations.
     pub fn into_cache(self) -> ActivationCache {
         self.cache
     }
 
-    /// What has been captured so far, leaving the hook empty for the next run.
+    /// The activations captured so far, leaving the hook empty for the next run.
     pub fn take(&mut self) -> ActivationCache {
         std::mem::take(&mut self.cache)
     }

@@ -5,7 +5,7 @@ use burn::tensor::Tensor;
 
 /// `x = hooks.fire(point, x)`: one line at each point of the forward pass.
 pub(crate) trait Fire: Hook {
-    /// Offers `x` to the hooks, if any wants it, and returns what to go on with.
+    /// Offers `x` to the hooks, if any wants it, and returns the activation to continue with.
     ///
     /// # Panics
     /// If a hook returns another shape.

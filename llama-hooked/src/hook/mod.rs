@@ -25,17 +25,17 @@ pub(crate) use fire::Fire;
 
 /// Something that watches or changes a forward pass.
 ///
-/// The model offers each activation by value and goes on with what comes back, so capture and edit are the same thing. A
-/// point that nobody wants is not offered, and what only that point needs (the attention pattern, each head's result) is not
-/// computed.
+/// The model offers each activation by value and continues with the one that comes back, so capture and edit are the same thing. A
+/// point that nobody wants is not offered, and tensors that only that point needs (the attention pattern, each head's result) are
+/// not computed.
 ///
 /// A pair `(a, b)`, a slice or a `Vec` of hooks is a hook: each sees what the one before it returned.
 pub trait Hook {
     /// Whether [`at`](Self::at) is to be called for this point. Asked often: answer quickly, and always the same.
     fn wants(&self, point: HookPoint) -> bool;
 
-    /// Takes the activation at a wanted point and returns what the network goes on with: the same tensor, or another of the
-    /// same shape.
+    /// Takes the activation at a wanted point and returns the one that the network continues with: the same tensor, or another of
+    /// the same shape.
     ///
     /// A result in another dtype is cast back; one of another shape panics in the model, naming the point.
     fn at(&mut self, point: HookPoint, x: Activation) -> Activation;

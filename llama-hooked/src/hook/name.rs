@@ -63,9 +63,9 @@ impl HookPoint {
 #[error("there is no hook {name:?}; did you mean {}?", near.join(", "))]
 #[non_exhaustive]
 pub struct UnknownHook {
-    /// What was asked for.
+    /// The name asked for.
     pub name: String,
-    /// The most similar names there are, best first. `{i}` stands for a block number where none was given.
+    /// The most similar names there are, best first. `{i}` is in place of a block number where none was given.
     pub near: Vec<String>,
 }
 
@@ -74,7 +74,7 @@ pub struct UnknownHook {
 #[error("{point} does not exist: the model has {n_layers} blocks, blocks.0 to blocks.{}", n_layers.saturating_sub(1))]
 #[non_exhaustive]
 pub struct LayerOutOfRange {
-    /// What was asked for.
+    /// The hook point asked for.
     pub point: HookPoint,
     /// How many blocks the model has.
     pub n_layers: usize,

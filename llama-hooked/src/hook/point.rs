@@ -19,7 +19,7 @@ pub(super) enum Make {
     Block(fn(usize) -> HookPoint),
 }
 
-/// The one table of hook points: the enum, printing, parsing, ranks and order all come from it. Rows stand in firing order.
+/// The one table of hook points: the enum, printing, parsing, ranks and order all come from it. Rows are in firing order.
 macro_rules! hook_points {
     (
         before { $($before:ident $before_name:literal $before_rank:literal $before_when:ident $before_doc:literal;)* }

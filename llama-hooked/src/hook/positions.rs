@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::str::FromStr;
 
-/// Positions `start..end` of a sequence as Python slices: negative numbers count from the end, what lies outside is cut off.
+/// Positions `start..end` of a sequence as Python slices: negative numbers count from the end, positions outside are cut off.
 ///
 /// As text, `A:B` with either side optional, or a single position `A`: `0:4`, `:-1`, `-1`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

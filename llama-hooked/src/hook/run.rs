@@ -1,4 +1,4 @@
-//! What part of the network a run goes through.
+//! The part of the network that a run goes through.
 
 use super::{HookPoint, LayerOutOfRange, Positions};
 use std::ops::Range;
@@ -30,15 +30,15 @@ pub enum HookError {
         "{point} would not fire: this run {run}; widen start_at_layer, stop_at_layer or the output asked for"
     )]
     NotReached {
-        /// What was asked for.
+        /// The hook point asked for.
         point: HookPoint,
-        /// What the run does, in words.
+        /// The run, in words.
         run: String,
     },
     /// The slice selects no position of the input.
     #[error("positions {positions} select nothing of an input of {n_positions} positions")]
     NoPositions {
-        /// What was asked for.
+        /// The positions asked for.
         positions: Positions,
         /// Positions of the input.
         n_positions: usize,

@@ -18,7 +18,7 @@ pub(crate) struct Attention {
     pub(crate) n_kv_heads: usize,
 }
 
-/// What a projection reads, after the norm.
+/// The input of a projection, after the norm.
 #[derive(Debug, Clone)]
 pub(crate) enum HeadInput {
     /// `[b, p, d]`: one input for all heads.

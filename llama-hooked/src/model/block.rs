@@ -88,7 +88,7 @@ impl Block {
         Inputs { q, k, v }
     }
 
-    /// What hooks on the norm change: they see the one norm of the residual stream, whatever the number of heads, and what they
+    /// The change that hooks on the norm make: they see the one norm of the residual stream, whatever the number of heads, and what they
     /// change is added to each head's own norm.
     fn ln1_edit<H: Hook + ?Sized>(
         &self,

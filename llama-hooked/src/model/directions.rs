@@ -1,11 +1,11 @@
-//! What a direction at a hook point is in the residual stream.
+//! Directions at a hook point, mapped into the residual stream.
 
 use super::Llama;
 use crate::hook::HookPoint;
 use burn::tensor::Tensor;
 
 impl Llama {
-    /// What values at a hook point add to the residual stream: the values themselves where the point is in the stream or writes to it, their
+    /// The vector that values at a hook point add to the residual stream: the values themselves where the point is in the stream or writes to it, their
     /// product with `W_O` at `attn.hook_z` (the heads side by side), with `W_out` at `mlp.hook_post`. `None` at points whose way into the stream is
     /// not a linear map.
     ///

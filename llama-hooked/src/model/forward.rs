@@ -6,14 +6,14 @@ use crate::hook::{
 };
 use burn::tensor::{Int, Tensor};
 
-/// What a run starts from.
+/// The input of a run.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// Token ids, `[b, p]`.
     Tokens(Tensor<2, Int>),
     /// A residual stream; earlier blocks do not run.
     Resid {
-        /// `[b, p, d_model]`, what enters `start_at_layer`.
+        /// `[b, p, d_model]`, the input of `start_at_layer`.
         resid: Tensor<3>,
         /// The first block to run. Negative counts from the end: −1 is the last block.
         start_at_layer: isize,
@@ -37,7 +37,7 @@ pub struct ForwardOptions {
     pub output: OutputKind,
 }
 
-/// What a forward pass is to return.
+/// The output that a forward pass is to return.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OutputKind {
     /// `[b, p, vocab_size]`, in the model's dtype.
@@ -51,7 +51,7 @@ pub enum OutputKind {
     Nothing,
 }
 
-/// What a forward pass returned.
+/// The output of a forward pass.
 #[derive(Debug, Clone)]
 pub enum Output {
     /// `[b, p, vocab_size]`, in the model's dtype.
@@ -122,7 +122,7 @@ pub enum ForwardError {
     Layer {
         /// `start_at_layer` or `stop_at_layer`.
         option: &'static str,
-        /// What was asked for.
+        /// The layer asked for.
         found: isize,
         /// How many blocks the model has.
         n_layers: usize,

@@ -32,7 +32,7 @@ const LOGITS_BYTES: usize = 24 << 20;
 
 /// One residual stream's way through some blocks, for [`Llama::passes`].
 pub struct Pass<'a> {
-    /// `[b, p, d_model]`, what enters the first block.
+    /// `[b, p, d_model]`, the input of the first block.
     pub resid: Tensor<3>,
     /// The blocks to run.
     pub layers: Range<usize>,

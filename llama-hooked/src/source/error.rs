@@ -9,7 +9,7 @@ pub enum ModelSourceError {
     /// The text names nothing.
     #[error("{text:?} is neither a directory nor a repository on the Hub: {reason}")]
     NeitherDirNorRepo {
-        /// What was given.
+        /// The text, as given.
         text: String,
         /// Why it cannot be a repository.
         reason: String,
@@ -24,7 +24,7 @@ pub enum ModelSourceError {
         dir: PathBuf,
         /// The file.
         name: String,
-        /// What is there instead, or nothing.
+        /// A hint about what is there instead, or empty.
         hint: String,
     },
     /// The list of shards is not usable.
@@ -45,7 +45,7 @@ pub enum ModelSourceError {
         repo: String,
         /// Where it was looked for.
         cache: PathBuf,
-        /// What the cache lacks, or nothing.
+        /// The files that the cache lacks, or empty.
         detail: String,
     },
     /// The observer stopped a download.

@@ -77,8 +77,8 @@ impl ModelSource {
         }
     }
 
-    /// As [`resolve`](Self::resolve), with the Hub and the cache given, and downloads reported to `observer`, which may stop them: what has arrived is
-    /// kept, and the next call goes on from there.
+    /// As [`resolve`](Self::resolve), with the Hub and the cache given, and downloads reported to `observer`, which may stop them: everything
+    /// that has arrived is kept, and the next call resumes from there.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve).

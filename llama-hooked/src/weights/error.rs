@@ -1,4 +1,4 @@
-//! What can go wrong while loading weights.
+//! Errors of loading weights.
 
 use crate::config::LlamaConfigError;
 use std::path::PathBuf;
@@ -48,7 +48,7 @@ pub enum LlamaLoadError {
         expected: Vec<usize>,
         /// Where it was looked for.
         files: String,
-        /// What to try, or nothing.
+        /// A suggestion, or empty.
         hint: &'static str,
     },
     /// A tensor that the architecture does not have.
@@ -60,7 +60,7 @@ pub enum LlamaLoadError {
         name: String,
         /// Its shape.
         found: Vec<usize>,
-        /// What it suggests, or nothing.
+        /// A hint, or empty.
         hint: &'static str,
     },
     /// A tensor of another shape than the configuration implies.

@@ -19,7 +19,7 @@ pub(crate) struct WeightFiles {
     lacked_prefix: bool,
 }
 
-/// What names begin with in a model that has a head; a model without one is saved without it.
+/// The prefix of names in a model that has a head; a model without one is saved without it.
 const PREFIX: &str = "model.";
 /// Compared at a time, in bytes.
 const PIECE: usize = 16 << 20;
@@ -99,7 +99,7 @@ impl WeightFiles {
         self.lacked_prefix
     }
 
-    /// Whether both tensors are there and are not the same, bit for bit.
+    /// Whether both tensors exist and differ, compared bit for bit.
     pub(crate) fn differ(&self, a: &str, b: &str) -> bool {
         let (Some(a), Some(b)) = (self.tensors.get(a), self.tensors.get(b)) else {
             return false;
@@ -131,12 +131,12 @@ impl WeightFiles {
         })
     }
 
-    /// Checks that the tensor is there, of this shape and made of floats.
+    /// Checks that the tensor exists, of this shape and made of floats.
     pub(crate) fn check(&self, name: &str, expected: &[usize]) -> Result<(), LlamaLoadError> {
         self.find(name, expected).map(|_| ())
     }
 
-    /// Reads one tensor and lets go of the pages it was read from.
+    /// Reads one tensor and releases the pages it was read from.
     pub(crate) fn read(
         &self,
         name: &str,
@@ -268,8 +268,8 @@ impl MappedFile {
     }
 }
 
-/// Gives pages back at once rather than when memory runs short: what has been read is never read again, and counts towards the
-/// process until then.
+/// Gives pages back at once rather than when memory runs short: pages that have been read are never read again, and count towards
+/// the process until then.
 #[cfg(unix)]
 fn release(map: &Mmap, offset: usize, len: usize) {
     // SAFETY: the pages are those of a read-only map of a file: read again, they come from the file again.

@@ -19,6 +19,9 @@ pub struct LlamaLoadOptions {
     pub dtype: FloatDType,
     /// Where the weights are while the model runs.
     pub placement: Placement,
+    /// Load only so many of the first blocks, and no unembedding of its own: enough for activations below. The model then has that many
+    /// layers, and its logits mean nothing.
+    pub layers: Option<usize>,
 }
 
 /// Where a model's weights are while it runs.
@@ -40,6 +43,7 @@ impl LlamaLoadOptions {
             device: device.clone(),
             dtype,
             placement: Placement::Resident,
+            layers: None,
         }
     }
 }
@@ -69,6 +73,10 @@ impl Llama {
             config.tie_word_embeddings = false;
         }
         check(&config, &weights)?;
+        if let Some(layers) = options.layers {
+            config.n_layers = config.n_layers.min(layers);
+            config.tie_word_embeddings = true;
+        }
         let mut source = FileSource {
             weights: &weights,
             device: &options.device,

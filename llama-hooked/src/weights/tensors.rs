@@ -12,7 +12,7 @@ const BLOCK: &str = "model.layers.";
 /// Names that a warning lists.
 const LISTED: usize = 4;
 
-/// Checks that the files hold the tensors of the architecture. Others are passed over with a warning where a model without them is still
+/// Checks that the files hold the tensors of the architecture. Others are ignored, with a warning, where a model without them is still
 /// the same model, and refused within a block, where they would change what it computes.
 pub(super) fn check(config: &LlamaConfig, weights: &WeightFiles) -> Result<(), LlamaLoadError> {
     let expected = expected_tensors(config);

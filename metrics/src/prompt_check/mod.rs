@@ -17,9 +17,9 @@ pub struct PromptCheck {
     pub prompt_tokens: Vec<String>,
     /// The answer's tokens.
     pub answer_tokens: Vec<String>,
-    /// What the model alone says.
+    /// The model's answer alone.
     pub baseline: Answer,
-    /// What it says with the SAE in place, if there is one.
+    /// Its answer with the SAE in place, if there is one.
     pub with_sae: Option<Answer>,
 }
 

@@ -17,7 +17,7 @@ pub fn show_rank(rank: Option<usize>) -> String {
 }
 
 impl PromptCheck {
-    /// Warns of logits that are not numbers: NaN does not explain itself.
+    /// Warns about logits that are not numbers: NaN does not explain itself.
     pub fn warn_if_undefined(&self) {
         if self.baseline.first.rank.is_none() {
             tracing::warn!(

@@ -1,8 +1,8 @@
-//! What can go wrong while measuring.
+//! Errors of measuring.
 
 use thiserror::Error;
 
-/// Why a protocol could not go on. `E` is the error of the rows it was given.
+/// Why a protocol could not continue. `E` is the error of the rows it was given.
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum ProtocolError<E: std::error::Error + 'static> {
@@ -11,7 +11,7 @@ pub enum ProtocolError<E: std::error::Error + 'static> {
     Rows {
         /// Which row, from 0.
         row: u64,
-        /// What its source says.
+        /// The source's message.
         #[source]
         source: E,
     },
@@ -43,9 +43,9 @@ pub enum ProtocolError<E: std::error::Error + 'static> {
     Width {
         /// Which activation has the wrong width.
         what: &'static str,
-        /// What the SAE or the hook asks for.
+        /// The width that the SAE or the hook asks for.
         expected: usize,
-        /// What there is.
+        /// The width found.
         found: usize,
     },
 }

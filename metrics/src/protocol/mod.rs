@@ -52,10 +52,10 @@ enum Passes {
     Both,
 }
 
-/// What [`evaluate`] has measured.
+/// The result of [`evaluate`].
 ///
-/// It can be written down and gone on with later, see [`evaluate_more`]; in a format that keeps every bit of an f64 (CBOR does; JSON
-/// as `serde_json` reads it by default does not) nothing is lost by it.
+/// It can be saved and resumed later, see [`evaluate_more`]. Nothing is lost in a format that keeps every bit of an f64: CBOR does; JSON as
+/// `serde_json` reads it by default does not.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evaluation {
     /// Sparsity, density, shrinkage, explained variances.

@@ -15,7 +15,7 @@ struct State {
     /// Of the original logits, with the differences to the reconstructed and the ablated ones.
     original: SoftmaxSums<2>,
     reconstructed: SoftmaxSums,
-    /// Empty where one row stands for all.
+    /// Empty where all rows are the same one.
     ablated: SoftmaxSums,
     /// The three runs' logits of the next token.
     target: [f32; 3],

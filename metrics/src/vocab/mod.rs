@@ -66,7 +66,7 @@ impl Runs {
         Tensor::cat(rows, 0)
     }
 
-    /// Whether one ablated row stands for all.
+    /// Whether all ablated rows are the same one.
     fn ablated_alike(&self) -> bool {
         self.ablated.dims()[0] == 1
     }

@@ -44,14 +44,14 @@ pub enum LinksError {
 /// Where features' pages are, or how to make them.
 #[derive(Debug)]
 pub enum Links {
-    /// The address of the page, as seen from the report, and what it shows.
+    /// The address of the page, as seen from the report, and its contents.
     Page(String, PageContents),
     /// The command that makes them, up to the list of features.
     Command(String),
 }
 
 impl Links {
-    /// To a page that `sae dashboard` wrote, a folder or a file, from a report in the folder `out`, which must be there.
+    /// To a page that `sae dashboard` wrote, a folder or a file, from a report in the folder `out`, which must exist.
     ///
     /// # Errors
     /// If there is no such page.

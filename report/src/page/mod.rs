@@ -16,10 +16,13 @@ use crate::report::Report;
 use crate::scale::{count, number, percent};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const STYLE: &str = include_str!("page.css");
+pub(crate) const STYLE: &str = include_str!("page.css");
+/// What the script of a page begins with: light and dark, the tooltip.
+pub(crate) const SCRIPT_BEGINS: &str =
+    concat!(include_str!("theme.js"), include_str!("tooltip.js"));
 const SCRIPT: &str = include_str!("page.js");
 /// Nothing is loaded, nothing is sent; the page's own style and script are in it.
-const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
+pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The page of a report.
 ///
@@ -64,7 +67,7 @@ pub fn page(report: &Report, plots: &[Plot; 4], links: &Links) -> String {
                 div #tooltip role="tooltip" hidden {}
                 div.unseen #announce aria-live="polite" {}
                 script type="application/json" id="report" { (PreEscaped(json_for_script(&data))) }
-                script { (PreEscaped(SCRIPT)) }
+                script { (PreEscaped(SCRIPT_BEGINS)) (PreEscaped(SCRIPT)) }
             }
         }
     };

@@ -1,4 +1,4 @@
-//! What stands below each plot.
+//! The note below each plot.
 
 use crate::report::Report;
 use crate::scale::{count, number, percent};

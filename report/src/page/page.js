@@ -1,31 +1,4 @@
-'use strict';
-// Light and dark: what was chosen last, else what the system prefers.
-const byId = (id) => document.getElementById(id);
-const darkSystem = matchMedia('(prefers-color-scheme: dark)');
-const themeButton = byId('theme');
-const theme = () => document.documentElement.dataset.theme ?? (darkSystem.matches ? 'dark' : 'light');
-const nameTheme = () => { themeButton.textContent = theme() === 'dark' ? 'Light' : 'Dark'; };
-try {
-  const stored = localStorage.getItem('sae-theme');
-  if (stored === 'light' || stored === 'dark') document.documentElement.dataset.theme = stored;
-} catch {
-  // Storage may be forbidden for pages from disk.
-}
-themeButton.addEventListener('click', () => {
-  const next = theme() === 'dark' ? 'light' : 'dark';
-  document.documentElement.dataset.theme = next;
-  try {
-    localStorage.setItem('sae-theme', next);
-  } catch {
-    // Then it lasts as long as the page.
-  }
-  nameTheme();
-});
-darkSystem.addEventListener('change', nameTheme);
-nameTheme();
-
 // What a bar stands for, beside the pointer; by arrow keys where there is none.
-const tooltip = byId('tooltip');
 const pairsOf = (bar) => bar.dataset.tip.split('\n').map((line) => line.split('|'));
 function show(bar, x, y) {
   const list = document.createElement('dl');
@@ -37,11 +10,7 @@ function show(bar, x, y) {
       list.append(cell);
     }
   }
-  tooltip.replaceChildren(list);
-  tooltip.hidden = false;
-  const box = tooltip.getBoundingClientRect();
-  tooltip.style.left = `${Math.max(4, x + 14 + box.width > innerWidth ? x - box.width - 14 : x + 14)}px`;
-  tooltip.style.top = `${Math.max(4, y + 14 + box.height > innerHeight ? y - box.height - 10 : y + 14)}px`;
+  tell(list, x, y);
 }
 for (const plot of document.querySelectorAll('svg.plot')) {
   const bars = [...plot.querySelectorAll('g.bar')];

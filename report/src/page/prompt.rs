@@ -24,7 +24,7 @@ pub(super) fn section(check: &PromptCheck) -> Markup {
     }
 }
 
-/// What the SAE makes of the answer, in a sentence.
+/// How the answer changes with the SAE, in a sentence.
 fn summary(check: &PromptCheck) -> String {
     let through = |figures: &dyn Fn(&Answer) -> String| {
         let with_sae = check.with_sae.as_ref();

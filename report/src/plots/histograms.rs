@@ -136,7 +136,7 @@ pub(super) fn l0(l0: &L0) -> Plot {
     plot
 }
 
-/// Features by the logarithm of how often they fire; beside it, where the run recorded that, what it recorded.
+/// Features by the logarithm of how often they fire; beside it, the run's own record, where there is one.
 pub(super) fn density(features: &Features) -> Plot {
     let measured = &features.log10_density_histogram;
     let recorded = features

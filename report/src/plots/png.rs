@@ -7,7 +7,7 @@ use std::sync::Arc;
 /// Pixels per unit of the plot.
 const SCALE: f32 = 2.0;
 
-/// What `sans-serif` is, the first of them that is installed.
+/// Fonts for `sans-serif`: the first of them that is installed.
 const SANS: [&str; 8] = [
     "Helvetica Neue",
     "Helvetica",

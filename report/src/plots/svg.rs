@@ -10,7 +10,7 @@ pub(crate) const STYLE: &str = include_str!("plots.css");
 /// A plot's size. On the page it is scaled to its column.
 pub(super) const WIDTH: f64 = 560.0;
 
-/// What a reader is told of a bar: names and values.
+/// The names and values that a bar shows to a reader.
 pub(super) type Pairs = Vec<(&'static str, String)>;
 
 /// A plot: bars that can be asked for their values, between what lies behind and before them.
@@ -18,7 +18,7 @@ pub(super) type Pairs = Vec<(&'static str, String)>;
 pub struct Plot {
     /// Of the file, without an ending.
     pub name: &'static str,
-    /// What it shows, in a few words.
+    /// Its subject, in a few words.
     pub title: String,
     height: f64,
     behind: String,

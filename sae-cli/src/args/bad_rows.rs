@@ -1,4 +1,4 @@
-//! `--on-bad-row`: what becomes of rows of a data set that cannot be used.
+//! `--on-bad-row`: what happens to rows of a data set that cannot be used.
 
 use dataset_stream::BadRows;
 use std::path::{Path, PathBuf};

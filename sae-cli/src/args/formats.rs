@@ -1,4 +1,4 @@
-//! `--format`: what is made of the features, and what Neuronpedia is to call them.
+//! `--format`: the outputs that are made from the features, and Neuronpedia's name for them.
 
 use crate::error::UsageError;
 use anyhow::{Context, Result, anyhow, bail};
@@ -72,7 +72,7 @@ impl FormatArgs {
             .collect()
     }
 
-    /// Complains of options that contradict each other, and of a place that is taken.
+    /// Refuses options that contradict each other, and a place that is taken.
     pub(crate) fn check(&self, out: Option<&Path>) -> Result<()> {
         let formats = self.formats();
         if self.neuronpedia_id.is_some() && !formats.iter().any(|f| f.needs_id()) {
@@ -113,7 +113,7 @@ impl FormatArgs {
         Ok(())
     }
 
-    /// What Neuronpedia is to know the features by, if something is made for it: as given, as `cfg.json` says, or from model and hook.
+    /// Neuronpedia's name for the features, if something is made for it: as given, as `cfg.json` says, or from model and hook.
     pub(crate) fn id(&self, source: &Source, metadata: &SaeMetadata) -> Result<Option<SourceId>> {
         if !self.formats().iter().any(|format| format.needs_id()) {
             return Ok(None);

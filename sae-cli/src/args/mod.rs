@@ -1,4 +1,4 @@
-//! What the command line may say.
+//! The arguments of the command line.
 
 // Doc comments of arguments are their help on the terminal, where backticks would be noise.
 #![allow(clippy::doc_markdown)]
@@ -20,9 +20,11 @@ pub(crate) mod packing;
 pub(crate) mod place;
 pub(crate) mod prompt;
 pub(crate) mod serve;
+pub(crate) mod settings;
 pub(crate) mod source;
 pub(crate) mod text;
 pub(crate) mod tokenize;
+pub(crate) mod train;
 
 pub(crate) use json_flag::expand;
 
@@ -121,6 +123,7 @@ pub(crate) enum Command {
     Devices(devices::Args),
     Info(info::Args),
     Tokenize(tokenize::Args),
+    Train(Box<train::Args>),
     Activations(activations::Args),
     Encode(encode::Args),
     Eval(Box<eval::Args>),

@@ -29,7 +29,7 @@ impl PackingChoice {
     }
 }
 
-/// What `--context-size` may say: what rows of text can have.
+/// The values of `--context-size`: the lengths that rows of text can have.
 pub(crate) fn context_sizes() -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=1 << 24)
 }

@@ -57,7 +57,7 @@ pub(crate) struct SourceArgs {
 }
 
 impl SourceArgs {
-    /// Complains of options that contradict each other.
+    /// Refuses options that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
         if self.tokens.is_some() {
             self.text.none_but_shard()?;

@@ -3,6 +3,8 @@
 use super::bad_rows::OnBadRow;
 use crate::error::UsageError;
 use anyhow::{Context, Result, bail};
+use clap::error::Error;
+use clap::{ArgMatches, Args, Command, FromArgMatches};
 use dataset_stream::{Shard, Shuffle, SourceOptions, StreamOptions};
 use hub_io::Cache;
 
@@ -83,7 +85,7 @@ impl TextArgs {
         }
     }
 
-    /// Complains of options that mean nothing where rows of tokens are read instead of text.
+    /// Refuses options that mean nothing where rows of tokens are read instead of text.
     pub(crate) fn none_but_shard(&self) -> Result<()> {
         let given = [
             ("--column", self.column.is_some()),
@@ -99,5 +101,41 @@ impl TextArgs {
             )));
         }
         Ok(())
+    }
+}
+
+/// The same for `sae train`, whose `--config` is a file of settings: a data set's configuration is `--subset`.
+#[derive(Debug, Clone)]
+pub(crate) struct TrainText(pub(crate) TextArgs);
+
+impl TrainText {
+    /// As [`TextArgs::none_but_shard`].
+    pub(crate) fn none_but_shard(&self) -> Result<()> {
+        let refused = self.0.none_but_shard();
+        refused
+            .map_err(|error| UsageError(error.to_string().replace("--config ", "--subset ")).into())
+    }
+}
+
+impl Args for TrainText {
+    fn augment_args(command: Command) -> Command {
+        // Without an order of their own, they keep the one in which they are added.
+        let own = TextArgs::augment_args(Command::new("text").next_display_order(None));
+        let own = own.mut_arg("config", |arg| arg.long("subset"));
+        command.args(own.get_arguments().cloned())
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
+
+impl FromArgMatches for TrainText {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, Error> {
+        TextArgs::from_arg_matches(matches).map(Self)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), Error> {
+        self.0.update_from_arg_matches(matches)
     }
 }

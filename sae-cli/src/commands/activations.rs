@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     )
 }
 
-/// What is to be kept.
+/// The tensors to keep.
 fn options(args: &Args) -> Result<ActivationOptions> {
     let names = args.hook.iter();
     let points = names

@@ -75,7 +75,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     global.output().emit_as_it_is(&text, &report)
 }
 
-/// What is wrong with the report's folder, with the option that it is about.
+/// A problem with the report's folder, with the option that it is about.
 fn in_flags(png: bool, error: sae_report::ReportError) -> anyhow::Error {
     use sae_report::ReportError::{Folder, Write};
     match error {
@@ -123,10 +123,10 @@ fn by_command(args: &Args, report: &Report) -> Links {
     Links::by_command(&words)
 }
 
-/// What to measure, once the demo's or the configuration's word has been taken where nothing was given.
+/// What to measure; the demo or the configuration fills in what was not given.
 struct Job {
     run: RunDir,
-    /// What cfg.json says, whatever --hook says.
+    /// The hook in cfg.json, whatever --hook says.
     hook_recorded: Option<String>,
     model: Option<String>,
     dataset: Option<String>,
@@ -169,7 +169,7 @@ fn measure(
     let start = Instant::now();
     let mut clock = Clock::new();
     let (cfg, metadata) = (&job.run.cfg, &job.run.cfg.metadata);
-    // What can be wrong quickly comes before what takes long.
+    // Quick checks come before slow work.
     let (table, dataset, context_size) = text(job, args)?;
     let prepend_bos = metadata.prepend_bos.unwrap_or(true);
     let found = find_model(job.model.as_deref(), Some(metadata), global.quiet)?;
@@ -340,5 +340,5 @@ fn rows(
     Ok((rows, bad_rows))
 }
 
-/// What the report calls the demo's parts.
+/// The report's name for the demo's parts.
 const BUNDLED: &str = "bundled demo";

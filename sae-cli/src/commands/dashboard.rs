@@ -131,7 +131,7 @@ fn logged(log: &ActivationLog, work: &Path, global: &Global) -> Result<()> {
     global.output().emit(&text, &result)
 }
 
-/// What is written, which must not be among what is read; and what options contradict each other.
+/// The files that are written, which must not be among those that are read. Also refuses options that contradict each other.
 fn targets(args: &Args, global: &Global) -> Result<Targets> {
     args.source.check()?;
     let on_bad_row = args.source.text.on_bad_row();

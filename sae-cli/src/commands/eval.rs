@@ -126,7 +126,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     resumption.done()
 }
 
-/// Warns of what looks wrong.
+/// Warns about what looks wrong.
 fn warn(args: &Args, run: &RunDir, found: &FoundModel, evaluation: &Evaluation) {
     let bos = match &args.tokens {
         Some(path) => rows_begin_with_bos(path, found),
@@ -165,7 +165,7 @@ fn eval_cfg(
     }
 }
 
-/// What figures depend on: files by what they hold, not by what they are called.
+/// Everything that figures depend on: files by their content, not by their names.
 fn made_from(
     args: &Args,
     run: &RunDir,

@@ -1,5 +1,6 @@
-//! One module per verb: a job is settled, a library is called, and what comes of it is put out.
+//! One module per verb: a job is settled, a library is called, and the result is printed or written.
 
+mod activation_shards;
 mod activations;
 mod analyze;
 mod dashboard;
@@ -10,6 +11,8 @@ mod info;
 mod prompt;
 mod serve;
 mod tokenize;
+mod train;
+mod train_cached;
 
 use crate::args::{Cli, Command};
 use crate::job::outputs::check_text_file;
@@ -36,6 +39,11 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Devices(_) => devices::run(&global),
         Command::Info(args) => info::run(&args, &global),
         Command::Tokenize(args) => tokenize::run(&args, &global),
+        Command::Train(args) => match &args.activations {
+            Some(folder) => train_cached::run(&args, folder, &global),
+            None => train::run(&args, &global),
+        },
+        Command::Activations(args) if args.shards => activation_shards::run(&args, &global),
         Command::Activations(args) => activations::run(&args, &global),
         Command::Encode(args) => encode::run(&args, &global),
         Command::Eval(args) => eval::run(&args, &global),

@@ -21,7 +21,7 @@ struct State {
 }
 
 impl Log {
-    /// A place for the rows that the option speaks of.
+    /// A place for the rows that the option is about.
     pub(crate) fn new(on_bad_row: &OnBadRow) -> Result<Self> {
         let OnBadRow::Quarantine(path) = on_bad_row else {
             return Ok(Self::default());

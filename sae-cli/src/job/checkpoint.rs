@@ -1,4 +1,4 @@
-//! Where an interrupted `sae tokenize` goes on from: a file beside its output.
+//! Where an interrupted `sae tokenize` resumes from: a file beside its output.
 
 use anyhow::{Context, Result};
 use dataset_stream::StreamState;
@@ -11,7 +11,7 @@ const MOST_BYTES: u64 = 1 << 30;
 #[derive(Debug)]
 pub(crate) struct Checkpoint {
     state: PathBuf,
-    /// `OUT.part`, the rows that it speaks of.
+    /// `OUT.part`, the rows that it refers to.
     partial: PathBuf,
 }
 
@@ -28,7 +28,7 @@ impl Checkpoint {
         }
     }
 
-    /// What to say where going on fails.
+    /// The context of an error where resuming fails.
     pub(crate) fn advice(&self) -> String {
         let path = self.state.display();
         if self.state.exists() {

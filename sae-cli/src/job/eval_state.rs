@@ -1,4 +1,4 @@
-//! `sae eval --resume FILE`: what has been measured, and where the rows go on.
+//! `sae eval --resume FILE`: the sums so far, and where the rows resume.
 
 use super::outputs::check_file;
 use super::rows::{RowPlace, Rows};
@@ -19,11 +19,11 @@ use std::path::{Path, PathBuf};
 const MOST_BYTES: u64 = 4 << 30;
 const FORMAT: &str = "sae eval state 1";
 
-/// An evaluation that may be interrupted, if it is wanted to be.
+/// An evaluation that can be resumed, if that is wanted.
 #[derive(Debug)]
 pub(crate) struct Resumption {
     file: Option<StateFile>,
-    /// What an earlier run has left.
+    /// The state that an earlier run has left.
     found: Option<State>,
     /// Rows between two states.
     every: u64,
@@ -35,11 +35,11 @@ struct StateFile {
     path: PathBuf,
 }
 
-/// What an interrupted evaluation has left. CBOR, so that no bit of a sum is lost.
+/// The state that an interrupted evaluation has left. CBOR, so that no bit of a sum is lost.
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     format: String,
-    /// What the figures depend on: model, SAE, masking and so on, as messages call them.
+    /// Everything that the figures depend on: model, SAE, masking and so on, as messages call them.
     made_from: Value,
     /// Rows in a batch. The sums are the same to the last bit only if batches are.
     batch_size: usize,
@@ -48,7 +48,7 @@ struct State {
 }
 
 impl Resumption {
-    /// Of the state in `path`, to be written anew after every so many rows; without one, nothing is kept.
+    /// With the state in `path`, which is written anew after every so many rows. Without a path, nothing is kept.
     pub(crate) fn open(path: Option<&Path>, every: u64) -> Result<Self> {
         if let Some(path) = path {
             check_file("--resume", path)?;
@@ -63,7 +63,7 @@ impl Resumption {
         Ok(Self { file, found, every })
     }
 
-    /// Where the rows go on.
+    /// Where the rows resume.
     pub(crate) fn place(&self) -> Option<RowPlace> {
         self.found.as_ref().map(|state| state.rows.clone())
     }
@@ -73,7 +73,7 @@ impl Resumption {
         self.found.as_ref().map(|state| state.batch_size)
     }
 
-    /// What may be kept for `explained_variance_legacy`: nothing where a state is written, which would be as large.
+    /// How much may be kept for `explained_variance_legacy`: nothing where a state is written, which would be as large.
     pub(crate) fn legacy_bytes(&self) -> usize {
         match &self.file {
             Some(_) => 0,
@@ -94,8 +94,8 @@ impl Resumption {
         }
     }
 
-    /// Evaluates the rows, after those that were evaluated before, and writes states on the way. What the figures depend on is
-    /// `made_from`.
+    /// Evaluates the rows, after those that were evaluated before, and writes states on the way. `made_from` is everything that the figures
+    /// depend on.
     pub(crate) fn evaluate<M: SplitModel, S: Autoencoder>(
         &mut self,
         model: &M,
@@ -154,7 +154,7 @@ impl Resumption {
 }
 
 impl StateFile {
-    /// What an earlier run has left, if one has.
+    /// The state that an earlier run has left, if one has.
     fn read(&self) -> Result<Option<State>> {
         let Ok(found) = std::fs::metadata(&self.path) else {
             return Ok(None);
@@ -167,14 +167,14 @@ impl StateFile {
         };
         ensure!(found.is_file() && found.len() <= MOST_BYTES, damaged());
         let file = File::open(&self.path).with_context(damaged)?;
-        // What the library says of it helps nobody.
+        // The library's message would not help anyone.
         let state: Result<State, _> = ciborium::from_reader(BufReader::new(file));
         let Ok(state) = state else { bail!(damaged()) };
         ensure!(state.format == FORMAT, damaged());
         Ok(Some(state))
     }
 
-    /// Complains of a state of other figures than these.
+    /// Refuses a state of other figures than these.
     fn check(&self, state: &State, made_from: &Value) -> Result<()> {
         if let Some(difference) = difference("", &state.made_from, made_from) {
             bail!(

@@ -148,7 +148,7 @@ impl Backend for Live {
     }
 
     fn prompt(&self, request: PromptRequest, stop: &Stop) -> Result<PromptResponse, PromptError> {
-        // What can be wrong is the text: it is too long, or has tokens that the model does not know.
+        // Only the text can be wrong: it is too long, or has tokens that the model does not know.
         let found = self.answer(&request, stop);
         let found = found.map_err(|e| PromptError::Invalid(in_full(&e)))?;
         found.ok_or(PromptError::Stopped)

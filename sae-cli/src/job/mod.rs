@@ -18,4 +18,5 @@ pub(crate) mod targets;
 pub(crate) mod text;
 pub(crate) mod token_origin;
 pub(crate) mod token_output;
+pub(crate) mod train;
 pub(crate) mod work_folder;

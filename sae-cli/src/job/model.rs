@@ -1,4 +1,4 @@
-//! The model: `--model`, or what the SAE's configuration names.
+//! The model: `--model`, or the one that the SAE's configuration names.
 
 use crate::error::UsageError;
 use crate::terminal::interrupt;
@@ -50,14 +50,14 @@ pub(crate) fn tokenizer(spec: &str, quiet: bool) -> Result<dataset_stream::Token
     Ok(tokenizer)
 }
 
-/// What JSON says of a model.
+/// The description of a model in JSON.
 pub(crate) fn describe(name: &str, model: &Llama, on: &ComputeDevice) -> ModelDescription {
     let config = model.config();
     let sizes = [config.n_layers, config.d_model, config.vocab_size];
     ModelDescription::new(name, sizes, &on.name(), on.dtype_name())
 }
 
-/// Warns of rows longer than the model was trained for: they run, but what they measure is the model's confusion.
+/// Warns about rows longer than the model was trained for: they run, but the figures measure the model's confusion.
 pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
     let trained = model.config().max_position_embeddings;
     if context_size > trained {

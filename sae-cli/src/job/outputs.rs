@@ -15,7 +15,7 @@ pub(crate) fn check_file(option: &str, path: &Path) -> Result<()> {
     whole_file::check(path).map_err(|error| in_flags(option, error))
 }
 
-/// As [`check_file`], a folder; the folder it is in must be there.
+/// As [`check_file`], for a folder; its parent folder must exist.
 pub(crate) fn check_folder(option: &str, path: &Path) -> Result<()> {
     whole_file::check_folder(path).map_err(|error| in_flags(option, error))
 }

@@ -3,9 +3,9 @@
 use crate::args::Global;
 use crate::args::memory::{MemoryArgs, Size};
 use anyhow::{Error, Result};
-use llama_hooked::Placement;
+use llama_hooked::{LlamaConfig, Placement};
 use sae_backend::{ComputeDevice, Memory, format_bytes};
-use sae_llama::plan::{Plan, PlanError, Work};
+use sae_llama::plan::{Part, Plan, PlanError, Work};
 
 /// The plan for a command, which is printed with `-v`; `None` if printing it was all that was asked for.
 pub(crate) fn settle(
@@ -14,18 +14,12 @@ pub(crate) fn settle(
     on: &ComputeDevice,
     global: &Global,
 ) -> Result<Option<Plan>> {
-    let limit = match args.memory {
-        Some(Size(bytes)) => Memory::new(bytes, "--memory"),
-        None => on.memory(),
-    };
     let plan = work
-        .plan(&limit, args.stream_layers)
+        .plan(&limit(args, on), args.stream_layers)
         .map_err(|error| in_flags(&error))?;
-    if args.plan {
-        global.output().emit(&plan.text(), &plan)?;
+    let Some(plan) = shown(plan, args, global)? else {
         return Ok(None);
-    }
-    tracing::info!("{}", plan.text().trim_end());
+    };
     if plan.placement == Placement::Streamed && !args.stream_layers {
         tracing::warn!(
             "the model's {} of weights do not fit into {} ({}): they are streamed from their files, block by block",
@@ -35,6 +29,47 @@ pub(crate) fn settle(
         );
     }
     Ok(Some(plan))
+}
+
+/// The plan of a command that runs no model: these parts, for so many rows of so many tokens at a time.
+pub(crate) fn settle_parts(
+    parts: Vec<Part>,
+    rows: (usize, usize),
+    args: &MemoryArgs,
+    on: &ComputeDevice,
+    global: &Global,
+) -> Result<Option<Plan>> {
+    let plan = Plan::without_model(parts, rows, on, &limit(args, on));
+    let plan = plan.map_err(|error| {
+        let text = error.to_string();
+        Error::msg(text.replace("shorter rows", "a smaller --buffer-tokens"))
+    })?;
+    shown(plan, args, global)
+}
+
+fn limit(args: &MemoryArgs, on: &ComputeDevice) -> Memory {
+    match args.memory {
+        Some(Size(bytes)) => Memory::new(bytes, "--memory"),
+        None => on.memory(),
+    }
+}
+
+/// None if printing it was all that was asked for.
+fn shown(plan: Plan, args: &MemoryArgs, global: &Global) -> Result<Option<Plan>> {
+    if args.plan {
+        global.output().emit(&plan.text(), &plan)?;
+        return Ok(None);
+    }
+    tracing::info!("{}", plan.text().trim_end());
+    Ok(Some(plan))
+}
+
+/// The model with its first so many blocks and no head, as far as memory is concerned.
+pub(crate) fn below(model: &LlamaConfig, layers: usize) -> LlamaConfig {
+    let mut below = model.clone();
+    below.n_layers = layers;
+    below.tie_word_embeddings = true;
+    below
 }
 
 /// A refusal, with the option that helps.

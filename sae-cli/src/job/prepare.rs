@@ -1,4 +1,4 @@
-//! What `sae dashboard` and `sae serve` start from: a model, an SAE, rows of tokens and what fires on them.
+//! The start of `sae dashboard` and `sae serve`: a model, an SAE, rows of tokens and the activations on them.
 
 use super::masking::masking;
 use super::model::{describe, find_model, warn_if_too_long};
@@ -41,7 +41,7 @@ pub(crate) struct Prepared {
     pub(crate) described: ModelDescription,
     pub(crate) tokenize_s: f64,
     pub(crate) load_s: f64,
-    /// What the activations depend on; files by what they hold.
+    /// Everything that the activations depend on; files by their content.
     pub(crate) made_from: Value,
     masking: Masking,
     n_rows: usize,
@@ -65,7 +65,13 @@ pub(crate) fn prepare(
         open_table(path)?
     } else {
         let input = input(args, &run, global)?;
-        tokenised(&input, &tokenizer, work.path(), targets, global.quiet)?
+        tokenised(
+            &input,
+            &tokenizer,
+            ("--work", work.path()),
+            targets,
+            global.quiet,
+        )?
     };
     let n_rows = within(text::budget(args.sequences, args.max_tokens), &table)?;
     let tokenize_s = clock.lap();
@@ -158,7 +164,7 @@ fn source(
 }
 
 impl Prepared {
-    /// What fires on the rows, from the work folder or by running the model.
+    /// The activations on the rows, from the work folder or by running the model.
     pub(crate) fn log(&self, args: &SourceArgs, quiet: bool) -> Result<ActivationLog> {
         let split = run::split(&self.model, &self.run)?.rows_at_once(self.plan.rows_at_once);
         let shard = args.text.shard;

@@ -5,7 +5,7 @@ use anyhow::Result;
 use dataset_stream::Tokenizer;
 use sae_llama::{Question, QuestionError};
 
-/// Tokenises prompt and answer; what is wrong with them is said in the command's options.
+/// Tokenises prompt and answer; errors name the command's options.
 pub(crate) fn ask(
     tokenizer: &Tokenizer,
     prompt: &str,

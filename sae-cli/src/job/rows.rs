@@ -29,7 +29,7 @@ pub(crate) enum Rows {
     },
 }
 
-/// Where rows go on.
+/// Where rows resume.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) enum RowPlace {
     Stream(Box<StreamState>),
@@ -82,7 +82,7 @@ impl Rows {
         }
     }
 
-    /// Passes over the rows of a table that were taken before.
+    /// Skips the rows of a table that were taken before.
     pub(crate) fn skip_taken(&mut self, n: u64) {
         if let Self::Table { rows, taken, .. } = self {
             for _ in 0..n {

@@ -1,4 +1,4 @@
-//! What a call writes to: links followed, no file written twice, and none that is read.
+//! The files that a call writes: links are followed, no file is written twice, and none that is read is written.
 
 use crate::args::Global;
 use crate::error::UsageError;

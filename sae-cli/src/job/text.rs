@@ -1,4 +1,4 @@
-//! The text: `--dataset`, or what the SAE's configuration names.
+//! The text: `--dataset`, or the one that the SAE's configuration names.
 
 use super::bad_rows::Log;
 use super::targets::Targets;
@@ -24,7 +24,7 @@ pub(crate) struct TextInput {
 impl TextInput {
     /// Starts streaming.
     ///
-    /// `targets` must not be among the files that are read. What is left out of the rows goes into the log.
+    /// `targets` must not be among the files that are read. Rows that are left out go into the log.
     pub(crate) fn open(
         &self,
         tokenizer: &Tokenizer,
@@ -33,7 +33,7 @@ impl TextInput {
         self.open_at(None, tokenizer, targets)
     }
 
-    /// As [`open`](Self::open), going on from a state.
+    /// As [`open`](Self::open), resuming from a state.
     pub(crate) fn open_at(
         &self,
         state: Option<StreamState>,
@@ -116,7 +116,7 @@ pub(crate) fn rows_of(budget: Budget, context_size: usize) -> Option<u64> {
     }
 }
 
-/// The data set: `--dataset`, or what the SAE's configuration names, here or on the Hub.
+/// The data set: `--dataset`, or the one that the SAE's configuration names, here or on the Hub.
 pub(crate) fn dataset(given: Option<&str>, metadata: &SaeMetadata) -> Result<String> {
     if let Some(given) = given {
         return Ok(given.to_owned());

@@ -1,4 +1,4 @@
-//! Whether rows of ids and a model speak of the same tokens.
+//! Whether rows of ids and a model mean the same tokens.
 
 use anyhow::{Context, Result};
 use dataset_stream::{TokenTable, Tokenizer};
@@ -22,7 +22,7 @@ pub(crate) fn open_table(path: &Path) -> Result<TokenTable> {
     })
 }
 
-/// Warns of rows of ids among the data that say they were made with another tokenizer than the one that is named for them now.
+/// Warns about rows of ids among the data that say they were made with another tokenizer than the one that is named for them now.
 pub(crate) fn warn_of_ids_of_another_tokenizer(dataset: &str, tokenizer: &Path) {
     let path = Path::new(dataset);
     let table = (path.is_file() || path.is_dir()).then(|| TokenTable::open(path).ok());
@@ -37,7 +37,7 @@ pub(crate) fn warn_of_ids_of_another_tokenizer(dataset: &str, tokenizer: &Path) 
     }
 }
 
-/// Warns of a file or folder of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
+/// Warns about a file or folder of tokens that says it was made with another tokenizer than the model's: its ids may all be in the vocabulary
 /// and still mean other words. A file that says nothing, or is none of tokens, passes.
 pub(crate) fn warn_of_another_tokenizer(path: Option<&Path>, found: &FoundModel, model: &Llama) {
     let Some(path) = path.filter(|path| path.is_file() || path.is_dir()) else {

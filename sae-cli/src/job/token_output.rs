@@ -30,7 +30,7 @@ enum Kind {
 }
 
 impl TokenOutput {
-    /// What `--out` asks for, if it can be had there.
+    /// The output that `--out` asks for, if it can be written there.
     pub(crate) fn new(out: &Path, shard_size: Option<Size>, resume: bool) -> Result<Self> {
         // A `/` at the end would hide a link from those who follow it.
         let plain: PathBuf = out.components().collect();
@@ -65,7 +65,7 @@ impl TokenOutput {
         })
     }
 
-    /// Begins, or goes on after `rows` rows of an earlier call.
+    /// Begins, or resumes after `rows` rows of an earlier call.
     pub(crate) fn writer(
         &self,
         metadata: &TableMetadata,

@@ -34,7 +34,7 @@ impl WorkFolder {
         })
     }
 
-    /// What removes the folder when it is dropped, if it is temporary: for who keeps this for ever.
+    /// The guard that removes the folder when it is dropped, if it is temporary: for a caller that keeps this value until the program ends.
     pub(crate) fn take_scratch(&mut self) -> Option<TempDir> {
         self.scratch.take()
     }
@@ -54,11 +54,11 @@ pub(crate) fn tokens_of(work_dir: &Path) -> PathBuf {
     work_dir.join("tokens.safetensors")
 }
 
-/// Tokenises text into the work folder, unless an earlier run has.
+/// Tokenises text into the work folder, unless an earlier run has. `option` names the folder.
 pub(crate) fn tokenised(
     input: &TextInput,
     tokenizer: &Tokenizer,
-    work_dir: &Path,
+    (option, work_dir): (&str, &Path),
     targets: &Targets,
     quiet: bool,
 ) -> Result<TokenTable> {
@@ -70,12 +70,12 @@ pub(crate) fn tokenised(
         let table = TokenTable::open(&path)?;
         ensure!(
             table.metadata() == Some(&made),
-            "--work {}: holds rows of other text or settings; remove it to start again",
+            "{option} {}: holds rows of other text or settings; remove it to start again",
             work_dir.display()
         );
         if most.is_some_and(|most| most > table.len() as u64) {
             tracing::warn!(
-                "--work {}: holds {} rows, fewer than are asked for; remove it if the text has more",
+                "{option} {}: holds {} rows, fewer than are asked for; remove it if the text has more",
                 work_dir.display(),
                 table.len()
             );

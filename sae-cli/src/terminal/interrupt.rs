@@ -1,10 +1,10 @@
-//! Ctrl-C and SIGTERM: work ends between two steps, so that temporary files are removed and what can go on is written down.
+//! Ctrl-C and SIGTERM: work ends between two steps, so that temporary files are removed and work that can be resumed is saved.
 
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::flag::{register, register_conditional_shutdown};
 use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread::Builder;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use std::time::Duration;
 pub(crate) const EXIT_CODE: u8 = 130;
 
 static ASKED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
-static GOES_ON: AtomicBool = AtomicBool::new(false);
+static LAST_WORD: Mutex<&str> = Mutex::new("interrupted: nothing was written");
 
 /// Between two looks at whether a signal has come.
 const PAUSE: Duration = Duration::from_millis(50);
@@ -75,7 +75,7 @@ pub(crate) fn check() -> Result<(), Interrupted> {
     if is_asked() { Err(Interrupted) } else { Ok(()) }
 }
 
-/// Between two steps of a library: whether it should go on.
+/// Between two steps of a library: whether it should continue.
 pub(crate) fn flow() -> ControlFlow<()> {
     if is_asked() {
         ControlFlow::Break(())
@@ -88,16 +88,17 @@ pub(crate) fn is_asked() -> bool {
     ASKED.load(Ordering::Relaxed)
 }
 
-/// What is being done is kept, and the same call goes on from there.
+/// The work so far is kept, and the same call resumes from there.
 pub(crate) fn will_go_on() {
-    GOES_ON.store(true, Ordering::Relaxed);
+    will_say("interrupted: give the same call again to go on");
 }
 
-/// What to say at the end.
+/// Sets the message at the end.
+pub(crate) fn will_say(message: &'static str) {
+    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner) = message;
+}
+
+/// The message at the end.
 pub(crate) fn message() -> &'static str {
-    if GOES_ON.load(Ordering::Relaxed) {
-        "interrupted: give the same call again to go on"
-    } else {
-        "interrupted: nothing was written"
-    }
+    *LAST_WORD.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -94,7 +94,7 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         .with(shown)
         .with(Keep)
         .try_init();
-    // Another subscriber is there already when the library's caller has set one.
+    // Another subscriber exists already when the library's caller has set one.
     let _ = started;
     if let (Some(text), Some(reason)) = (wanted, misunderstood) {
         tracing::warn!(

@@ -1,4 +1,4 @@
-//! What a person sees: results on stdout; logs, progress and the end of an interrupted call on stderr.
+//! Everything a person sees: results on stdout; logs, progress and the end of an interrupted call on stderr.
 
 mod clock;
 pub(crate) mod interrupt;

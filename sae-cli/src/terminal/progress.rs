@@ -35,6 +35,12 @@ impl Bar {
         Self { bar, context_size }
     }
 
+    /// Begins with so many sequences, which an earlier call has done.
+    pub(crate) fn begin_at(&self, done: u64) {
+        self.sequences(done);
+        self.bar.reset_eta();
+    }
+
     /// Sets how many sequences are done.
     pub(crate) fn sequences(&self, done: u64) {
         self.bar
@@ -105,7 +111,7 @@ impl Downloads {
         }
     }
 
-    /// Sets how much of a file is there.
+    /// Sets how much of a file has arrived.
     fn update(&mut self, file: &str, done: u64, total: Option<u64>) {
         self.totals.update(file, done, total);
         let bar = self.bar.get_or_insert_with(|| {
@@ -154,6 +160,40 @@ impl Features {
 }
 
 impl Drop for Features {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar over the tokens of a training run, with rate, time left and how it goes.
+pub(crate) struct TrainingBar(ProgressBar);
+
+impl TrainingBar {
+    pub(crate) fn new(quiet: bool, tokens: u64, done: u64) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(tokens), target(quiet));
+        let template =
+            "{msg:12} {bar:24} {human_pos}/{human_len} tokens  {per_sec}  {eta} left  {prefix}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        bar.set_message("training");
+        bar.set_position(done);
+        // What an earlier call did is not this one's speed.
+        bar.reset_eta();
+        Self(bar)
+    }
+
+    pub(crate) fn set(&self, tokens: u64) {
+        self.0.set_position(tokens);
+    }
+
+    pub(crate) fn say(&self, loss: f64, l0: f64, explained: f64, dead: usize) {
+        self.0.set_prefix(format!(
+            "loss {loss:.4}  L0 {l0:.1}  explained {:.1} %  {dead} dead",
+            100.0 * explained
+        ));
+    }
+}
+
+impl Drop for TrainingBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

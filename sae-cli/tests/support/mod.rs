@@ -5,6 +5,7 @@
 
 pub(crate) mod sae;
 pub(crate) mod tensors;
+pub(crate) mod training;
 
 use serde_json::Value;
 use std::collections::BTreeSet;

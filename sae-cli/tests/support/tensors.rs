@@ -84,6 +84,7 @@ fn values(view: &TensorView) -> Vec<f64> {
             .iter()
             .map(|b| u32::from_le_bytes(*b).into())
             .collect(),
+        Dtype::I8 => data.iter().map(|b| b.cast_signed().into()).collect(),
         other => panic!("{other:?} is not read here"),
     }
 }

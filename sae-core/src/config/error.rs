@@ -1,4 +1,4 @@
-//! What can be wrong with a `cfg.json`.
+//! Errors in a `cfg.json`.
 
 use std::path::PathBuf;
 
@@ -29,7 +29,7 @@ pub enum SaeConfigError {
         path: PathBuf,
         /// Where a value is of the wrong type.
         key: Option<String>,
-        /// What and where, with line and column.
+        /// The problem, with line and column.
         reason: String,
     },
     /// A value that cannot be used.
@@ -71,7 +71,7 @@ pub enum Problem {
     Missing {
         /// The key.
         key: &'static str,
-        /// What it should hold.
+        /// The expected content.
         expected: String,
     },
     /// An unknown word.
@@ -79,11 +79,11 @@ pub enum Problem {
     Unknown {
         /// The key.
         key: &'static str,
-        /// What it says.
+        /// The value found.
         found: String,
-        /// What it may say.
+        /// The values allowed.
         expected: String,
-        /// What to try, or nothing.
+        /// A suggestion, or empty.
         hint: String,
     },
     /// A number or a combination that makes no sense.
@@ -91,9 +91,9 @@ pub enum Problem {
     Invalid {
         /// The key.
         key: &'static str,
-        /// What it says.
+        /// The value found.
         found: String,
-        /// What it may say.
+        /// The values allowed.
         expected: String,
     },
 }

@@ -95,6 +95,7 @@ impl TryFrom<Cfg> for SaeConfig {
                     .filter(|(key, _)| METADATA.contains(&key.as_str()))
                     .collect(),
             },
+            unfinished: None,
         })
     }
 }

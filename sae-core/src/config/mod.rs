@@ -1,14 +1,17 @@
-//! What an SAE is, as `cfg.json` says it.
+//! The configuration of an SAE, from `cfg.json`.
 
 mod error;
 mod legacy;
 mod metadata;
 mod model_kwargs;
 mod python_json;
+mod unfinished;
 mod v6;
 
 pub use error::{Problem, SaeConfigError};
 pub use metadata::SaeMetadata;
+pub(crate) use unfinished::Scaler;
+pub use unfinished::{ActivationScales, Unfinished};
 
 use crate::architecture::Architecture;
 use serde::de::DeserializeOwned;
@@ -45,6 +48,9 @@ pub struct SaeConfig {
     pub reshape_activations: ReshapeActivations,
     /// Where it came from and where it belongs.
     pub metadata: SaeMetadata,
+    /// Of a checkpoint of training: what loading does to its weights. None for an SAE that is ready for use, and so for every one that
+    /// is loaded.
+    pub unfinished: Option<Unfinished>,
 }
 
 /// Scaling of the input before encoding, undone after decoding.
@@ -159,10 +165,12 @@ impl SaeConfig {
             normalize_activations: NormalizeActivations::None,
             reshape_activations: ReshapeActivations::None,
             metadata: SaeMetadata::default(),
+            unfinished: None,
         }
     }
 
-    /// Reads a `cfg.json` of SAELens 6, or of a version before it.
+    /// Reads a `cfg.json` of SAELens 6, or of a version before it; of a checkpoint of training, too, for which
+    /// [`RunDir`](crate::RunDir) reads the factor of its inputs as well.
     ///
     /// # Errors
     /// If the file cannot be read, is not such a configuration, or asks for something this crate does not know. Unlike SAELens,
@@ -230,7 +238,29 @@ impl SaeConfig {
             })
     }
 
-    /// The configuration as SAELens 6 writes it.
+    /// Whether inputs may have been multiplied by something in training that is neither in the weights nor known.
+    pub fn lacks_scales(&self) -> bool {
+        let unfinished = self.unfinished.is_some_and(|u| u.scales.is_none());
+        unfinished || self.normalize_activations == NormalizeActivations::ExpectedAverageOnlyIn
+    }
+
+    /// Says what inputs and targets were multiplied by in training, for weights into which loading is to fold it.
+    pub fn set_scales(&mut self, scales: ActivationScales) {
+        self.unfinished
+            .get_or_insert(Unfinished {
+                shared_threshold: false,
+                fold_w_dec_norm: false,
+                scales: None,
+            })
+            .scales = Some(scales);
+        self.normalize_activations = NormalizeActivations::None;
+        let factor = scales.input.into();
+        self.metadata
+            .extra
+            .insert("activation_scaling_factor".to_owned(), factor);
+    }
+
+    /// The configuration as SAELens 6 writes it, of the SAE as it is used.
     pub fn to_json(&self) -> String {
         format!("{:#}", v6::to_value(self))
     }

@@ -1,6 +1,6 @@
 //! JSON as Python writes it, with `NaN`, `Infinity` and `-Infinity`, for a strict parser.
 
-/// What Python writes for numbers that JSON does not have, the longest first.
+/// The literals that Python writes for numbers that JSON does not have, the longest first.
 const LITERALS: [&[u8]; 3] = [b"-Infinity", b"Infinity", b"NaN"];
 
 /// The text with every `NaN`, `Infinity` and `-Infinity` outside strings replaced by `null`; `None` if there is none. Whatever else is

@@ -21,17 +21,11 @@ fn legacy(rest: &str) -> Result<SaeConfig, String> {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let names = "standard, topk, abstopk, jumprelu, gated, matching_pursuit, temporal, transcoder, skip_transcoder, \
-                 jumprelu_transcoder, jumprelu_skip_transcoder";
+                 jumprelu_transcoder, jumprelu_skip_transcoder, batchtopk, matryoshka_batchtopk";
     let cases = [
         (v6(r#""k": 3"#), format!("cfg.json: architecture is missing; expected one of {names}")),
         (v6(r#""architecture": "dense""#), format!("cfg.json: architecture is \"dense\"; expected one of {names}")),
-        (
-            v6(r#""architecture": "matryoshka_batchtopk""#),
-            format!(
-                "cfg.json: architecture is \"matryoshka_batchtopk\"; expected one of {names}; this one exists while training only: \
-                 save the SAE for inference, as jumprelu"
-            ),
-        ),
+        (v6(r#""architecture": "topk", "k": 3.5"#), "cfg.json: k is 3.5; expected a whole number".to_owned()),
         (
             v6(r#""architecture": "topk""#),
             "cfg.json: k is missing; expected the number of features that stay active".to_owned(),
@@ -208,6 +202,49 @@ fn every_configuration_comes_back_from_its_json() {
         );
         assert_eq!(read(&cfg.to_json()).unwrap(), cfg);
     }
+}
+
+#[test]
+fn checkpoints_of_training_are_told_by_their_keys() {
+    let of = |rest: &str| v6(rest).unwrap();
+    let unfinished = |shared_threshold, fold_w_dec_norm| {
+        Some(Unfinished {
+            shared_threshold,
+            fold_w_dec_norm,
+            scales: None,
+        })
+    };
+    let cases = [
+        (
+            r#""architecture": "batchtopk", "k": 3.5, "rescale_acts_by_decoder_norm": false"#,
+            "jumprelu",
+            unfinished(true, false),
+        ),
+        (
+            r#""architecture": "matryoshka_batchtopk", "k": 100.0"#,
+            "jumprelu",
+            unfinished(true, true),
+        ),
+        (
+            r#""architecture": "topk", "k": 3, "decoder_init_norm": 0.1"#,
+            "topk",
+            unfinished(false, true),
+        ),
+        (
+            r#""architecture": "gated", "decoder_init_norm": null"#,
+            "gated",
+            unfinished(false, false),
+        ),
+        (r#""architecture": "topk", "k": 3"#, "topk", None),
+    ];
+    for (json, name, expected) in cases {
+        let cfg = of(json);
+        assert_eq!((cfg.architecture.name(), cfg.unfinished), (name, expected));
+        // What is written is of the SAE as it is used.
+        assert_eq!(read(&cfg.to_json()).unwrap().unfinished, None);
+    }
+    let cfg = of(r#""architecture": "batchtopk""#);
+    assert_eq!(cfg.metadata.extra["training_architecture"], "batchtopk");
 }
 
 #[test]

@@ -1,7 +1,10 @@
 //! `cfg.json` as SAELens 6 writes it.
 
+use super::unfinished::{Present, Unfinished};
 use super::{NORMALIZATIONS, Problem, RESHAPINGS, SaeConfig, SaeMetadata, invalid, list, look_up};
-use crate::architecture::{Architecture, MatchingPursuit, NAMES, Temporal, TopK, Transcoder};
+use crate::architecture::{
+    Architecture, MatchingPursuit, NAMES, TRAINING_NAMES, Temporal, TopK, Transcoder,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -18,8 +21,12 @@ pub(super) struct Cfg {
     reshape_activations: Option<String>,
     #[serde(default)]
     metadata: SaeMetadata,
-    k: Option<usize>,
+    /// A fraction for batchtopk, where it does not matter any more.
+    k: Option<f64>,
     rescale_acts_by_decoder_norm: Option<bool>,
+    /// Every training class has it, and no other.
+    #[serde(default)]
+    decoder_init_norm: Present,
     residual_threshold: Option<f64>,
     max_iterations: Option<usize>,
     stop_on_duplicate_support: Option<bool>,
@@ -37,6 +44,15 @@ impl TryFrom<Cfg> for SaeConfig {
 
     fn try_from(cfg: Cfg) -> Result<Self, Problem> {
         let architecture = cfg.architecture()?;
+        let unfinished = cfg.unfinished();
+        let mut metadata = cfg.metadata.clone();
+        if unfinished.is_some() {
+            let name = cfg.architecture.clone().unwrap_or_default();
+            metadata
+                .extra
+                .entry("training_architecture")
+                .or_insert(name.into());
+        }
         let normalize = cfg.normalize_activations.as_deref().unwrap_or("none");
         let reshape = cfg.reshape_activations.as_deref().unwrap_or("none");
         Ok(Self {
@@ -51,7 +67,8 @@ impl TryFrom<Cfg> for SaeConfig {
             dtype: cfg.dtype.unwrap_or_else(|| "float32".to_owned()),
             normalize_activations: look_up(&NORMALIZATIONS, "normalize_activations", normalize)?,
             reshape_activations: look_up(&RESHAPINGS, "reshape_activations", reshape)?,
-            metadata: cfg.metadata,
+            metadata,
+            unfinished,
         })
     }
 }
@@ -63,14 +80,14 @@ impl Cfg {
             .as_deref()
             .ok_or_else(|| Problem::Missing {
                 key: "architecture",
-                expected: format!("one of {}", list(NAMES.into_iter())),
+                expected: format!("one of {}", names()),
             })?;
         let transcoder = |skip, jump_relu| Architecture::Transcoder(Transcoder { skip, jump_relu });
         Ok(match name {
             "standard" => Architecture::Standard,
             "topk" => Architecture::TopK(self.topk()?),
             "abstopk" => Architecture::AbsTopK(self.topk()?),
-            "jumprelu" => Architecture::JumpRelu,
+            "jumprelu" | "batchtopk" | "matryoshka_batchtopk" => Architecture::JumpRelu,
             "gated" => Architecture::Gated,
             "matching_pursuit" => Architecture::MatchingPursuit(MatchingPursuit {
                 residual_threshold: self.residual_threshold.unwrap_or(1e-2),
@@ -86,13 +103,40 @@ impl Cfg {
         })
     }
 
+    /// What a checkpoint of training lacks; none if the configuration is of an SAE for use.
+    fn unfinished(&self) -> Option<Unfinished> {
+        let name = self.architecture.as_deref()?;
+        let shared_threshold = TRAINING_NAMES.contains(&name);
+        let is_topk = shared_threshold || matches!(name, "topk" | "abstopk");
+        self.is_of_training().then(|| Unfinished {
+            shared_threshold,
+            fold_w_dec_norm: is_topk && self.rescales(),
+            scales: None,
+        })
+    }
+
+    fn is_of_training(&self) -> bool {
+        let name = self.architecture.as_deref().unwrap_or_default();
+        self.decoder_init_norm.0 || TRAINING_NAMES.contains(&name)
+    }
+
+    /// SAELens' default differs between its classes.
+    fn rescales(&self) -> bool {
+        self.rescale_acts_by_decoder_norm
+            .unwrap_or_else(|| self.is_of_training())
+    }
+
     fn topk(&self) -> Result<TopK, Problem> {
+        let k = self.k.ok_or_else(|| Problem::Missing {
+            key: "k",
+            expected: "the number of features that stay active".to_owned(),
+        })?;
+        if k < 0.0 || k.fract() != 0.0 {
+            return Err(invalid("k", k, "a whole number"));
+        }
         Ok(TopK {
-            k: self.k.ok_or_else(|| Problem::Missing {
-                key: "k",
-                expected: "the number of features that stay active".to_owned(),
-            })?,
-            rescale_acts_by_decoder_norm: self.rescale_acts_by_decoder_norm.unwrap_or(false),
+            k: k as usize,
+            rescale_acts_by_decoder_norm: self.rescales(),
         })
     }
 
@@ -129,18 +173,17 @@ impl Cfg {
     }
 }
 
-/// The error for an architecture by that name, with what to do where there is something.
+fn names() -> String {
+    list(NAMES.into_iter().chain(TRAINING_NAMES))
+}
+
+/// The error for an architecture by that name.
 pub(super) fn unknown(name: &str) -> Problem {
-    let hint = if name.contains("batchtopk") {
-        "; this one exists while training only: save the SAE for inference, as jumprelu"
-    } else {
-        ""
-    };
     Problem::Unknown {
         key: "architecture",
         found: name.to_owned(),
-        expected: list(NAMES.into_iter()),
-        hint: hint.to_owned(),
+        expected: names(),
+        hint: String::new(),
     }
 }
 

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 const CFG: &str = "cfg.json";
 const WEIGHTS: &str = "sae_weights.safetensors";
 const SPARSITY: &str = "sparsity.safetensors";
+const SCALER: &str = "activation_scaler.json";
+const WHITENING: &str = "activation_whitening.safetensors";
 const FINAL: &str = "final_sae";
 
 /// The layout of a SAELens run: `cfg.json` and `sae_weights.safetensors` in one folder, `sparsity.safetensors` in it too or, where the
@@ -24,7 +26,7 @@ impl RunLayout {
         }
     }
 
-    /// The layouts that the name of a run may stand for, in the order in which they are looked for: the folder itself, and `final_sae` in
+    /// The layouts that the name of a run may mean, in the order in which they are looked for: the folder itself, and `final_sae` in
     /// it.
     pub fn of(run: impl AsRef<Path>) -> [Self; 2] {
         let run = run.as_ref();
@@ -44,6 +46,16 @@ impl RunLayout {
     /// The weights.
     pub fn weights(&self) -> PathBuf {
         self.folder.join(WEIGHTS)
+    }
+
+    /// What inputs were multiplied by, beside a checkpoint of training.
+    pub fn scaler(&self) -> PathBuf {
+        self.folder.join(SCALER)
+    }
+
+    /// How inputs were whitened, beside such a checkpoint.
+    pub(crate) fn whitening(&self) -> PathBuf {
+        self.folder.join(WHITENING)
     }
 
     /// Where the recorded sparsity may be, in the order in which it is looked for. A relative `final_sae` has no parent to look in: give

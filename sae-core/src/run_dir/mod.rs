@@ -6,14 +6,18 @@ mod sparsity;
 pub use layout::RunLayout;
 pub use sparsity::LogSparsity;
 
-use crate::config::{SaeConfig, SaeConfigError};
+use crate::config::{SaeConfig, SaeConfigError, Scaler};
 use crate::weights::{SaeLoadError, WeightFile};
 use std::path::{Path, PathBuf};
+
+/// No `activation_scaler.json` comes near this size.
+const MAX_SCALER: u64 = 1 << 20;
 
 /// A SAELens run, opened but not loaded.
 ///
 /// Both layouts are read: everything in one folder, or `final_sae/{cfg.json,sae_weights.safetensors}` with `sparsity.safetensors`
-/// beside `final_sae`. Either that folder or `final_sae` itself may be given.
+/// beside `final_sae`. Either that folder or `final_sae` itself may be given. A checkpoint of training is a run, too: see
+/// [`SaeConfig::unfinished`].
 #[derive(Debug, Clone)]
 pub struct RunDir {
     /// The folder that holds `cfg.json`.
@@ -56,6 +60,21 @@ pub enum RunDirError {
     /// The configuration is at fault.
     #[error(transparent)]
     Config(#[from] SaeConfigError),
+    /// Inputs were whitened in training, which is not folded into the weights yet.
+    #[error(
+        "{}: has_whitening is true: this checkpoint of training reads whitened activations, and nothing here whitens them. Fold it into \
+         the weights in SAELens (fold_activation_whitening of the TrainingSAE, then save_inference_model), and give the folder that this makes",
+        .0.display()
+    )]
+    Whitened(PathBuf),
+    /// `activation_scaler.json` is at fault.
+    #[error("{}: {problem}; expected what SAELens' trainer wrote beside its checkpoint", path.display())]
+    Scaler {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// `sparsity.safetensors` is at fault.
     #[error("the recorded sparsity is unusable (remove the file to go on without it): {0}")]
     Sparsity(Box<crate::SaeLoadError>),
@@ -65,7 +84,7 @@ impl RunDir {
     /// Reads the configuration and the recorded sparsity; no weights.
     ///
     /// # Errors
-    /// If there is no run at `path`, or what there is cannot be read.
+    /// If there is no run at `path`, or it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
         let run = Self::describe(path)?;
         if !run.weights.is_file() {
@@ -74,7 +93,7 @@ impl RunDir {
         Ok(run)
     }
 
-    /// As [`open`](Self::open), but the weights need not be there: for one whose weights are not wanted, or not yet.
+    /// As [`open`](Self::open), but the weights need not exist: for a run whose weights are not needed, or not yet.
     ///
     /// # Errors
     /// As [`open`](Self::open).
@@ -98,7 +117,8 @@ impl RunDir {
                 return Err(RunDirError::NotAFile(file));
             }
         }
-        let cfg = SaeConfig::from_file(&layout.cfg())?;
+        let mut cfg = SaeConfig::from_file(&layout.cfg())?;
+        read_scales(&layout, &mut cfg)?;
         let log_sparsity = on_disk(&layout)
             .sparsity()
             .into_iter()
@@ -117,7 +137,7 @@ impl RunDir {
     /// The files of the run that may be read, those that need not exist included.
     pub fn files(&self) -> Vec<PathBuf> {
         let layout = RunLayout::new(&self.dir);
-        let mut files = vec![layout.cfg(), self.weights.clone()];
+        let mut files = vec![layout.cfg(), self.weights.clone(), layout.scaler()];
         files.extend(layout.sparsity());
         files.extend(on_disk(&layout).sparsity());
         files
@@ -163,6 +183,34 @@ fn pickled(path: &Path) -> Option<PathBuf> {
 fn on_disk(layout: &RunLayout) -> RunLayout {
     let full = layout.folder().canonicalize();
     full.map_or_else(|_| layout.clone(), RunLayout::new)
+}
+
+/// Reads the factors of a checkpoint's inputs, which loading it folds into its weights. A finished SAE has none of its own, unless its
+/// configuration still says that there is one.
+fn read_scales(layout: &RunLayout, cfg: &mut SaeConfig) -> Result<(), RunDirError> {
+    let path = layout.scaler();
+    if !cfg.lacks_scales() || !path.is_file() {
+        return Ok(());
+    }
+    let at_fault = |problem: String| RunDirError::Scaler {
+        path: path.clone(),
+        problem,
+    };
+    let bytes = std::fs::metadata(&path).map_or(0, |found| found.len());
+    if bytes > MAX_SCALER {
+        return Err(at_fault(format!("has {bytes} bytes")));
+    }
+    let text = std::fs::read_to_string(&path).map_err(|error| at_fault(error.to_string()))?;
+    let scaler = Scaler::from_json(&text).map_err(&at_fault)?;
+    if scaler.is_whitened(layout) {
+        return Err(RunDirError::Whitened(path));
+    }
+    let is_transcoder = cfg.architecture.is_transcoder();
+    let Some(scales) = scaler.scales(is_transcoder).map_err(&at_fault)? else {
+        return Ok(());
+    };
+    cfg.set_scales(scales);
+    Ok(())
 }
 
 fn read_sparsity(path: &Path, cfg: &SaeConfig) -> Result<LogSparsity, crate::SaeLoadError> {

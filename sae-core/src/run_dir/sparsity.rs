@@ -6,20 +6,20 @@ const DEAD: f32 = -9.99;
 
 /// `log10(firing frequency + 1e-10)` of every feature over the training data, `[d_sae]`, as `sparsity.safetensors` holds it.
 ///
-/// The one place that says what a recorded value means: a feature is dead at −9.99 or below (−∞ included); a NaN is no measurement, and
-/// with one there are no figures, since counting around it would pass for one.
+/// The one place that says what a recorded value means: a feature is dead below −9.99 (−∞ included); a NaN is no measurement, and with one
+/// there are no figures, since counting around it would pass for one.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LogSparsity {
     values: Vec<f32>,
 }
 
 impl LogSparsity {
-    /// What was recorded.
+    /// The recorded values.
     pub fn new(values: Vec<f32>) -> Self {
         Self { values }
     }
 
-    /// What was recorded, as it is.
+    /// The recorded values, as they are.
     pub fn values(&self) -> &[f32] {
         &self.values
     }

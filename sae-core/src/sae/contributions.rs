@@ -1,4 +1,4 @@
-//! What single features write.
+//! The contributions of single features to the output.
 
 use super::Sae;
 use super::norm::{DecodeState, Norm};
@@ -17,7 +17,7 @@ pub struct Active {
 }
 
 impl Sae {
-    /// What features each add to the output, in the units of the output: `value · W_dec[feature]`, with decoder norms divided out where
+    /// The vector that each feature adds to the output, in the units of the output: `value · W_dec[feature]`, with decoder norms divided out where
     /// features are in units of these, and scaled back as the output is. The contributions of all active features of a row and the output
     /// of no features sum to [`decode`](Self::decode); taking one away from an activation is removing the feature and nothing else.
     ///

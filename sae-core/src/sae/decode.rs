@@ -102,7 +102,7 @@ impl Sae {
     pub fn forward_sparse(&self, encoded: &EncodedSparse, positions: usize) -> Tensor<3> {
         let EncodedSparse { features, state } = encoded;
         if let Some(predicted) = &state.predicted {
-            // What is predicted is dense, and so is the sum.
+            // The prediction is dense, and so is the sum.
             let values = TensorData::new(features.to_dense(), predicted.dims());
             let features = Tensor::<3>::from_data(values, (&self.device(), DType::F32));
             return self.forward_encoded(&Encoded {
@@ -121,7 +121,7 @@ impl Sae {
         }
     }
 
-    /// What the SAE leaves out: `x − forward(x)`. Adding it back makes the SAE exact, so that edits of features are all that changes.
+    /// The part that the SAE leaves out: `x − forward(x)`. Adding it back makes the SAE exact, so that edits of features are all that changes.
     ///
     /// # Shapes
     /// `x`: `[b, p, d_in]` → the same.

@@ -7,7 +7,7 @@ use crate::architecture::Architecture;
 use crate::config::NormalizeActivations;
 
 /// Decoder rows shorter than this are treated as being this long.
-const MIN_NORM: f64 = 1e-8;
+pub(super) const MIN_NORM: f64 = 1e-8;
 
 /// A rewriting that is not defined for the architecture.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -71,8 +71,8 @@ impl Sae {
     /// Folds a factor that inputs were multiplied by in training into the weights, and sets `normalize_activations` to none: for
     /// `expected_average_only_in`, whose factor is not in the file.
     ///
-    /// `W_enc *= s`, `W_dec /= s`, `b_dec /= s`; biases of the encoder and thresholds stay. The new SAE of `x` is the old one of
-    /// `s·x`, divided by `s`.
+    /// `W_enc *= s`, `W_dec /= s`, `b_dec /= s`; biases of the encoder and thresholds stay. Of matching pursuit, whose encoder is the
+    /// decoder, `W_dec` stays, and features come in the new unit. The new SAE of `x` is the old one of `s·x`, divided by `s`.
     ///
     /// # Errors
     /// For temporal SAEs, which have a factor of their own, and for transcoders, whose output has another scale.
@@ -99,14 +99,14 @@ impl Sae {
                 }
             }
             Encoder::Gated(gated) => gated.w_enc = gated.w_enc.clone() * factor,
-            // Tied: SAELens scales a transposed copy that nothing keeps, and then the decoder.
-            Encoder::MatchingPursuit => {
-                if let Architecture::MatchingPursuit(settings) = &mut self.cfg.architecture {
-                    settings.residual_threshold /= factor;
-                }
-            }
+            // Tied: one is multiplied, the other divided, and both are the same.
+            Encoder::MatchingPursuit => {}
         }
-        self.w_dec = self.w_dec.clone() / factor;
+        if let Architecture::MatchingPursuit(settings) = &mut self.cfg.architecture {
+            settings.residual_threshold /= factor;
+        } else {
+            self.w_dec = self.w_dec.clone() / factor;
+        }
         self.b_dec = self.b_dec.clone() / factor;
         self.cfg.normalize_activations = NormalizeActivations::None;
         Ok(())

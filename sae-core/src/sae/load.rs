@@ -1,5 +1,6 @@
 //! Weights from disk.
 
+use super::finish::Finish;
 use super::gated::Gated;
 use super::linear::{Activation, Linear, Selection};
 use super::temporal::{Affine, AttentionLayer, Temporal};
@@ -34,6 +35,9 @@ impl SaeLoadOptions {
 impl Sae {
     /// Loads the SAE of a run, or of a folder that SAELens saved; see [`RunDir`] for the layouts.
     ///
+    /// Of a checkpoint of training it is the SAE as it would be saved for use: factors of inputs and, for the topk family, norms of decoder
+    /// rows folded in, batchtopk as jumprelu. What is not known of such a factor is warned of.
+    ///
     /// The file is mapped and read tensor by tensor: peak memory is the weights plus the largest tensor.
     ///
     /// # Errors
@@ -52,13 +56,31 @@ impl Sae {
         path: &Path,
         options: &SaeLoadOptions,
     ) -> Result<Self, SaeLoadError> {
-        let dtype = options.dtype;
+        let map = WeightFile::map(path)?;
+        Self::from_bytes(cfg, &map, path, options)
+    }
+
+    /// Loads weights from the bytes of a safetensors file, such as those of an SAE in training. Errors call it `name`.
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn from_bytes(
+        mut cfg: SaeConfig,
+        bytes: &[u8],
+        name: &Path,
+        options: &SaeLoadOptions,
+    ) -> Result<Self, SaeLoadError> {
+        let (path, dtype) = (name, options.dtype);
         if !matches!(dtype, FloatDType::F32 | FloatDType::F16 | FloatDType::BF16) {
             return Err(SaeLoadError::Target(dtype));
         }
-        let map = WeightFile::map(path)?;
-        let file = WeightFile::parse(path, &map, cfg.architecture.name())?;
-        let mut reader = Reader { file, options };
+        let file = WeightFile::parse(path, bytes, cfg.architecture.name())?;
+        let finish = Finish::new(&mut cfg, path);
+        let mut reader = Reader {
+            file,
+            options,
+            finish,
+        };
         reader.file.drop_scaling_factor(cfg.d_sae)?;
         let w_dec = reader.get("W_dec", [cfg.d_sae, cfg.d_out])?;
         let encoder = reader.encoder(&cfg, &w_dec)?;
@@ -68,7 +90,7 @@ impl Sae {
             .then(|| reader.get("W_skip", [cfg.d_out, cfg.d_in]))
             .transpose()?;
         reader.file.finish()?;
-        tracing::info!(path = %path.display(), architecture = cfg.architecture.name(), d_sae = cfg.d_sae, ?dtype, "loaded an SAE");
+        tracing::debug!(path = %path.display(), architecture = cfg.architecture.name(), d_sae = cfg.d_sae, ?dtype, "loaded an SAE");
         Ok(Self {
             cfg,
             dtype,
@@ -83,6 +105,7 @@ impl Sae {
 struct Reader<'a> {
     file: WeightFile<'a>,
     options: &'a SaeLoadOptions,
+    finish: Finish,
 }
 
 impl Reader<'_> {
@@ -91,8 +114,11 @@ impl Reader<'_> {
         name: &str,
         shape: [usize; D],
     ) -> Result<Tensor<D>, SaeLoadError> {
-        self.file
-            .read(name, shape, &self.options.device, self.options.dtype)
+        let SaeLoadOptions { device, dtype } = self.options;
+        let finish = &mut self.finish;
+        self.file.read(name, shape, device, *dtype, |numbers| {
+            finish.apply(name, numbers, &shape);
+        })
     }
 
     fn encoder(&mut self, cfg: &SaeConfig, w_dec: &Tensor<2>) -> Result<Encoder, SaeLoadError> {
@@ -130,8 +156,17 @@ impl Reader<'_> {
         }))
     }
 
-    /// The threshold, or its exponential where an older file holds the logarithm.
+    /// The threshold, its exponential where an older file holds the logarithm, or the one that all features share in training.
     fn jump_relu(&mut self, d_sae: usize) -> Result<Activation, SaeLoadError> {
+        if self.finish.shares_threshold() {
+            let shared = self.file.scalar("topk_threshold")?;
+            let SaeLoadOptions { device, dtype } = self.options;
+            let threshold = self.finish.shared_threshold(shared);
+            let threshold = Tensor::<1>::full([d_sae], threshold as f32, device);
+            return Ok(Activation::JumpRelu {
+                threshold: threshold.cast(*dtype),
+            });
+        }
         let threshold = if self.file.has("log_threshold") && !self.file.has("threshold") {
             self.get("log_threshold", [d_sae])?.exp()
         } else {

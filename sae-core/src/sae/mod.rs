@@ -3,6 +3,7 @@
 mod contributions;
 mod decode;
 mod encode;
+mod finish;
 mod fold;
 mod gated;
 mod init;
@@ -20,6 +21,7 @@ pub use contributions::Active;
 pub use decode::flatten_heads;
 pub use decode::unflatten_heads;
 pub use encode::{Encoded, EncodedSparse};
+pub use finish::Finish;
 pub use fold::FoldError;
 pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
@@ -31,7 +33,7 @@ use burn::tensor::{Device, FloatDType, Tensor};
 
 /// A sparse autoencoder (or transcoder) on a device, ready to encode and decode.
 ///
-/// One type for every architecture: what differs is how pre-activations come about and which of them stay.
+/// One type for every architecture: they differ in how pre-activations come about and which of them stay.
 ///
 /// With `P(x)` the input after scaling and, where `apply_b_dec_to_input`, less `b_dec`:
 /// `features = act(P(x) @ W_enc + b_enc)`, `output = features @ W_dec + b_dec`, scaled back. Formulas and names are those of

@@ -7,7 +7,7 @@ use burn::tensor::Tensor;
 /// Added to the standard deviation of `layer_norm` on the way in only, as in SAELens.
 const LAYER_NORM_EPS: f64 = 1e-5;
 
-/// What decoding needs to know of the input, besides the features.
+/// What decoding needs to know about the input, besides the features.
 #[derive(Debug, Clone)]
 pub struct DecodeState {
     pub(super) norm: Norm,

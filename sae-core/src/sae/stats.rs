@@ -1,4 +1,4 @@
-//! What the weights alone say about each feature.
+//! Figures of each feature from the weights alone.
 
 use super::topk::to_f32;
 use super::{Encoder, Sae};

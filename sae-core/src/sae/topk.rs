@@ -64,13 +64,13 @@ fn select_row(row: &[f32], selection: &Selection) -> Vec<(u32, f32)> {
 /// The largest entries of one row that arrives feature by feature, in ascending order; where values are equal, lower features go
 /// first.
 ///
-/// A buffer of a few times `k` candidates that is cut back to the best `k` whenever it is full: what comes later has to beat the
+/// A buffer of a few times `k` candidates that is cut back to the best `k` whenever it is full: later values have to beat the
 /// least of these, which few do.
 #[derive(Debug)]
 pub(super) struct TopRow {
     k: usize,
     by_magnitude: bool,
-    /// What a candidate has to exceed.
+    /// The value that a candidate has to exceed.
     bar: f32,
     candidates: Vec<(u32, f32)>,
 }

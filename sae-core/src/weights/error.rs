@@ -1,4 +1,4 @@
-//! What can go wrong while loading weights.
+//! Errors of loading weights.
 
 use crate::config::SaeConfigError;
 use std::path::PathBuf;
@@ -40,7 +40,7 @@ pub enum SaeLoadError {
         expected: Vec<usize>,
         /// The configuration's architecture.
         architecture: &'static str,
-        /// The names that are there.
+        /// The names in the file.
         found: String,
     },
     /// A tensor that the architecture does not have.
@@ -86,7 +86,7 @@ pub enum SaeLoadError {
         name: String,
         /// Where it first is so.
         index: Vec<usize>,
-        /// What is there.
+        /// The value found.
         found: f32,
     },
     /// A fine-tuning factor that is not 1, which nothing applies any more.

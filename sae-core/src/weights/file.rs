@@ -4,6 +4,7 @@ use super::SaeLoadError;
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use half::{bf16, f16};
 use memmap2::Mmap;
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -63,16 +64,18 @@ impl<'a> WeightFile<'a> {
         self.tensors.tensor(name).is_ok()
     }
 
-    /// Reads one tensor of the given shape onto the device.
+    /// Reads one tensor of the given shape onto the device, with its numbers changed on the way.
     pub(crate) fn read<const D: usize>(
         &mut self,
         name: &str,
         shape: [usize; D],
         device: &Device,
         dtype: FloatDType,
+        change: impl FnOnce(&mut [f32]),
     ) -> Result<Tensor<D>, SaeLoadError> {
-        let numbers = self.numbers(name, &shape)?;
+        let mut numbers = self.numbers(name, &shape)?;
         self.check_finite(name, &numbers, &shape)?;
+        change(&mut numbers);
         let (data, dtype) = match dtype {
             FloatDType::F32 => (TensorData::new(numbers, shape), DType::F32),
             FloatDType::F16 => (convert(&numbers, f16::from_f32, shape), DType::F16),
@@ -82,12 +85,43 @@ impl<'a> WeightFile<'a> {
         Ok(Tensor::from_data(data, (device, dtype)))
     }
 
+    /// Reads a tensor without axes, in full precision where that is how it is stored.
+    pub(crate) fn scalar(&mut self, name: &str) -> Result<f64, SaeLoadError> {
+        let view = self.view(name, &[])?;
+        if let (Dtype::F64, Ok(bytes)) = (view.dtype(), view.data().try_into()) {
+            let value = f64::from_le_bytes(bytes);
+            self.check_finite(name, &[value as f32], &[])?;
+            self.used.insert(name.to_owned());
+            return Ok(value);
+        }
+        let numbers = self.numbers(name, &[])?;
+        self.check_finite(name, &numbers, &[])?;
+        Ok(f64::from(numbers[0]))
+    }
+
     /// Reads one tensor of the given shape as f32.
     pub(crate) fn numbers(
         &mut self,
         name: &str,
         expected: &[usize],
     ) -> Result<Vec<f32>, SaeLoadError> {
+        let view = self.view(name, expected)?;
+        self.used.insert(name.to_owned());
+        if view.dtype() == Dtype::F64 && !std::mem::replace(&mut self.narrowed, true) {
+            tracing::warn!(
+                "{}: weights are stored in float64 and are rounded to the dtype they run in",
+                self.path.display()
+            );
+        }
+        to_f32(view.dtype(), view.data()).ok_or_else(|| SaeLoadError::Dtype {
+            path: self.path.clone(),
+            name: name.to_owned(),
+            found: format!("{:?}", view.dtype()),
+        })
+    }
+
+    /// A tensor of the given shape, as it is stored.
+    fn view(&self, name: &str, expected: &[usize]) -> Result<TensorView<'a>, SaeLoadError> {
         let view = self
             .tensors
             .tensor(name)
@@ -106,18 +140,7 @@ impl<'a> WeightFile<'a> {
                 expected: expected.to_vec(),
             });
         }
-        self.used.insert(name.to_owned());
-        if view.dtype() == Dtype::F64 && !std::mem::replace(&mut self.narrowed, true) {
-            tracing::warn!(
-                "{}: weights are stored in float64 and are rounded to the dtype they run in",
-                self.path.display()
-            );
-        }
-        to_f32(view.dtype(), view.data()).ok_or_else(|| SaeLoadError::Dtype {
-            path: self.path.clone(),
-            name: name.to_owned(),
-            found: format!("{:?}", view.dtype()),
-        })
+        Ok(view)
     }
 
     /// Refuses weights that would make every figure NaN. An infinite threshold is only a feature that is switched off, or always on.

@@ -54,7 +54,7 @@ pub enum LoggingError {
     /// A row cannot be read.
     #[error(transparent)]
     Table(#[from] TableError),
-    /// The observer stopped the work; the same call goes on from there.
+    /// The observer stopped the work; the same call resumes from there.
     #[error(transparent)]
     Stopped(#[from] Stopped),
     /// A token beyond the vocabulary.
@@ -74,9 +74,9 @@ pub enum LoggingError {
     /// The SAE is of another width.
     #[error("the SAE reads {d_in} numbers, and the hook has {width}")]
     Width {
-        /// What the SAE reads.
+        /// The width that the SAE reads.
         d_in: usize,
-        /// What there is.
+        /// The hook's width.
         width: usize,
     },
     /// There is a log of other work.
@@ -90,7 +90,7 @@ pub enum LoggingError {
 }
 
 impl Logging<'_> {
-    /// Writes the log, or what is missing of it. When the observer stops the work, what has been written is kept.
+    /// Writes the log, or the missing part of it. When the observer stops the work, everything written so far is kept.
     ///
     /// # Errors
     /// If a row, the SAE or the log is at fault, or the observer stops the work.
@@ -173,7 +173,7 @@ impl Logging<'_> {
     }
 }
 
-/// A log to go on with; none if it is finished.
+/// A log to resume; none if it is finished.
 fn open(dir: &Path, info: &LogInfo) -> Result<Option<LogWriter>, LoggingError> {
     let (writer, _) = match LogWriter::create(dir, info.clone()) {
         Ok(writer) => return Ok(Some(writer)),

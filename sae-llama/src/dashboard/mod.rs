@@ -1,4 +1,4 @@
-//! What dashboards need of a Llama and an SAE.
+//! What dashboards need from a Llama and an SAE.
 
 mod logging;
 mod tokens;

@@ -1,4 +1,4 @@
-//! What each feature does for the loss of the next token.
+//! The effect of each feature on the loss of the next token.
 
 use crate::{Resume, SplitLlama};
 use burn::tensor::{Int, Tensor};
@@ -21,11 +21,12 @@ pub(super) struct Effects<'a> {
 }
 
 impl Effects<'_> {
-    /// What each feature's own write to the final residual, taken away, adds to the loss of the next token. None of features of the last
-    /// token, of what is no number, and where the SAE does not write into the residual stream linearly. Nothing when `stop` says so.
+    /// The change in the loss of the next token when a feature's own write is taken away from the final residual, for each feature. None for
+    /// features of the last token, for results that are no number, and where the SAE does not write into the residual stream linearly.
+    /// Nothing when `stop` says so.
     ///
     /// # Shapes
-    /// `resid`: `[1, p, d_model]`, what enters the final norm.
+    /// `resid`: `[1, p, d_model]`, the input of the final norm.
     pub(super) fn direct(
         &self,
         resid: &Tensor<3>,
@@ -66,8 +67,8 @@ impl Effects<'_> {
         Some(effects)
     }
 
-    /// What removing each of the features of a token from the activation adds to the loss of the next token, the layers above run again
-    /// without it. What the SAE leaves out of the activation stays in it. As for [`direct`](Self::direct) otherwise.
+    /// The change in the loss of the next token when each of the features of a token is removed from the activation and the layers above run
+    /// again. The part of the activation that the SAE does not reconstruct stays in it. As for [`direct`](Self::direct) otherwise.
     pub(super) fn exact(
         &self,
         prefix: &Prefix<Vec<Resume>>,

@@ -1,4 +1,4 @@
-//! Features of one text: which ones fire on each token, and what each of them does for the next one.
+//! Features of one text: which ones fire on each token, and the effect of each on the next one.
 
 mod effects;
 
@@ -19,7 +19,7 @@ pub struct TextFeatures {
     sae: Sae,
 }
 
-/// What to find out of a text.
+/// What to find out about a text.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct FeatureOptions {
@@ -77,9 +77,9 @@ pub struct FeatureOfToken {
     pub feature: u32,
     /// Its activation.
     pub value: f32,
-    /// What the loss of the next token gains, in nats, when the feature's own write to the final residual is taken away and nothing else.
+    /// The change in the loss of the next token, in nats, when only the feature's own write is taken away from the final residual.
     pub direct: Option<f32>,
-    /// What it gains when the layers above the SAE run without the feature.
+    /// The change when the layers above the SAE run without the feature.
     pub exact: Option<f32>,
 }
 

@@ -3,9 +3,11 @@
 //! Each crate knows what its own part needs; here the parts are added up, and batches are made as large as the rest allows. A model whose weights do not fit is streamed from its files block by block; work that does not fit even then is refused.
 
 mod error;
+mod part;
 mod show;
 
 pub use error::PlanError;
+pub use part::Part;
 
 use burn::tensor::FloatDType;
 use llama_hooked::{LlamaConfig, ModelMemory, Placement};
@@ -37,6 +39,8 @@ pub struct Work {
     pub text_bytes: u64,
     /// Bytes of logits at a time, those of all runs together; 0 where none are made.
     pub logit_bytes: u64,
+    /// What else takes memory, whatever the size of a batch.
+    pub besides: Vec<Part>,
 }
 
 /// The size of an SAE.
@@ -63,16 +67,6 @@ impl SaeShape {
             active: None,
         }
     }
-}
-
-/// A use of memory.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct Part {
-    /// What it is for.
-    pub name: &'static str,
-    /// How many bytes it takes.
-    pub bytes: u64,
 }
 
 /// How a run goes about its work, and how much memory that takes.
@@ -102,7 +96,7 @@ pub struct Plan {
 pub const LOGITS: u64 = 64 << 20;
 /// Entries of the vocabulary below which no piece of the unembedding is made (`fused_ops::softmax::cross_entropy`).
 const LEAST_ENTRIES: u64 = 1024;
-/// What the program itself, its allocator and the backend take besides. On the CPU it was measured, and loading all weights leaves buffers
+/// Memory that the program itself, its allocator and the backend take besides. On the CPU it was measured, and loading all weights leaves buffers
 /// with the allocator that a streamed model does not have.
 const HEADROOM: u64 = 256 << 20;
 const HEADROOM_CPU: u64 = 20 << 20;
@@ -138,6 +132,7 @@ impl Work {
             kept_per_row: 0,
             text_bytes: 0,
             logit_bytes: LOGITS,
+            besides: Vec::new(),
         }
     }
 
@@ -245,7 +240,7 @@ impl Work {
             let d_sae = sae.d_sae as u64;
             // Index and value, as rows and joined, in vectors that have grown; or dense, with copies in f32.
             let features = if self.on_cpu {
-                // Twice what is recorded: this text may be another.
+                // Twice what is recorded: this text may differ.
                 let most = d_sae / ACTIVE;
                 24 * sae.active.map_or(most, |n| 2 * n as u64)
             } else {
@@ -263,7 +258,8 @@ impl Work {
         }
         parts.push(("headroom", self.headroom(placement)));
         let part = |(name, bytes)| Part { name, bytes };
-        parts.into_iter().map(part).collect()
+        let parts = parts.into_iter().map(part);
+        parts.chain(self.besides.iter().cloned()).collect()
     }
 
     /// Bytes of weights on the device, and of the pieces of the unembedding that visit it.
@@ -339,6 +335,45 @@ impl Work {
             parts,
             fitting_rows,
         }
+    }
+}
+
+impl Plan {
+    /// The plan of work that runs no model: these parts, and what the program takes besides.
+    ///
+    /// # Errors
+    /// If they do not fit.
+    pub fn without_model(
+        parts: Vec<Part>,
+        (rows, context_size): (usize, usize),
+        on: &ComputeDevice,
+        limit: &Memory,
+    ) -> Result<Self, PlanError> {
+        let headroom = if on.is_cpu() { HEADROOM_CPU } else { HEADROOM };
+        let mut parts = parts;
+        parts.push(Part::new("headroom", headroom));
+        let total_bytes = sum(&parts);
+        if total_bytes > limit.bytes {
+            return Err(PlanError {
+                rows,
+                context_size,
+                needed_bytes: total_bytes,
+                limit: limit.clone(),
+                streamed: false,
+                parts,
+                fitting_rows: None,
+            });
+        }
+        Ok(Self {
+            limit_bytes: limit.bytes,
+            limit_from: limit.from.clone(),
+            placement: Placement::Resident,
+            batch_size: rows,
+            rows_at_once: rows,
+            context_size,
+            parts,
+            total_bytes,
+        })
     }
 }
 

@@ -32,6 +32,7 @@ fn work(d_sae: usize, dtype: FloatDType) -> Work {
         kept_per_row: 0,
         text_bytes: 0,
         logit_bytes: super::LOGITS,
+        besides: Vec::new(),
     }
 }
 

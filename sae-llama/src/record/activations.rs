@@ -11,7 +11,7 @@ use sae_progress::{Observer, Stopped};
 use std::path::Path;
 use whole_file::TensorFile;
 
-/// What to keep of every row.
+/// What to keep from every row.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ActivationOptions {

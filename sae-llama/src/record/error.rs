@@ -67,7 +67,7 @@ pub enum RecordError {
     Input {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         problem: String,
     },
 }

@@ -21,7 +21,7 @@ pub enum ModelError {
     Load {
         /// The model.
         name: String,
-        /// What is wrong.
+        /// The problem.
         source: LlamaLoadError,
     },
     /// It has no tokenizer.
@@ -81,8 +81,22 @@ impl FoundModel {
     /// # Errors
     /// If a weight is missing, or not as the configuration says.
     pub fn load(&self, on: &ComputeDevice, placement: Placement) -> Result<Llama, ModelError> {
+        self.load_layers(on, placement, None)
+    }
+
+    /// As [`load`](Self::load), of the first so many blocks only: see [`LlamaLoadOptions::layers`].
+    ///
+    /// # Errors
+    /// As [`load`](Self::load).
+    pub fn load_layers(
+        &self,
+        on: &ComputeDevice,
+        placement: Placement,
+        layers: Option<usize>,
+    ) -> Result<Llama, ModelError> {
         let mut options = LlamaLoadOptions::new(&on.device, on.dtype);
         options.placement = placement;
+        options.layers = layers;
         Llama::load(&self.files, &options).map_err(|source| ModelError::Load {
             name: self.name.clone(),
             source,

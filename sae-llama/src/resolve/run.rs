@@ -61,8 +61,10 @@ pub enum OnHubError {
 
 /// Opens a run: the folder of that name if there is one, else a folder of a repository on the Hub, `organisation/name[@revision][:folder]`.
 ///
+/// For [`RunPart::Description`] the weights need not exist, and they are not downloaded.
+///
 /// # Errors
-/// If there is neither, what there is cannot be read, or the observer stops a download.
+/// If there is neither, the run cannot be read, or the observer stops a download.
 pub fn find_run(
     name: &Path,
     part: RunPart,
@@ -70,7 +72,11 @@ pub fn find_run(
 ) -> Result<RunDir, RunError> {
     let on_hub = || name.to_str().and_then(RunOnHub::parse);
     let Some(on_hub) = (!name.exists()).then(on_hub).flatten() else {
-        return RunDir::open(name).map_err(|error| match error {
+        let opened = match part {
+            RunPart::Description => RunDir::describe(name),
+            RunPart::All => RunDir::open(name),
+        };
+        return opened.map_err(|error| match error {
             source @ RunDirError::NotFound(_) => RunError::NotFound { source },
             other => other.into(),
         });
@@ -81,4 +87,24 @@ pub fn find_run(
             name: name.to_owned(),
             source: Box::new(source),
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{RunPart, find_run};
+    use sae_progress::Unobserved;
+
+    #[test]
+    fn a_description_needs_no_weights() {
+        let dir = tempfile::tempdir().unwrap();
+        let cfg = r#"{"architecture": "standard", "d_in": 2, "d_sae": 3, "metadata": {"hook_name": "hook_embed"}}"#;
+        std::fs::write(dir.path().join("cfg.json"), cfg).unwrap();
+        let run = find_run(dir.path(), RunPart::Description, &mut Unobserved).unwrap();
+        assert_eq!(run.cfg.d_sae, 3);
+        let error = find_run(dir.path(), RunPart::All, &mut Unobserved).unwrap_err();
+        assert!(
+            error.to_string().contains("is missing beside cfg.json"),
+            "{error}"
+        );
+    }
 }

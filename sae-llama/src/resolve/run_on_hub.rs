@@ -25,7 +25,7 @@ pub(super) struct RunOnHub<'a> {
 }
 
 impl<'a> RunOnHub<'a> {
-    /// `None` for what can only be a path.
+    /// `None` for a text that can only be a path.
     pub(super) fn parse(text: &'a str) -> Option<Self> {
         let (repo, folder) = text.split_once(':').unwrap_or((text, ""));
         let (repo, revision) = repo.split_once('@').unwrap_or((repo, "main"));
@@ -53,8 +53,13 @@ impl<'a> RunOnHub<'a> {
             files.fetch(&[sparsity], observer)?;
         }
         let dir = files.dir().join(layout.folder());
-        // What is wrong with the description is known before the weights, which are large.
-        let run = RunDir::describe(&dir)?;
+        // Problems in the description are found before the weights, which are large, are downloaded.
+        let mut run = RunDir::describe(&dir)?;
+        let scaler = in_repo(&layout.scaler());
+        if run.cfg.lacks_scales() && files.first_of(&[&scaler])?.is_some() {
+            files.fetch(&[&scaler], observer)?;
+            run = RunDir::describe(&dir)?;
+        }
         if part == RunPart::Description {
             files.remember_if_new()?;
             return Ok(run);
@@ -82,7 +87,7 @@ impl<'a> RunOnHub<'a> {
         }
     }
 
-    /// What the repository has instead.
+    /// A message that says what the repository has instead.
     fn no_run(&self, names: &[String]) -> String {
         let place = match self.folder {
             "" => "at its top".to_owned(),

@@ -59,7 +59,7 @@ pub enum SplitError {
         /// How many there are.
         n_heads: usize,
     },
-    /// A point with heads, and nothing said of them.
+    /// A point with heads, and nothing that says what to do with them.
     #[error(
         "{0} has an axis of heads: the SAE needs reshape_activations \"hook_z\" or a hook_head_index in cfg.json"
     )]

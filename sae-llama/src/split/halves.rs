@@ -21,7 +21,7 @@ pub enum Resume {
         /// `[b, p, d_model]`, leaving, with nothing edited.
         after: Tensor<3>,
     },
-    /// After the last block: what enters the final norm.
+    /// After the last block: the input of the final norm.
     Final(Tensor<3>),
 }
 
@@ -121,7 +121,7 @@ impl SplitModel for SplitLlama {
 }
 
 impl SplitLlama {
-    /// What the SAE sees of a group of rows, and where to go on.
+    /// The SAE's input for a group of rows, and the state to resume from.
     fn cut_off(&self, resid: Tensor<3>, mut capture: Capture) -> Prefix<Resume> {
         let (resume, mut cache) = match self.cut() {
             Cut::Between(layer) => {
@@ -153,7 +153,7 @@ impl SplitLlama {
         Prefix::new(resume, self.take(cache, self.read)).with_target(target)
     }
 
-    /// What is to be done above the cut, for one edit of one group of rows.
+    /// The run above the cut, for one edit of one group of rows.
     fn run(&self, resume: &Resume, edit: Splice) -> Run {
         let n_layers = self.model.config().n_layers;
         let unedited = |resid, layers| Run {
@@ -167,7 +167,7 @@ impl SplitLlama {
                     Splice::Keep => resid.clone(),
                     Splice::Replace(resid) => resid.cast(self.model.dtype()),
                     // Where all positions have the same residual, attention finds the same value everywhere, and they stay the
-                    // same to the end: one position stands for all.
+                    // same to the end: one position is enough for all.
                     Splice::Zero => resid.clone().slice([0..1, 0..1]).zeros_like(),
                 };
                 unedited(resid, *layer..n_layers)

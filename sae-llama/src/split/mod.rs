@@ -11,7 +11,7 @@ use llama_hooked::{Activation, ActivationCache, Edit, HookPoint, Llama};
 use sae_core::{ReshapeActivations, SaeConfig, flatten_heads, unflatten_heads};
 use sae_traits::Splice;
 
-/// A Llama cut at the point an SAE writes to: what lies below runs once, what lies above once per edit.
+/// A Llama cut at the point an SAE writes to: the layers below run once, those above once per edit.
 ///
 /// It shares the weights of the model it was made from.
 #[derive(Debug, Clone)]
@@ -74,7 +74,7 @@ impl SplitLlama {
     pub fn at(model: &Llama, read: HookPoint, write: HookPoint) -> Result<Self, SplitError> {
         for point in [read, write] {
             point.validate(model.config().n_layers)?;
-            // What is asked of the point that is read is asked of the one that is written to as well.
+            // The point that is written to has to meet the same conditions as the one that is read.
             if matches!(point, HookPoint::AttnScores(_) | HookPoint::Pattern(_)) {
                 return Err(SplitError::ByPairs(point));
             }

@@ -138,3 +138,23 @@ fn tensors_in_memory_are_written_whole() {
     let read = SafeTensors::deserialize(&read).unwrap();
     assert_eq!(read.tensor("x").unwrap().data(), numbers);
 }
+
+#[test]
+fn metadata_may_be_known_late() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.safetensors");
+    let entry = |text: &str| HashMap::from([("sum".to_owned(), text.to_owned())]);
+    let mut file = TensorFile::new(&path, 2).with_metadata(entry("not yet"));
+    push(&mut file, 0..2);
+    file.replace_metadata(entry("12")).unwrap();
+    let longer = file.replace_metadata(entry("far longer than it was at first"));
+    assert!(longer.unwrap_err().to_string().contains("longer"));
+    file.replace_metadata(entry("\"3\"")).unwrap();
+    file.sync().unwrap();
+    file.finish().unwrap();
+    let read = std::fs::read(&path).unwrap();
+    let (_, header) = SafeTensors::read_metadata(&read).unwrap();
+    assert_eq!(header.metadata().as_ref().unwrap()["sum"], "\"3\"");
+    let tensors = SafeTensors::deserialize(&read).unwrap();
+    assert_eq!(tensors.tensor("b").unwrap().data(), bytes(&[-0.0, -1.0]));
+}

@@ -14,7 +14,8 @@ use crate::{Feature, Overview};
 
 /// Features in a file of [`BatchWriter`], as SAEDashboard has them unless told otherwise.
 pub const FEATURES_PER_FILE: usize = 128;
-/// What no feature is less active than: the base-10 logarithm that stands for never. Nothing is left out because it is rare.
+/// The threshold of activity below which features are left out: the base-10 logarithm that means never. No feature is left out because it
+/// is rare.
 const LOG_SPARSITY: i32 = -10;
 
 /// Writes what SAEDashboard's `NeuronpediaRunner` leaves behind: `batch-0.json`, `batch-1.json`, …, `skipped_indexes.json` and
@@ -121,7 +122,7 @@ impl<'v, V: Vocabulary + ?Sized> BatchWriter<'v, V> {
     /// Adds a feature: the next one that the overview shows. `vector` is its decoder direction; an empty one leaves the direction out.
     ///
     /// # Errors
-    /// When it is another feature, when an example has not one activation per token, and when a file cannot be written.
+    /// When it is not that feature, when an example has not one activation per token, and when a file cannot be written.
     pub fn push(&mut self, feature: &Feature, vector: &[f32]) -> Result<(), ExportError> {
         self.output.begin(feature)?;
         self.write(feature, vector)

@@ -67,7 +67,7 @@ pub(super) struct Activation<'v> {
     pub(super) place: (u64, u32),
 }
 
-/// What the overview says that features are written with.
+/// The values of the overview that every feature is written with.
 #[derive(Debug, Clone)]
 pub(super) struct Totals {
     n_contexts: u64,

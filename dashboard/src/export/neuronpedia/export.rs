@@ -22,7 +22,7 @@ const FEATURES_PER_FILE: usize = 1024;
 /// As Neuronpedia's converter compresses.
 const LEVEL: u32 = 5;
 
-/// What a feature stands for, as text.
+/// The explanation of a feature, as text.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Explanation {
     /// The words.
@@ -50,7 +50,7 @@ pub struct ExportWriter<'v, V: ?Sized> {
 }
 
 impl<'v, V: Vocabulary + ?Sized> ExportWriter<'v, V> {
-    /// Starts the folder at `path`. `creator` is the id of the user who is to own the rows; [`DEFAULT_CREATOR`] is there from the start.
+    /// Starts the folder at `path`. `creator` is the id of the user who is to own the rows; [`DEFAULT_CREATOR`] exists from the start.
     ///
     /// # Errors
     /// When nothing can be written there or there is something; when a name of `id` cannot be one; when the overview's `shown` is not
@@ -86,7 +86,7 @@ impl<'v, V: Vocabulary + ?Sized> ExportWriter<'v, V> {
     /// Adds a feature: the next one that the overview shows. `vector` is its decoder direction; an empty one leaves the direction out.
     ///
     /// # Errors
-    /// When it is another feature, when an example has not one activation per token, and when a file cannot be written.
+    /// When it is not that feature, when an example has not one activation per token, and when a file cannot be written.
     pub fn push(
         &mut self,
         feature: &Feature,

@@ -18,7 +18,7 @@ use std::str::FromStr;
 
 use super::ExportError;
 
-/// What Neuronpedia knows an SAE's features by.
+/// The name that Neuronpedia has for an SAE's features.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceId {
     /// The model, by its name there, as `gpt2-small`: letters, digits, dashes, dots and underscores.
@@ -27,7 +27,7 @@ pub struct SourceId {
     pub layer: u32,
     /// The set of SAEs that it belongs to, as `res-jb`: letters, digits, dashes, dots and single underscores.
     pub sae_set: String,
-    /// What tells it from others of its set at the same layer.
+    /// Distinguishes it from others of its set at the same layer.
     pub suffix: Option<String>,
 }
 
@@ -60,7 +60,7 @@ impl FromStr for SourceId {
     }
 }
 
-/// What [`FromStr`] reads.
+/// The text that [`FromStr`] reads.
 impl fmt::Display for SourceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.model_id, self.source())
@@ -68,7 +68,7 @@ impl fmt::Display for SourceId {
 }
 
 impl SourceId {
-    /// The layer that a hook name such as `blocks.15.hook_resid_post` speaks of.
+    /// The layer that a hook name such as `blocks.15.hook_resid_post` names.
     pub fn layer_of(hook_name: &str) -> Option<u32> {
         let (_, rest) = hook_name.split_once("blocks.")?;
         rest.split('.').next()?.parse().ok()

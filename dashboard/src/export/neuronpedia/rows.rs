@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::dashboard::{Activation, Dashboard};
 use crate::Feature;
 
-/// What every row of an export says.
+/// The keys that every row of an export has.
 #[derive(Debug)]
 pub(super) struct Common {
     pub(super) model_id: String,

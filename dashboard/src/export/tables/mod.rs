@@ -18,7 +18,7 @@ const BATCH: usize = 64;
 
 /// Writes a folder with `features.parquet`, a row a feature, and `activations.parquet`, a row an example, compressed with zstd.
 ///
-/// What is kept of them is a row group, at most about 64 MiB. Where the dashboards come from is in the key-value metadata of both.
+/// A row group of them is kept in memory, at most about 64 MiB. Where the dashboards come from is in the key-value metadata of both.
 pub struct ParquetWriter<'v, V: ?Sized> {
     vocabulary: &'v V,
     output: Output,
@@ -59,7 +59,7 @@ impl<'v, V: Vocabulary + ?Sized> ParquetWriter<'v, V> {
     /// Adds a feature: the next one that the overview shows.
     ///
     /// # Errors
-    /// When it is another one, when an example has not one activation per token, when a number is above 2³¹ − 1 (2⁶³ − 1 for counts and
+    /// When it is not that one, when an example has not one activation per token, when a number is above 2³¹ − 1 (2⁶³ − 1 for counts and
     /// contexts), and when a file cannot be written.
     pub fn push(&mut self, feature: &Feature) -> Result<(), ExportError> {
         self.output.begin(feature)?;

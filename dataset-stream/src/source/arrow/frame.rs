@@ -19,11 +19,11 @@ const CHUNK: usize = 64 << 10;
 const MOST_PADDING: u64 = 128;
 /// A schema of a hundred thousand columns has less.
 const MOST_HEADER: u64 = 256 << 20;
-/// All compressed buffers of a batch together, as they say of themselves.
+/// All compressed buffers of a batch together, by the sizes that they state.
 const MOST_UNPACKED: u64 = 4 << 30;
-/// The body of one message. Batches have some thousand rows; what is larger would fill the memory.
+/// The body of one message. Batches have some thousand rows; a larger one would fill the memory.
 const MOST_BODY: u64 = 4 << 30;
-/// What a byte of zstd can unpack to, at most; LZ4 has less.
+/// Most bytes that a byte of zstd can unpack to; LZ4 has less.
 const MOST_RATIO: u64 = 1 << 15;
 
 /// A message.

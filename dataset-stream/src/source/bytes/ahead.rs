@@ -40,7 +40,7 @@ impl Ahead {
 fn fetch(mut from: impl Read, send: &SyncSender<io::Result<Vec<u8>>>) {
     loop {
         let mut piece = vec![0; PIECE];
-        // Handed on as it comes, however little it is: who waits should not wait for more.
+        // Handed on as it comes, however little it is: a reader that waits should not wait for more.
         let result = from.read(&mut piece).map(|n| {
             piece.truncate(n);
             piece

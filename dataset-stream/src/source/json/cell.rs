@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess,
 
 use super::record::Scratch;
 
-/// What the column of a record turned out to hold.
+/// The content of a record's column.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Found {
     /// Text, now in [`Scratch::text`].

@@ -2,7 +2,7 @@
 
 use super::cell::{Found, Wrong};
 
-/// The literals, and a number of the same length that stands for each while a record is parsed: positions in messages stay right.
+/// The literals, and a number of the same length that replaces each while a record is parsed: positions in messages stay right.
 const LITERALS: [(&[u8], &[u8]); 2] = [(b"NaN", b"-0 "), (b"Infinity", b"1.79e308")];
 const INFINITE: f64 = 1.79e308;
 
@@ -44,7 +44,7 @@ fn string_len(text: &[u8]) -> usize {
     text.len()
 }
 
-/// What was found in a record whose literals were replaced, with the literals back in place.
+/// The content of a record whose literals were replaced, with the literals back in place.
 pub(in crate::source) fn restored(found: Found) -> Found {
     match found {
         Found::Wrong(wrong) => Found::Wrong(restored_value(wrong)),

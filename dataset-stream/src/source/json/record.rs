@@ -35,7 +35,7 @@ pub(crate) struct Scratch {
 }
 
 impl Scratch {
-    /// Lets go of what a very long record needed.
+    /// Frees the memory that a very long record needed.
     pub(crate) fn trim(&mut self) {
         const KEPT: usize = 4 << 20;
         self.text.clear();
@@ -82,7 +82,7 @@ pub(crate) fn bad_json(error: &serde_json::Error, bytes: &[u8], location: Locati
         }
         reason => reason.to_owned(),
     };
-    // A value may span lines; what helps is the distance from its start.
+    // A value may span lines; the distance from its start is what helps.
     let lines_before = error.line().saturating_sub(1);
     let before: usize = bytes
         .split_inclusive(|&b| b == b'\n')

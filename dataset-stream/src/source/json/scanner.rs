@@ -1,10 +1,10 @@
 //! Finds where JSON values start and end in a stream of bytes, without parsing them.
 //!
-//! Only the outermost structure is checked here; what is between a value's first and last byte is the parser's business.
+//! Only the outermost structure is checked here; the bytes between a value's first and last are checked by the parser.
 
 use crate::source::block::ValueSpan;
 
-/// What is missing at the end of the input.
+/// The part that is missing at the end of the input.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shape {
     /// The closing bracket of the outermost array.
@@ -94,7 +94,7 @@ impl Scanner {
     /// Scans `buf[from..]`, adding each value that is now complete.
     ///
     /// # Errors
-    /// What is wrong with the structure between values, in words.
+    /// The problem in the structure between values, in words.
     pub(super) fn feed(
         &mut self,
         buf: &[u8],

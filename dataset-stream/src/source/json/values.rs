@@ -93,7 +93,7 @@ impl Values {
                 }
             })?;
         }
-        // What is after the last whole value starts the next block.
+        // The bytes after the last whole value start the next block.
         let keep_from = self.scanner.open_value().unwrap_or(buf.len());
         self.carry = buf.split_off(keep_from);
         self.scanner.rebase(keep_from);

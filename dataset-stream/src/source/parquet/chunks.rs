@@ -34,7 +34,7 @@ impl Chunks {
     }
 }
 
-/// What the network does beneath the library that reads a remote file; nothing for a file that is here.
+/// The network beneath the library that reads a remote file; nothing for a local file.
 pub(super) struct Network {
     #[cfg(feature = "hub")]
     remote: Option<Arc<Remote>>,

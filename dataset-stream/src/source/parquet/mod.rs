@@ -115,14 +115,14 @@ impl BlockReader for Parquet {
         }
     }
 
-    /// By rows: what the library reads ahead is not ours to know.
+    /// By rows: how far the library reads ahead is not known.
     fn on_disk(&self) -> u64 {
         let share = self.next_row as f64 / self.total_rows.max(1) as f64;
         (self.file.bytes as f64 * share.min(1.0)) as u64
     }
 }
 
-/// What a file's footer says.
+/// The content of a file's footer.
 pub(crate) struct Footer {
     pub(crate) rows: usize,
     /// Under the key that was asked for.
@@ -143,7 +143,7 @@ pub(crate) fn parquet_footer(path: &Path, key: &str) -> Result<Footer, SourceErr
     })
 }
 
-/// As [`guard::guarded`], with an error that names the file; what the network did is told as it was.
+/// As [`guard::guarded`], with an error that names the file; errors of the network are passed on as they are.
 fn guarded<T, E: std::fmt::Display>(
     file: &DataFile,
     network: &Network,

@@ -43,7 +43,7 @@ impl Compression {
 }
 
 impl Format {
-    /// The ending that stands for the format in messages.
+    /// The ending that names the format in messages.
     pub(crate) fn ending(self) -> &'static str {
         match self {
             Self::Jsonl => ".jsonl",

@@ -51,7 +51,7 @@ const AS_A_SHELL: glob::MatchOptions = glob::MatchOptions {
     require_literal_leading_dot: true,
 };
 
-/// The files that `spec` stands for, sorted by path.
+/// The files that `spec` names, sorted by path.
 pub(super) fn resolve(
     spec: &str,
     options: &SourceOptions,

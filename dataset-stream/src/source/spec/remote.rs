@@ -11,7 +11,7 @@ use super::{DataFile, Origin};
 use crate::source::SourceOptions;
 use crate::source::error::SourceError;
 
-/// Addresses that one pattern may stand for.
+/// Addresses that one pattern may expand to.
 const MOST_ADDRESSES: usize = 100_000;
 
 /// Makes the Hub, once it is known that one is needed.

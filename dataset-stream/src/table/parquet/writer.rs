@@ -17,7 +17,7 @@ use whole_file::WholeFile;
 use crate::token_files::{METADATA, TableError, TableMetadata};
 
 const COLUMN: &str = "input_ids";
-/// Ids in a row group, 64 MiB of them: what is kept until it is written.
+/// Ids in a row group, 64 MiB of them, which are kept until it is written.
 const GROUP: usize = 16 << 20;
 /// Ids that are handed to the library at a time.
 const BATCH: usize = 1 << 20;

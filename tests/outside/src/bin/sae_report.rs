@@ -1,4 +1,4 @@
-//! What a run says of its SAE.
+//! What a run says about its SAE.
 
 use sae_report::SaeDescription;
 

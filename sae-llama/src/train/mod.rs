@@ -1,0 +1,11 @@
+//! What training needs of a model: its activations, row after row, and figures of an SAE on rows that are not trained on.
+
+mod activations;
+mod cache;
+mod evaluate;
+mod hooks;
+
+pub use activations::{ActivationsError, ModelActivations, Tokens};
+pub use cache::{CacheActivationsError, cache_activations};
+pub use evaluate::HeldOut;
+pub use hooks::{HookRead, HooksError, TrainHooks};
