@@ -134,7 +134,9 @@ def main():
     name = torch.cuda.get_device_name() if device == "cuda" else "CPU"
     print(f"{name}, torch {torch.__version__}, {time.strftime('%Y-%m-%d')}, shape {args.shape}\n")
     correctness(sae, scratch, device)
+    training(sae, scratch, device)
     speed(sae, args, scratch, device)
+    training_speed(sae, args, scratch, device)
     if failures:
         sys.exit(f"{len(failures)} checks failed: {', '.join(failures)}")
 
@@ -178,6 +180,68 @@ def correctness(sae, scratch, device):
                 tolerance = 2e-2 if "bfloat16" in case.name else tolerance
                 check(f"sae {case.name} {dtype}", apart(outs[0], expected["decoded"].reshape(outs[0].shape)), tolerance)
     print()
+
+
+ARCHITECTURES = {
+    "standard": ["--l1-coefficient", "1"],
+    "gated": ["--l1-coefficient", "1"],
+    "jumprelu": ["--l0-coefficient", "1"],
+    "topk": ["--k", "16"],
+    "batchtopk": ["--k", "16"],
+    "matryoshka-batchtopk": ["--k", "16", "--matryoshka-widths", "[64,128,256]"],
+}
+
+
+def training(sae, scratch, device):
+    """The same run on the device and on the CPU: losses at each step, and the weights at the end."""
+    model, text = ROOT / "demo/model", ROOT / "demo/text/kjv.jsonl"
+    common = ["--model", model, "--dataset", text, "--hook", "blocks.2.hook_resid_pre", "--d-sae", 256, "--training-tokens", 50 * 512,
+              "--train-batch-size-tokens", 512, "--n-batches-in-buffer", 16, "--store-batch-size-prompts", 8, "--lr", 0.001,
+              "--exclude-special-tokens", "true", "--eval-sequences", 0, "--checkpoint-every", 0, "--seed", 7]
+    runs = [("f32", device, []), ("autocast", device, ["--autocast", "true"])]
+    for architecture, settings in ARCHITECTURES.items():
+        found = {}
+        for name, on, more in [("cpu", "cpu", []), *runs]:
+            if device == "cpu" and more:
+                continue
+            out = scratch / f"train-{architecture}-{name}"
+            shutil.rmtree(out, ignore_errors=True)
+            sae("train", *common, "--architecture", architecture, *settings, *more, "--out", out, device=on, dtype="f32")
+            lines = (out / "metrics.jsonl").read_text().splitlines()
+            log = [json.loads(line) for line in lines]
+            losses = torch.tensor([line["losses/overall_loss"] for line in log if "losses/overall_loss" in line])
+            found[name] = losses, tensors(out / "final_sae" / "sae_weights.safetensors")
+        cpu_losses, cpu_weights = found.pop("cpu")
+        for name, (losses, weights) in found.items():
+            # A feature whose sign of activation tips over makes a step of another size: losses are compared on the whole, weights by norm.
+            tolerance = {"f32": 1e-6 if device == "cpu" else 5e-3, "autocast": 5e-2}[name]
+            check(f"train {architecture} {name} losses", ((losses - cpu_losses).abs() / cpu_losses.abs()).max().item(), tolerance)
+            apart = max(((weights[k] - cpu_weights[k]).norm() / cpu_weights[k].norm().clamp(min=1e-6)).item() for k in cpu_weights)
+            check(f"train {architecture} {name} weights", apart, 10 * tolerance)
+    print()
+
+
+def training_speed(sae, args, scratch, device):
+    """Tokens a second of a whole run, and of SAELens' own step where it is installed."""
+    large = args.shape == "8b"
+    folder = scratch / args.shape
+    model, tokens = (folder / "model", folder / "tokens.safetensors") if large else (ROOT / "demo/model", scratch / "demo-tokens.safetensors")
+    layer, d_sae, batch = (15, args.latents, 4096) if large else (2, 256, 512)
+    # As many as the file has after the norms and the evaluation are taken care of; rows are read again where it is short.
+    n_tokens = 60 * batch
+    for architecture in ("topk", "standard"):
+        for more in ([], ["--autocast", "true"]) if device == "cuda" else ([],):
+            out = scratch / f"speed-{architecture}"
+            shutil.rmtree(out, ignore_errors=True)
+            words = ["train", "--model", model, "--tokens", tokens, "--hook", f"blocks.{layer}.hook_resid_pre", "--architecture", architecture,
+                     "--d-sae", d_sae, "--training-tokens", n_tokens, "--train-batch-size-tokens", batch, "--n-batches-in-buffer", 32,
+                     "--store-batch-size-prompts", 16, "--lr", 0.0003, "--eval-sequences", 0, "--checkpoint-every", 0, "--out", out,
+                     *ARCHITECTURES[architecture], *more]
+            with Peak(device) as memory:
+                result = sae(*words)
+            planned = result["plan"]["total_bytes"] >> 20
+            name = f"sae train {architecture}{' autocast' if more else ''}"
+            row(name, f"{n_tokens / result['timings']['train_s']:,.0f} tok/s", f"peak {memory.mib} MiB, planned {planned} MiB")
 
 
 def speed(sae, args, scratch, device):

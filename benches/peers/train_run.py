@@ -66,21 +66,24 @@ def theirs(args: argparse.Namespace) -> None:
     print(json.dumps({"seconds": time.perf_counter() - start, "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024}))
 
 
-def ours(args: argparse.Namespace) -> dict:
+def run_ours(args: argparse.Namespace, source: list[str]) -> dict:
     settings = common(args.training_tokens) | SETTINGS[args.architecture]
     flags = [part for key, value in settings.items() for part in (f"--{key.replace('_', '-')}", str(value))]
     command = [
-        str(BINARY), "train", "--model", args.model, "--tokens", args.tokens, "--hook", args.hook, "--architecture", args.architecture,
+        str(BINARY), "train", *source, "--hook", args.hook, "--architecture", args.architecture,
         "--d-sae", str(args.d_sae), "--training-tokens", str(args.training_tokens), "--train-batch-size-tokens", str(BATCH),
         "--n-batches-in-buffer", str(BUFFER_ROWS), "--store-batch-size-prompts", str(AT_ONCE), "--seed", str(args.seed),
         "--eval-sequences", "0", "--checkpoint-every", "0", "--out", args.out, "--json", "--quiet", *flags,
     ]
-    # The rows at the end are for the evaluation.
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode != 0:
-        sys.exit(done.stderr)
-    seconds = json.loads(done.stdout)["timings"]["train_s"]
-    return {"seconds": seconds, "peak_rss_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        printed = process.stdout.read()
+        # The usage of this child alone; RUSAGE_CHILDREN would be the largest of all so far.
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode != 0:
+        sys.exit(process.returncode)
+    seconds = json.loads(printed)["timings"]["train_s"]
+    return {"seconds": seconds, "peak_rss_mb": usage.ru_maxrss // 1024}
 
 
 def evaluate(args: argparse.Namespace, run: str) -> dict:
@@ -123,7 +126,8 @@ def main() -> None:
         for side in args.sides:
             run = str(out / f"{args.architecture}-{side}-{seed}")
             if side == "ours":
-                found = ours(argparse.Namespace(**vars(args) | {"seed": seed, "out": run, "tokens": train_tokens}))
+                one = argparse.Namespace(**vars(args) | {"seed": seed, "out": run})
+                found = run_ours(one, ["--model", args.model, "--tokens", train_tokens])
             else:
                 command = [sys.executable, __file__, "--theirs", "--model", args.model, "--tokens", args.tokens, "--out", run, "--seed", str(seed)]
                 command += ["--architecture", args.architecture, "--hook", args.hook, "--d-sae", str(args.d_sae), "--training-tokens", str(args.training_tokens)]

@@ -12,6 +12,8 @@ pub mod assemble;
 mod collect;
 pub mod export;
 mod feature;
+pub mod figures;
+pub mod labels;
 mod log;
 mod overview;
 pub mod page;
@@ -21,7 +23,7 @@ pub mod weights;
 
 pub use collect::{
     CollectError, CollectOptions, CollectProgress, Contexts, FeaturePart, SinkError, Summary,
-    collect, shares_below,
+    collect, firing_tokens, shares_below,
 };
 pub use feature::{
     Example, Feature, Group, GroupKind, Lens, LensConvention, Neighbour, Neighbours, NeuronWeight,

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::labels::Label;
+
 /// The SAE as a whole: where its dashboards come from, and a line per feature, column by column.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Overview {
@@ -21,12 +23,18 @@ pub struct Overview {
     pub mean: Vec<f32>,
     /// Norm of the decoder direction.
     pub decoder_norm: Vec<f32>,
-    /// The token it fires on most strongly; none where it never fires.
+    /// The token it fires on most ([`firing_tokens`](crate::firing_tokens)); none where it never fires.
     pub top_token: Vec<Option<u32>>,
     /// The token its direction makes likeliest, where that is known; empty where there is no lens.
     pub lens_token: Vec<Option<u32>>,
     /// Which features have a page.
     pub shown: Vec<u32>,
+    /// Tokens it fires on, for the search; empty where they are not known. Few: a page has them for every feature.
+    pub fires_on: Vec<Vec<u32>>,
+    /// Tokens its direction makes likelier, for the search; empty where they are not known.
+    pub promotes: Vec<Vec<u32>>,
+    /// What people have said of features, by ascending feature.
+    pub labels: Vec<Label>,
 }
 
 /// Model, SAE and data.

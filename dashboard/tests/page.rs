@@ -99,7 +99,7 @@ fn columns_of_the_overview_come_back_as_they_were() {
     let mut overview = Fixture::new(300).overview;
     overview.shown = (0..300).filter(|i| i % 7 != 3).collect();
     let vocabulary = Corpus::new().vocabulary;
-    let (header, found) = columns(&overview_bytes(&overview, &vocabulary).unwrap());
+    let (header, found, lists) = columns(&overview_bytes(&overview, &vocabulary).unwrap());
     let bits = |column: &[f32]| column.iter().map(|x| x.to_bits()).collect::<Vec<u32>>();
     assert_eq!(found[0], bits(&overview.density));
     assert_eq!(found[1], bits(&overview.max));
@@ -126,6 +126,12 @@ fn columns_of_the_overview_come_back_as_they_were() {
     });
     assert!(shown.eq(overview.shown.iter().copied()));
     assert_eq!(header["n_tokens"], overview.n_tokens);
+    for (list, of) in lists.iter().zip([&overview.fires_on, &overview.promotes]) {
+        let tokens = |numbers: &Vec<usize>| numbers.iter().map(|n| ids[*n]).collect();
+        let found: Vec<Vec<u32>> = list.iter().map(tokens).collect();
+        assert_eq!(found, *of);
+    }
+    assert!(lists[0].iter().any(|tokens| tokens.len() > 2));
 }
 
 /// Tokens whose frequencies follow Zipf's law, as those of a language do; nothing repeats but by chance.

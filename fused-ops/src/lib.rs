@@ -3,6 +3,7 @@
 mod attention;
 #[cfg(feature = "cpu")]
 mod host;
+mod key_values;
 mod linear;
 #[cfg(feature = "cpu")]
 mod product;
@@ -16,6 +17,7 @@ mod sparse_matmul;
 
 pub use attention::causal_attention;
 pub use burn;
+pub use key_values::KeyValues;
 pub use linear::{linear, linear_add};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;

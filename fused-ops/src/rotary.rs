@@ -10,15 +10,20 @@ use crate::host::{HostTensor, for_each_row, tensor, vectorised};
 /// interleaved one of the paper. In f32, cast back.
 ///
 /// # Shapes
-/// `x`: `[b, p, heads, d_head]`, `cos`, `sin`: `[1, p, 1, d_head / 2]`, f32 → as `x`.
+/// `x`: `[b, p, heads, d_head]`, `cos`, `sin`: `[1, p, 1, d_head / 2]` or `[b, p, 1, d_head / 2]`, f32 → as `x`.
 ///
 /// # Panics
 /// If the shapes do not fit.
 pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
-    let [_, p, _, d_head] = x.dims();
+    let [b, p, _, d_head] = x.dims();
     let half = d_head / 2;
-    assert_eq!(cos.dims(), [1, p, 1, half], "an angle for every pair");
-    assert_eq!(sin.dims(), [1, p, 1, half], "an angle for every pair");
+    let rows = cos.dims()[0];
+    assert!(
+        rows == 1 || rows == b,
+        "the same angles for every row, or each row's own"
+    );
+    assert_eq!(cos.dims(), [rows, p, 1, half], "an angle for every pair");
+    assert_eq!(sin.dims(), [rows, p, 1, half], "an angle for every pair");
     #[cfg(feature = "cpu")]
     if on_host(&x) && on_host(&cos) && on_host(&sin) {
         return host(x, cos, sin);
@@ -36,6 +41,7 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
 fn host(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let dims @ [_, p, heads, d_head] = x.dims();
     let half = d_head / 2;
+    let positions = cos.dims()[0] * p;
     let (cos, sin) = (
         HostTensor::new(cos).into_contiguous(),
         HostTensor::new(sin).into_contiguous(),
@@ -43,7 +49,7 @@ fn host(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let (cos, sin) = (cos.as_slice(), sin.as_slice());
     let mut values = HostTensor::new(x).into_vec();
     for_each_row(&mut values, heads * d_head, |row, heads| {
-        let start = row % p * half;
+        let start = row % positions * half;
         let (cos, sin) = (&cos[start..][..half], &sin[start..][..half]);
         vectorised(|| {
             for head in heads.chunks_exact_mut(d_head) {

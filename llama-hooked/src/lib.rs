@@ -44,6 +44,7 @@
 #![doc = include_str!("../README.md")]
 
 mod config;
+pub mod generate;
 mod hook;
 mod model;
 mod source;
@@ -53,10 +54,12 @@ pub use burn;
 pub use config::{LlamaConfig, LlamaConfigError, ModelMemory, Rope, RopeScaling};
 pub use hook::{
     Activation, ActivationCache, Capture, Edit, Hook, HookError, HookPoint, LayerOutOfRange,
-    NoHooks, ParsePositionsError, PointFilter, Positions, Run, UnknownHook,
+    NoHooks, ParsePositionsError, PointFilter, Positions, RowPlace, Run, UnknownHook,
 };
 pub use hub_io::{Cache, DownloadProgress, HubOptions, Observer};
-pub use model::{ForwardError, ForwardOptions, Input, Llama, Output, OutputKind, Pass};
+pub use model::{
+    ForwardError, ForwardOptions, Input, KvCache, LinearParts, Llama, Output, OutputKind, Pass,
+};
 pub use sae_progress::Unobserved;
 pub use source::{ModelFiles, ModelSource, ModelSourceError};
 pub use weights::{LlamaLoadError, LlamaLoadOptions, Placement};

@@ -385,3 +385,22 @@ fn a_server_cannot_name_a_directory() {
         "{message}"
     );
 }
+
+#[test]
+fn what_generation_needs_comes_too() {
+    let mut files = tiny();
+    let named = [
+        "chat_template.jinja",
+        "generation_config.json",
+        "tokenizer_config.json",
+    ];
+    files.insert(named[0].to_owned(), b"{{ messages }}".to_vec());
+    files.insert(named[1].to_owned(), br#"{"eos_token_id": [7, 8]}"#.to_vec());
+    let (server, cache) = (serve(&files, COMMIT), tempfile::tempdir().unwrap());
+    let found = resolve("org/tiny", &options(&server.url(""), cache.path())).unwrap();
+    for name in named {
+        assert!(found.config.with_file_name(name).is_file(), "{name}");
+    }
+    let config = llama_hooked::generate::GenerationConfig::from_files(&found).unwrap();
+    assert_eq!(config.stop_ids, [7, 8]);
+}

@@ -172,7 +172,7 @@ impl<'a> Facts<'a> {
         } else if self.l0 == 0.0 {
             "No feature is active: nothing shows whether the function is right."
         } else {
-            "As many features are active as a sparse SAE has."
+            "The number of active features is that of a sparse SAE."
         };
         Check {
             name: "activation function",

@@ -2,7 +2,7 @@
 
 /// Maps values to a length of the plot, linearly.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
+pub(crate) struct Scale {
     from: f64,
     to: f64,
     start: f64,
@@ -11,7 +11,7 @@ pub(super) struct Scale {
 
 impl Scale {
     /// `from` lies at `start`, `to` at `end`. A range without extent is given one.
-    pub(super) fn new((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
+    pub(crate) fn new((from, to): (f64, f64), (start, end): (f64, f64)) -> Self {
         let (from, to) = if from.is_finite() && to.is_finite() && from < to {
             (from, to)
         } else {
@@ -27,7 +27,7 @@ impl Scale {
     }
 
     /// Where a value lies; at the nearer end, if it is outside.
-    pub(super) fn at(&self, value: f64) -> f64 {
+    pub(crate) fn at(&self, value: f64) -> f64 {
         let share = (value - self.from) / (self.to - self.from);
         let share = if share.is_nan() { 0.0 } else { share };
         self.start + share.clamp(0.0, 1.0) * (self.end - self.start)
@@ -35,7 +35,7 @@ impl Scale {
 }
 
 /// Round numbers (1, 2 or 5 times a power of ten apart) from `low` to `high`, `most` at the most.
-pub(super) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
+pub(crate) fn ticks(low: f64, high: f64, most: usize) -> Vec<f64> {
     if !(low.is_finite() && high.is_finite() && low <= high) || most == 0 {
         return Vec::new();
     }
@@ -124,7 +124,7 @@ pub(crate) fn number(x: f64, digits: usize) -> String {
 }
 
 /// A number without superfluous zeros, for an axis.
-pub(super) fn tick_label(x: f64) -> String {
+pub(crate) fn tick_label(x: f64) -> String {
     if x != 0.0 && !(1e-4..1e6).contains(&x.abs()) {
         return format!("{x:e}").replace('-', "−");
     }

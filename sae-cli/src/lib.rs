@@ -19,9 +19,10 @@ use terminal::interrupt;
 /// Runs the program: 0 done, 1 failed, 2 called wrongly, 130 interrupted.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match args::Cli::try_parse_from(args::expand(std::env::args_os())) {
+    let line = args::expand(std::env::args_os());
+    let cli = match args::Cli::try_parse_from(&line) {
         Ok(cli) => cli,
-        Err(error) => error.exit(),
+        Err(error) => args::with_hint(error, &line).exit(),
     };
     terminal::start_logging(cli.global.verbose, cli.global.quiet);
     interrupt::watch();

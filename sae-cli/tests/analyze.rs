@@ -276,7 +276,7 @@ fn less_text_than_asked_for_is_said() {
     assert!(
         outcome
             .stderr
-            .contains("rows of 128 tokens, not the 32 asked for"),
+            .contains("rows of 128 tokens: there are no more (--sequences is 32)"),
         "{outcome:#?}"
     );
     assert!(

@@ -39,6 +39,14 @@ fn unknown_words() {
         ("info $RUN --json=", "a value is required for '--json"),
         ("info $RUN --json --json", "cannot be used multiple times"),
         (
+            "eval $RUN --dataset $TEXT",
+            "eval takes the run by an option: --sae ",
+        ),
+        (
+            "info $RUN --json out.txt",
+            "the file of --json ends in .json; for another name, write --json=out.txt",
+        ),
+        (
             "tokenize --tokenizer $MODEL --dataset $TEXT --context-size many --out t",
             "invalid value 'many' for '--context-size <N>'",
         ),

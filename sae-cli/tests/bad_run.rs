@@ -254,7 +254,7 @@ fn what_cfg_json_does_not_say_must_be_given() {
         1,
         "eval --sae run --dataset $TEXT",
         &[
-            "the model that cfg.json names, \"demo/model\"; give --model DIR if it is elsewhere",
+            "the model that cfg.json names, \"demo/model\", cannot be opened; if it is on this machine, give --model DIR",
             "not in the cache",
         ],
     );

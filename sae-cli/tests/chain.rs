@@ -23,9 +23,7 @@ static CHAIN: LazyLock<Chain> = LazyLock::new(|| {
     scratch.ok(&format!(
         "activations --model $MODEL --tokens t.safetensors --hook {HOOK} --loss --batch-size 5 --out a.safetensors"
     ));
-    scratch.ok(&format!(
-        "encode --sae $RUN --input a.safetensors --key {HOOK} --out e.safetensors"
-    ));
+    scratch.ok("encode --sae $RUN --input a.safetensors --out e.safetensors");
     let eval = |data: &str| {
         scratch.json(&format!(
             "eval --sae $RUN --model $MODEL --keep-all-tokens {data}"

@@ -70,9 +70,15 @@ fn every_option_is_described() {
         "encode",
         "eval",
         "prompt",
+        "lens",
+        "patch",
+        "attribute",
+        "generate",
+        "graph",
         "analyze",
         "dashboard",
         "serve",
+        "contrast",
     ] {
         let help = scratch.ok(&format!("{verb} --help")).stdout;
         let section = section(&text, verb);
@@ -99,6 +105,13 @@ fn every_key_is_described() {
     scratch.ok(
         "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 --sequences 2 --out t.st",
     );
+    for (name, text) in [
+        ("a.txt", "In the beginning\nAnd God said\nunto the king\n"),
+        ("b.txt", "The earth\nwas void\nof the land\n"),
+    ] {
+        scratch.write(name, text);
+    }
+    scratch.transcoders();
     let text = docs("cli.md") + &docs("formats.md");
     let described = code(&text);
     let calls = [
@@ -108,11 +121,21 @@ fn every_key_is_described() {
         "train --model $MODEL --tokens t.st --hook blocks.1.hook_resid_pre --d-sae 8 --train-batch-size-tokens 16 \
          --training-tokens 16 --wandb-log-frequency 1 --eval-sequences 1 --out run",
         "prompt In --answer the --sae $RUN --model $MODEL",
+        "lens And --answer the --model $MODEL",
+        "patch --clean And --corrupted In --answer the --against and --model $MODEL",
+        "patch --clean And --corrupted In --answer the --model $MODEL --site feature --sae $RUN",
+        "attribute And --answer the --against and --sae $RUN --model $MODEL",
+        "attribute And --corrupted In --answer the --sae $RUN --model $MODEL",
+        "attribute And --answer the --method direct --sae $RUN --model $MODEL",
+        "generate In --model $MODEL --max-new-tokens 2 --top 2 --temperature 2",
+        "generate In --model $MODEL --max-new-tokens 2 --sae $RUN --steer 5=add:9 --compare",
+        "graph In --model $MODEL --sae t/layer_{layer} --out graphs",
         "eval --sae $RUN --model $MODEL --tokens t.st",
         "analyze --sequences 1 --out o",
         "activations --model $MODEL --tokens t.st --hook blocks.0.attn.hook_z --shards --out c",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --out pages",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --work w --log-only",
+        "contrast --a a.txt --b b.txt --probe 1 --sae $RUN --model $MODEL --out contrast",
     ];
     for call in calls {
         let mut result = scratch.json(call);
@@ -125,6 +148,14 @@ fn every_key_is_described() {
         for key in keys {
             assert!(described.contains(key.as_str()), "{call}: {key}");
         }
+    }
+    let mut keys = BTreeSet::new();
+    all_keys(
+        &support::read_json(&scratch.path("graphs/in.json")),
+        &mut keys,
+    );
+    for key in keys {
+        assert!(described.contains(key.as_str()), "graphs/in.json: {key}");
     }
     let tensors =
         scratch.json("activations --model $MODEL --tokens t.st --logits --loss --out a.st");

@@ -33,9 +33,15 @@ snapshots!(
     encode,
     eval,
     prompt,
+    lens,
+    patch,
+    attribute,
+    generate,
+    graph,
     analyze,
     dashboard,
-    serve
+    serve,
+    contrast
 );
 
 #[test]
@@ -54,9 +60,15 @@ fn every_verb_has_examples_and_a_short_form() {
         "encode",
         "eval",
         "prompt",
+        "lens",
+        "patch",
+        "attribute",
+        "generate",
+        "graph",
         "analyze",
         "dashboard",
         "serve",
+        "contrast",
     ] {
         let long = help(&format!("{verb} --help"));
         assert!(long.contains("\nExamples:\n  sae "), "{verb}");

@@ -2,80 +2,15 @@
 
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
+mod live;
 mod support;
 
-use burn::tensor::{Device, FloatDType, Int, Tensor};
-use llama_hooked::{Llama, ModelSource, NoHooks};
-use sae_core::Sae;
+use live::{CALL, Peer, Served};
+use llama_hooked::NoHooks;
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
-use std::process::{Child, Stdio};
-use support::{Scratch, demo};
-
-const CALL: &str =
-    "serve --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 60 --port 0";
-
-/// A running server; killed when the test ends.
-struct Served {
-    child: Child,
-    host: String,
-}
-
-impl Served {
-    fn start(scratch: &Scratch) -> Self {
-        let mut child = scratch
-            .command(CALL)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let host = line.trim().strip_prefix("http://127.0.0.1:").unwrap();
-        let host = format!("127.0.0.1:{}", host.trim_end_matches('/'));
-        Self { child, host }
-    }
-
-    fn ask(&self, head: &str, body: &str) -> (u16, Vec<u8>) {
-        let mut stream = TcpStream::connect(&self.host).unwrap();
-        write!(
-            stream,
-            "{head} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
-            self.host,
-            body.len()
-        )
-        .unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        let end = answer.windows(4).position(|w| w == b"\r\n\r\n").unwrap();
-        let status = std::str::from_utf8(&answer[9..12])
-            .unwrap()
-            .parse()
-            .unwrap();
-        (status, answer.split_off(end + 4))
-    }
-
-    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
-        let (status, answer) = self.ask(&format!("POST {path}"), &body.to_string());
-        (status, serde_json::from_slice(&answer).unwrap())
-    }
-}
-
-impl Drop for Served {
-    fn drop(&mut self) {
-        self.child.kill().ok();
-        self.child.wait().ok();
-    }
-}
-
-/// −log softmax(x)[target], in f64.
-fn loss(logits: &[f32], target: usize) -> f64 {
-    let max = logits.iter().copied().fold(f32::MIN, f32::max);
-    let sum: f64 = logits.iter().map(|x| f64::from(x - max).exp()).sum();
-    sum.ln() - f64::from(logits[target] - max)
-}
+use std::io::{BufRead, BufReader, Read};
+use std::process::Stdio;
+use support::Scratch;
 
 #[test]
 fn texts_and_checks_are_answered() {
@@ -140,55 +75,6 @@ fn texts_and_checks_are_answered() {
     }
 }
 
-/// The model and the SAE of the demo, and texts run through them by definition.
-struct Peer {
-    model: Llama,
-    sae: Sae,
-    ids: Vec<i32>,
-}
-
-impl Peer {
-    fn new(tokens: &Value) -> Self {
-        let device = Device::flex();
-        let files = ModelSource::Dir(demo("model")).resolve().unwrap();
-        let options = llama_hooked::LlamaLoadOptions::new(&device, FloatDType::F32);
-        let id = |token: &Value| token["id"].as_i64().unwrap() as i32;
-        Self {
-            model: Llama::load(&files, &options).unwrap(),
-            sae: Sae::load(demo("run"), &sae_core::SaeLoadOptions::new(&device)).unwrap(),
-            ids: tokens.as_array().unwrap().iter().map(id).collect(),
-        }
-    }
-
-    /// `[1, p, d_model]`, what enters a block.
-    fn resid_pre(&self, layer: usize) -> Tensor<3> {
-        let ids = Tensor::<1, Int>::from_ints(self.ids.as_slice(), &Device::flex());
-        let embedded = self.model.embed(ids.unsqueeze::<2>(), &mut NoHooks);
-        self.model.blocks(embedded, 0..layer, &mut NoHooks)
-    }
-
-    /// The residual less what a feature writes at a position.
-    fn without(&self, resid: &Tensor<3>, position: usize, feature: &Value) -> Tensor<3> {
-        let index = feature["index"].as_u64().unwrap() as usize;
-        let value = feature["value"].as_f64().unwrap() as f32;
-        let [_, _, d] = resid.dims();
-        let write = self.sae.w_dec().narrow(0, index, 1).mul_scalar(value);
-        let row = resid.clone().narrow(1, position, 1) - write.unsqueeze();
-        resid
-            .clone()
-            .slice_assign([0..1, position..position + 1, 0..d], row)
-    }
-
-    /// Of the token after a position, of what leaves the last block.
-    fn loss_after(&self, resid: Tensor<3>, position: usize) -> f64 {
-        let [_, _, d] = resid.dims();
-        let row = resid.narrow(1, position, 1);
-        let normed = self.model.ln_final(row, &mut NoHooks).reshape([1, d]);
-        let logits: Vec<f32> = self.model.unembed(normed).into_data().iter().collect();
-        loss(&logits, self.ids[position + 1] as usize)
-    }
-}
-
 #[test]
 fn effects_are_those_of_their_definitions() {
     const HOOK: usize = 2;
@@ -241,6 +127,162 @@ fn effects_are_those_of_their_definitions() {
             .as_str()
             .unwrap()
             .contains("the place of a token, 0 to")
+    );
+}
+
+#[test]
+fn activations_on_a_text_are_those_of_the_sae() {
+    const HOOK: usize = 2;
+    let scratch = Scratch::new();
+    let served = Served::start(&scratch);
+    let text = "In the beginning 日 God created";
+    let features: Vec<u32> = (0..64).collect();
+    let question = json!({ "text": text, "features": features });
+    let (status, found) = served.post("/api/activations", &question);
+    assert_eq!(status, 200, "{found}");
+    let peer = Peer::new(&found["tokens"]);
+    let dense = peer.sae.encode(peer.resid_pre(HOOK)).features;
+    let [_, n, d_sae] = dense.dims();
+    let dense: Vec<f32> = dense.into_data().iter().collect();
+    let mut n_fired = 0;
+    for (feature, values) in found["values"].as_array().unwrap().iter().enumerate() {
+        for (place, value) in values.as_array().unwrap().iter().enumerate() {
+            let (value, expected) = (
+                value.as_f64().unwrap() as f32,
+                dense[place * d_sae + feature],
+            );
+            assert!((value - expected).abs() < 1e-4, "{value} {expected}");
+            n_fired += u32::from(value > 0.0);
+        }
+    }
+    assert!(n_fired > 10, "{n_fired}");
+    let tokens = found["tokens"].as_array().unwrap();
+    assert_eq!(tokens.len(), n);
+    for (place, token) in tokens.iter().enumerate() {
+        let row = &dense[place * d_sae..][..d_sae];
+        // Close to zero the two ways of computing may disagree on what fires.
+        let least = row.iter().filter(|x| **x > 1e-4).count() as u64;
+        let most = row.iter().filter(|x| **x > -1e-4 && **x != 0.0).count() as u64;
+        let n_active = token["n_active"].as_u64().unwrap();
+        assert!(
+            (least..=most.max(least)).contains(&n_active),
+            "{n_active} {least} {most}"
+        );
+        assert_eq!(token["counts"], place > 0, "BOS does not count");
+    }
+    // The bytes of a character that is several tokens are all there.
+    let hex: String = tokens
+        .iter()
+        .filter_map(|token| token["hex"].as_str())
+        .collect();
+    assert_eq!(hex, "e697a5");
+    // The same from what the prompt has left, and after another text.
+    served.post("/api/prompt", &json!({ "text": text }));
+    assert_eq!(served.post("/api/activations", &question).1, found);
+    served.post(
+        "/api/activations",
+        &json!({ "text": "other", "features": [1] }),
+    );
+    assert_eq!(served.post("/api/activations", &question).1, found);
+    let (status, refused) = served.post(
+        "/api/activations",
+        &json!({ "text": "a", "features": [d_sae] }),
+    );
+    assert_eq!(status, 422);
+    assert!(
+        refused["error"]
+            .as_str()
+            .unwrap()
+            .contains("there is no feature"),
+        "{refused}"
+    );
+}
+
+#[test]
+fn labels_are_kept_from_one_call_to_the_next_and_shown_on_pages() {
+    let scratch = Scratch::new();
+    let served = Served::start_with(&scratch, "--labels labels.jsonl");
+    let labels = json!([
+        { "feature": 3, "label": "<b>bearing</b>", "note": "two\nlines" },
+        { "feature": 7, "star": true },
+    ]);
+    let (status, answer) = served.post("/api/labels", &json!({ "labels": labels }));
+    assert_eq!(status, 200, "{answer}");
+    let (status, answer) = served.post("/api/labels", &json!({ "labels": [{ "feature": 99999 }] }));
+    assert_eq!(status, 422);
+    assert!(
+        answer["error"]
+            .as_str()
+            .unwrap()
+            .contains("there is no feature 99999"),
+        "{answer}"
+    );
+    drop(served);
+    let written = scratch.read("labels.jsonl");
+    let lines: Vec<Value> = written
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(
+        lines[0]["labels_of"]["hook_name"],
+        "blocks.2.hook_resid_pre"
+    );
+    assert_eq!(json!(lines[1..]), labels);
+    let served = Served::start_with(&scratch, "--labels labels.jsonl");
+    let (status, answer) = served.ask("GET /api/labels", "");
+    assert_eq!(status, 200);
+    let answer: Value = serde_json::from_slice(&answer).unwrap();
+    assert_eq!(answer["labels"], labels);
+    drop(served);
+
+    let text = "dashboard --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 60 --features 3,7,9";
+    scratch.ok(&format!("{text} --labels labels.jsonl --out plain.html"));
+    scratch.ok(&format!("{text} --out without.html"));
+    let [with, without] = ["plain.html", "without.html"].map(|page| scratch.read(page));
+    assert_ne!(with, without);
+    let call = "--format export --neuronpedia-id m/3-res --out export";
+    scratch.ok(&format!("{text} --labels labels.jsonl {call}"));
+    let rows = std::fs::File::open(scratch.path("export/explanations/batch-0.jsonl.gz")).unwrap();
+    let mut unpacked = String::new();
+    flate2::read::GzDecoder::new(rows)
+        .read_to_string(&mut unpacked)
+        .unwrap();
+    let row: Value = serde_json::from_str(&unpacked).expect("one explanation: a star is none");
+    assert_eq!(
+        (&row["index"], &row["description"]),
+        (&json!("3"), &json!("<b>bearing</b>"))
+    );
+    // What was exported can be read again.
+    scratch.ok(&format!(
+        "{text} --labels export/explanations/batch-0.jsonl.gz --out again.html"
+    ));
+
+    scratch.edit("labels.jsonl", "blocks.2", "blocks.3");
+    scratch.fails(
+        1,
+        &format!("{CALL} --labels labels.jsonl"),
+        &["of another SAE", "blocks.3.hook_resid_pre"],
+    );
+    scratch.fails(
+        1,
+        &format!("{text} --labels labels.jsonl --out no.html"),
+        &["of another SAE"],
+    );
+    scratch.fails(
+        1,
+        &format!("{text} --labels nowhere.jsonl --out no.html"),
+        &["cannot read nowhere.jsonl"],
+    );
+    assert!(!scratch.path("no.html").exists());
+    scratch.fails(
+        2,
+        &format!("{text} --labels plain.html --out plain.html"),
+        &["would be replaced"],
+    );
+    scratch.fails(
+        2,
+        &format!("{CALL} --labels labels.jsonl --json=labels.jsonl"),
+        &["are the same file"],
     );
 }
 

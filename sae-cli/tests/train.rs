@@ -85,7 +85,7 @@ architectures!(
     topk: "topk", format!("{AT} --k 4"), "topk";
     abstopk: "abstopk", format!("{AT} --k 4"), "abstopk";
     batchtopk: "batchtopk", format!("{AT} --k 4"), "batchtopk";
-    matryoshka: "matryoshka-batchtopk", format!("{AT} --k 4 --matryoshka-widths [16,32]"), "matryoshka_batchtopk";
+    matryoshka: "matryoshka-batchtopk", format!("{AT} --k 4 --matryoshka-widths 16,32"), "matryoshka_batchtopk";
     jumprelu: "jumprelu", AT, "jumprelu";
     matching_pursuit: "matching-pursuit", format!("{AT} --max-iterations 4"), "matching_pursuit";
     transcoder: "transcoder", TO, "transcoder";

@@ -49,8 +49,8 @@ pub use config::{
 };
 pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{
-    Active, DecodeState, Encoded, EncodedSparse, FeatureWeights, Finish, FoldError, Sae,
-    SaeLoadOptions, SaveError, flatten_heads, unflatten_heads,
+    Active, DecodeState, Encoded, EncodedSome, EncodedSparse, FeatureWeights, Finish, FoldError,
+    Sae, SaeLoadOptions, SaveError, flatten_heads, unflatten_heads,
 };
 pub use sae_traits::SparseRows;
 pub use weights::SaeLoadError;

@@ -1,9 +1,14 @@
 #![doc = include_str!("../README.md")]
 
+#[cfg(feature = "contrast")]
+pub mod contrast;
 #[cfg(feature = "dashboard")]
 pub mod dashboard;
 pub mod features;
 mod fingerprint;
+pub mod generate;
+#[cfg(any(feature = "contrast", feature = "train"))]
+mod hooks;
 pub mod plan;
 mod question;
 pub mod record;
@@ -17,4 +22,4 @@ pub use burn;
 pub use fingerprint::{FingerprintError, difference, fingerprint};
 pub use question::{Question, QuestionError};
 pub use spliced::{ReconstructionPath, Spliced};
-pub use split::{Resume, SplitError, SplitLlama};
+pub use split::{Place, Resume, SplitError, SplitLlama};

@@ -82,34 +82,8 @@ impl Question {
         answer: &str,
         bos: bool,
     ) -> Result<Self, QuestionError> {
-        if answer.is_empty() {
-            return Err(QuestionError::EmptyAnswer);
-        }
-        let answer = if answer.starts_with(' ') {
-            answer.to_owned()
-        } else {
-            format!(" {answer}")
-        };
-        let answer_ids = tokenizer.encode(&answer)?;
-        if answer_ids.is_empty() {
-            return Err(QuestionError::NoAnswerTokens(answer));
-        }
-        let mut prompt_ids = Vec::new();
-        tokenizer.encode_into(prompt, &mut prompt_ids)?;
-        if bos {
-            let missing = || QuestionError::NoBos(tokenizer.path().to_owned());
-            let id = tokenizer.bos().ok_or_else(missing)?;
-            if prompt_ids.first() == Some(&id) {
-                tracing::warn!(
-                    "the prompt begins with the BOS token already: it gets no second one"
-                );
-            } else {
-                prompt_ids.insert(0, id);
-            }
-        }
-        if prompt_ids.is_empty() {
-            return Err(QuestionError::NoPromptTokens);
-        }
+        let (answer, answer_ids) = Self::answer_tokens(tokenizer, answer)?;
+        let prompt_ids = Self::prompt_tokens(tokenizer, prompt, bos)?;
         Ok(Self {
             prompt: prompt.to_owned(),
             answer,
@@ -127,6 +101,72 @@ impl Question {
                 "the prompt and its answer have {n} tokens together, more than the {trained} that the model was trained for"
             );
         }
+    }
+
+    /// A prompt's tokens: at least one. One that begins with the BOS token's own text gets no second one.
+    ///
+    /// # Errors
+    /// If there are none, or BOS is asked for and not known.
+    pub fn prompt_tokens(
+        tokenizer: &Tokenizer,
+        prompt: &str,
+        bos: bool,
+    ) -> Result<Vec<u32>, QuestionError> {
+        let mut prompt_ids = Vec::new();
+        tokenizer.encode_into(prompt, &mut prompt_ids)?;
+        if bos {
+            let missing = || QuestionError::NoBos(tokenizer.path().to_owned());
+            let id = tokenizer.bos().ok_or_else(missing)?;
+            if prompt_ids.first() == Some(&id) {
+                tracing::warn!(
+                    "the prompt begins with the BOS token already: it gets no second one"
+                );
+            } else {
+                prompt_ids.insert(0, id);
+            }
+        }
+        if prompt_ids.is_empty() {
+            return Err(QuestionError::NoPromptTokens);
+        }
+        Ok(prompt_ids)
+    }
+
+    /// An answer as it is tokenised, with a leading space, and its tokens: at least one.
+    ///
+    /// # Errors
+    /// If there is no answer, or the tokenizer makes no tokens of it.
+    pub fn answer_tokens(
+        tokenizer: &Tokenizer,
+        answer: &str,
+    ) -> Result<(String, Vec<u32>), QuestionError> {
+        if answer.is_empty() {
+            return Err(QuestionError::EmptyAnswer);
+        }
+        let answer = if answer.starts_with(' ') {
+            answer.to_owned()
+        } else {
+            format!(" {answer}")
+        };
+        let answer_ids = tokenizer.encode(&answer)?;
+        if answer_ids.is_empty() {
+            return Err(QuestionError::NoAnswerTokens(answer));
+        }
+        Ok((answer, answer_ids))
+    }
+
+    /// The prompt's tokens.
+    pub fn prompt_ids(&self) -> &[u32] {
+        &self.prompt_ids
+    }
+
+    /// The answer's tokens.
+    pub fn answer_ids(&self) -> &[u32] {
+        &self.answer_ids
+    }
+
+    /// The answer, with its leading space.
+    pub fn answer(&self) -> &str {
+        &self.answer
     }
 
     /// Tokens of the prompt and its answer.

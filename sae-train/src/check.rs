@@ -166,9 +166,13 @@ impl TrainOptions {
             let widths = self.widths();
             let ascending = widths.windows(2).all(|pair| pair[0] < pair[1]) && widths[0] > 0;
             if self.matryoshka_widths.is_empty() || !ascending {
+                let found = match &*self.matryoshka_widths {
+                    [] => "not given".to_owned(),
+                    widths => format!("{widths:?}"),
+                };
                 return Err(wrong(
                     "matryoshka_widths",
-                    format!("{:?}", self.matryoshka_widths),
+                    found,
                     format!(
                         "numbers of features, ascending, below or up to d_sae ({})",
                         self.d_sae

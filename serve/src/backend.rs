@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use sae_dashboard::labels::Label;
 use serde::{Deserialize, Serialize};
+
+use crate::generate::{GenerateEvent, GenerateRequest};
 
 /// A model with an SAE, and the data collected about its features.
 ///
@@ -19,13 +22,8 @@ pub trait Backend: Send + Sync + 'static {
     /// When the feature exists but cannot be read.
     fn feature(&self, index: u32) -> Result<Option<Vec<u8>>, BackendError>;
 
-    /// The requests that can be made besides features.
-    fn offers(&self) -> Offers {
-        Offers {
-            prompt: true,
-            check: true,
-        }
-    }
+    /// The requests that can be made besides features. The page shows what it needs for them, and the server answers no others.
+    fn offers(&self) -> Offers;
 
     /// The strongest features on each token of a text.
     ///
@@ -38,15 +36,89 @@ pub trait Backend: Send + Sync + 'static {
     /// # Errors
     /// As for [`prompt`](Self::prompt).
     fn check(&self, request: CheckRequest, stop: &Stop) -> Result<serde_json::Value, PromptError>;
+
+    /// The activations of some features on each token of a text. Called as [`prompt`](Self::prompt) is, where it is offered.
+    ///
+    /// # Errors
+    /// As for [`prompt`](Self::prompt).
+    fn activations(
+        &self,
+        request: ActivationsRequest,
+        stop: &Stop,
+    ) -> Result<ActivationsResponse, PromptError> {
+        let _ = (request, stop);
+        Err(PromptError::Failed(NOT_OFFERED.to_owned()))
+    }
+
+    /// Continues a text, plain and with some features steered, and gives each token to `emit` as it comes. An error of `emit` ends it, and is
+    /// passed on. Called as [`prompt`](Self::prompt) is, where it is offered; numbers and the length of the text are within bounds.
+    ///
+    /// # Errors
+    /// As for [`prompt`](Self::prompt).
+    fn generate(
+        &self,
+        request: GenerateRequest,
+        stop: &Stop,
+        emit: &mut dyn FnMut(GenerateEvent) -> Result<(), PromptError>,
+    ) -> Result<(), PromptError> {
+        let _ = (request, stop, emit);
+        Err(PromptError::Failed(NOT_OFFERED.to_owned()))
+    }
+
+    /// What people have said of features, by ascending feature. Called where labels are offered, by several threads at once.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    fn labels(&self) -> Result<Vec<Label>, BackendError> {
+        Ok(Vec::new())
+    }
+
+    /// Keeps labels, in the place of what was said of their features; empty ones take it back. All of them are kept, or none. Called where
+    /// labels can be [changed](LabelsOffer::Change), by several threads at once.
+    ///
+    /// # Errors
+    /// [`PromptError::Invalid`] for labels that cannot be kept, [`PromptError::Failed`] when they cannot be written.
+    fn set_labels(&self, labels: Vec<Label>) -> Result<(), PromptError> {
+        drop(labels);
+        Err(PromptError::Failed(NOT_OFFERED.to_owned()))
+    }
 }
 
-/// The requests that a backend answers besides showing features: the page shows a form for each.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+const NOT_OFFERED: &str = "this server says that it answers this, and does not";
+
+/// The requests that a backend answers besides showing features: the page shows a form for each. None by default.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a request of its own"
+)]
 pub struct Offers {
     /// `POST api/prompt`.
     pub prompt: bool,
     /// `POST api/check`.
     pub check: bool,
+    /// `POST api/activations`.
+    pub activations: bool,
+    /// `POST api/generate`.
+    pub generate: bool,
+    /// Whether `POST api/generate` takes `chat`: the model has a chat template.
+    pub chat: bool,
+    /// `GET api/labels`, and `POST api/labels`.
+    pub labels: LabelsOffer,
+}
+
+/// What can be done with labels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelsOffer {
+    /// Nothing: there are none.
+    #[default]
+    None,
+    /// They are shown.
+    Show,
+    /// They are shown and can be changed.
+    Change,
 }
 
 /// A feature that cannot be read: what went wrong, for the reader of the page.
@@ -99,7 +171,7 @@ pub struct PromptRequest {
 }
 
 /// The answer to `POST api/prompt`.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct PromptResponse {
     /// The tokens that ran.
     pub tokens: Vec<PromptToken>,
@@ -112,11 +184,38 @@ pub struct PromptResponse {
 
 /// A token of a text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
 pub struct PromptToken {
     /// Its number in the vocabulary.
     pub id: u32,
     /// Its text, with the replacement character for bytes that are not UTF-8.
     pub text: String,
+    /// Its bytes in hexadecimal, where they are not UTF-8: of several tokens they may be those of one character.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// Whether it counts in the statistics of features: BOS and the like do not, and are no measure for the others.
+    pub counts: bool,
+    /// How many features fire on it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub n_active: Option<u32>,
+}
+
+impl PromptToken {
+    /// A token that counts, of these bytes.
+    pub fn new(id: u32, bytes: &[u8]) -> Self {
+        let digits = || bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let hex = || {
+            let digits = digits().filter_map(|four| char::from_digit(four.into(), 16));
+            digits.collect()
+        };
+        Self {
+            id,
+            text: String::from_utf8_lossy(bytes).into_owned(),
+            hex: std::str::from_utf8(bytes).is_err().then(hex),
+            counts: true,
+            n_active: None,
+        }
+    }
 }
 
 /// A feature that fires on a token. Numbers are finite.
@@ -133,6 +232,33 @@ pub struct PromptFeature {
     pub effect: Option<f32>,
     /// The same with the layers above run again without it; none where that was not asked for.
     pub exact: Option<f32>,
+}
+
+/// The body of `POST api/activations`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ActivationsRequest {
+    /// The text to run.
+    pub text: String,
+    /// The features that are wanted.
+    pub features: Vec<u32>,
+}
+
+/// The answer to `POST api/activations`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ActivationsResponse {
+    /// The tokens that ran.
+    pub tokens: Vec<PromptToken>,
+    /// For each feature asked for, its activation on each token. Numbers are finite.
+    pub values: Vec<Vec<f32>>,
+}
+
+/// The body of `POST api/labels`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LabelsRequest {
+    /// What is to be kept.
+    pub labels: Vec<Label>,
 }
 
 /// The body of `POST api/check`.

@@ -2,7 +2,9 @@
 
 mod backend;
 mod connection;
+mod generate;
 mod guard;
+mod lines;
 mod options;
 mod patience;
 mod queue;
@@ -13,8 +15,12 @@ mod server;
 mod shutdown;
 
 pub use backend::{
-    Backend, BackendError, CheckRequest, Offers, PromptError, PromptFeature, PromptRequest,
-    PromptResponse, PromptToken, Stop,
+    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, LabelsOffer,
+    LabelsRequest, Offers, PromptError, PromptFeature, PromptRequest, PromptResponse, PromptToken,
+    Stop,
+};
+pub use generate::{
+    EndReason, GenerateEvent, GenerateRequest, LikelyToken, Side, Steer, SteerKind,
 };
 pub use options::ServeOptions;
 pub use server::{ServeError, Server};

@@ -39,6 +39,14 @@ pub(crate) fn json(bytes: impl Into<Bytes>) -> Response {
     typed("application/json", bytes.into())
 }
 
+/// Lines of JSON, as they come.
+pub(crate) fn lines(body: Body) -> Response {
+    let mut response = Response::new(body);
+    let kind = HeaderValue::from_static("application/x-ndjson");
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    response
+}
+
 /// A problem, as `{"error": …}`.
 pub(crate) fn error(status: StatusCode, message: impl std::fmt::Display) -> Response {
     let mut response = json(json!({"error": message.to_string()}).to_string());
@@ -48,7 +56,21 @@ pub(crate) fn error(status: StatusCode, message: impl std::fmt::Display) -> Resp
 
 /// Why work was not done, or not in time.
 pub(crate) fn not_done(error: QueueError, timeout: std::time::Duration) -> Response {
-    let (status, message) = match error {
+    let (status, message) = why_not_done(error, timeout);
+    let mut response = self::error(status, message);
+    if error == QueueError::Full {
+        response
+            .headers_mut()
+            .insert(RETRY_AFTER, RETRY_SECONDS.into());
+    }
+    response
+}
+
+pub(crate) fn why_not_done(
+    error: QueueError,
+    timeout: std::time::Duration,
+) -> (StatusCode, String) {
+    match error {
         QueueError::Full => (
             StatusCode::SERVICE_UNAVAILABLE,
             "many are asking at once, and the queue is full: try again in a few seconds".to_owned(),
@@ -68,14 +90,7 @@ pub(crate) fn not_done(error: QueueError, timeout: std::time::Duration) -> Respo
             StatusCode::INTERNAL_SERVER_ERROR,
             "the server failed at this, which is a defect in it: its log says where".to_owned(),
         ),
-    };
-    let mut response = self::error(status, message);
-    if error == QueueError::Full {
-        response
-            .headers_mut()
-            .insert(RETRY_AFTER, RETRY_SECONDS.into());
     }
-    response
 }
 
 fn typed(kind: &'static str, bytes: Bytes) -> Response {

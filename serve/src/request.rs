@@ -10,7 +10,8 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
-use crate::backend::{CheckRequest, PromptRequest};
+use crate::backend::{ActivationsRequest, CheckRequest, LabelsRequest, PromptRequest};
+use crate::generate::GenerateRequest;
 use crate::reply;
 
 /// JSON around the texts.
@@ -35,6 +36,25 @@ impl Text for PromptRequest {
 impl Text for CheckRequest {
     fn text_bytes(&self) -> usize {
         self.prompt.len().saturating_add(self.answer.len())
+    }
+}
+
+impl Text for ActivationsRequest {
+    fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl Text for GenerateRequest {
+    fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl Text for LabelsRequest {
+    fn text_bytes(&self) -> usize {
+        let texts = self.labels.iter().map(|l| l.label.len() + l.note.len());
+        texts.sum()
     }
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
@@ -14,15 +15,20 @@ use serde_json::json;
 
 use crate::ServeOptions;
 use crate::backend::{
-    Backend, BackendError, CheckRequest, Offers, PromptError, PromptRequest, PromptResponse, Stop,
+    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, LabelsOffer,
+    LabelsRequest, Offers, PromptError, PromptRequest, PromptResponse, Stop,
 };
+use crate::generate::GenerateRequest;
 use crate::guard::Guard;
+use crate::lines::Problem;
 use crate::queue::{Queue, QueueError};
-use crate::{reply, request};
+use crate::{lines, reply, request};
 
 /// Features that are read at once, and those that wait for it: a browser asks for six at a time at most.
 const READS: usize = 4;
 const READS_WAITING: usize = 1024;
+/// Features of which the activations on a text can be asked for at once.
+const MOST_FEATURES: usize = 64;
 
 /// Everything that answers need.
 pub(crate) struct Shared {
@@ -58,49 +64,107 @@ impl Shared {
         reply::not_done(error, self.options.timeout)
     }
 
-    /// Runs a text when its turn comes. The answer is written on the same thread: it can be large.
+    /// Runs a text when its turn comes.
     async fn ask<T: request::Text + Send + 'static>(
         &self,
         offered: bool,
         request: Request,
         answer: impl FnOnce(&dyn Backend, T, &Stop) -> Result<Vec<u8>, PromptError> + Send + 'static,
     ) -> Response {
-        let (parts, body) = request.into_parts();
-        if !offered {
-            return not_found(parts.uri).await;
-        }
-        let ServeOptions {
-            max_text_bytes,
-            client_timeout,
-            timeout,
-            ..
-        } = self.options;
-        let request = match request::read(&parts, body, max_text_bytes, client_timeout).await {
-            Ok(request) => request,
+        self.ask_of(&self.model, offered, request, answer).await
+    }
+
+    /// Answers a request with a body when its turn comes in a queue. The answer is written on the same thread: it can be large.
+    async fn ask_of<T: request::Text + Send + 'static>(
+        &self,
+        queue: &Queue,
+        offered: bool,
+        request: Request,
+        answer: impl FnOnce(&dyn Backend, T, &Stop) -> Result<Vec<u8>, PromptError> + Send + 'static,
+    ) -> Response {
+        let (parts, request) = match self.read(offered, request).await {
+            Ok(read) => read,
             Err(response) => return response,
         };
         let backend = Arc::clone(&self.backend);
         let work = move |stop: &Stop| answer(&*backend, request, stop);
-        match self.model.run(timeout, work).await {
+        match queue.run(self.options.timeout, work).await {
             Ok(Ok(bytes)) => reply::json(bytes),
             Ok(Err(error)) => {
                 tracing::debug!(path = parts.uri.path(), %error, "no answer");
-                match error {
-                    PromptError::Invalid(_) => {
-                        reply::error(StatusCode::UNPROCESSABLE_ENTITY, error)
-                    }
-                    PromptError::Failed(_) => {
-                        reply::error(StatusCode::INTERNAL_SERVER_ERROR, error)
-                    }
-                    // Only those who no longer wait are told so.
-                    PromptError::Stopped => self.not_done(QueueError::TimedOut),
-                }
+                self.refused(&error)
             }
             Err(error) => {
                 tracing::debug!(path = parts.uri.path(), %error, "no answer");
                 self.not_done(error)
             }
         }
+    }
+
+    /// The body of a request, where it is offered.
+    async fn read<T: request::Text>(
+        &self,
+        offered: bool,
+        request: Request,
+    ) -> Result<(Parts, T), Response> {
+        let (parts, body) = request.into_parts();
+        if !offered {
+            return Err(not_found(parts.uri).await);
+        }
+        let ServeOptions {
+            max_text_bytes,
+            client_timeout,
+            ..
+        } = self.options;
+        let request = request::read(&parts, body, max_text_bytes, client_timeout).await?;
+        Ok((parts, request))
+    }
+
+    fn refused(&self, error: &PromptError) -> Response {
+        match error {
+            PromptError::Invalid(_) => reply::error(StatusCode::UNPROCESSABLE_ENTITY, error),
+            PromptError::Failed(_) => reply::error(StatusCode::INTERNAL_SERVER_ERROR, error),
+            // Only those who no longer wait are told so.
+            PromptError::Stopped => self.not_done(QueueError::TimedOut),
+        }
+    }
+
+    /// Continues a text in its turn, and sends tokens into the answer as they come.
+    async fn continued(
+        &self,
+        request: GenerateRequest,
+        lines: lines::Sender,
+    ) -> Result<(), Box<Problem>> {
+        let backend = Arc::clone(&self.backend);
+        let work = move |stop: &Stop| {
+            let mut emit = |event| lines.send(&event);
+            backend.generate(request, stop, &mut emit)
+        };
+        let timeout = self.options.timeout;
+        let error = match self.model.run(timeout, work).await {
+            Ok(Ok(())) => return Ok(()),
+            Ok(Err(PromptError::Stopped)) => QueueError::TimedOut,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no continuation, or not a whole one");
+                return Err(Box::new(Problem {
+                    response: self.refused(&error),
+                    message: error.to_string(),
+                }));
+            }
+            Err(error) => error,
+        };
+        tracing::debug!(%error, "no continuation, or not a whole one");
+        let message = match error {
+            QueueError::TimedOut => format!(
+                "the {} s that a request may take are over; ask for fewer tokens",
+                timeout.as_secs_f64()
+            ),
+            other => reply::why_not_done(other, timeout).1,
+        };
+        Err(Box::new(Problem {
+            response: self.not_done(error),
+            message,
+        }))
     }
 }
 
@@ -112,6 +176,9 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/features/{index}", get(feature))
         .route("/api/prompt", post(prompt))
         .route("/api/check", post(check))
+        .route("/api/activations", post(activations))
+        .route("/api/generate", post(generate))
+        .route("/api/labels", get(labels).post(set_labels))
         .fallback(not_found)
         .method_not_allowed_fallback(wrong_method)
         .layer(from_fn_with_state(Arc::clone(&shared), admit))
@@ -190,9 +257,80 @@ async fn check(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Res
     shared.ask(shared.offers.check, request, answer).await
 }
 
+async fn activations(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let answer = |backend: &dyn Backend, request: ActivationsRequest, stop: &Stop| {
+        let n = request.features.len();
+        if n > MOST_FEATURES {
+            let message = format!("{n} features at once are too many: ask for {MOST_FEATURES}");
+            return Err(PromptError::Invalid(message));
+        }
+        let response = backend.activations(request, stop)?;
+        consistent_values(&response, n)?;
+        to_json(&response)
+    };
+    shared.ask(shared.offers.activations, request, answer).await
+}
+
+async fn generate(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let read = shared.read::<GenerateRequest>(shared.offers.generate, request);
+    let request = match read.await {
+        Ok((_, request)) => request,
+        Err(response) => return response,
+    };
+    if let Err(error) = request.check() {
+        return shared.refused(&error);
+    }
+    let (sender, lines) = lines::channel();
+    let work = async move { shared.continued(request, sender).await };
+    lines::answer(work, lines).await
+}
+
+async fn labels(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
+    if shared.offers.labels == LabelsOffer::None {
+        return not_found(uri).await;
+    }
+    let backend = Arc::clone(&shared.backend);
+    let read = move |_: &Stop| backend.labels();
+    match shared.reads.run(shared.options.timeout, read).await {
+        Ok(Ok(labels)) => reply::json(json!({ "labels": labels }).to_string()),
+        Ok(Err(BackendError(message))) => {
+            tracing::warn!(message, "labels cannot be read");
+            reply::error(StatusCode::INTERNAL_SERVER_ERROR, message)
+        }
+        Err(error) => shared.not_done(error),
+    }
+}
+
+async fn set_labels(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let answer = |backend: &dyn Backend, request: LabelsRequest, _: &Stop| {
+        backend.set_labels(request.labels)?;
+        Ok(b"{}".to_vec())
+    };
+    let offered = shared.offers.labels == LabelsOffer::Change;
+    shared.ask_of(&shared.reads, offered, request, answer).await
+}
+
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, PromptError> {
     serde_json::to_vec(value)
         .map_err(|error| PromptError::Failed(format!("the answer cannot be written: {error}")))
+}
+
+/// That there is a number for each feature and token.
+fn consistent_values(response: &ActivationsResponse, features: usize) -> Result<(), PromptError> {
+    let tokens = response.tokens.len();
+    let is_whole = response.values.len() == features
+        && response.values.iter().all(|values| values.len() == tokens);
+    if !is_whole {
+        let message = format!(
+            "the model gave no activation for each of {features} features on {tokens} tokens"
+        );
+        return Err(PromptError::Failed(message));
+    }
+    if response.values.iter().flatten().any(|x| !x.is_finite()) {
+        let message = "an activation is not a finite number: the weights of the model or of the SAE hold NaN or infinities";
+        return Err(PromptError::Failed(message.to_owned()));
+    }
+    Ok(())
 }
 
 /// That every token has its list, and every number is one: JSON has no NaN.

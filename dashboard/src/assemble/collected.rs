@@ -3,9 +3,12 @@
 use super::ShownWeights;
 use crate::{
     ActivationLog, CollectError, CollectOptions, CollectProgress, Contexts, Feature, Overview,
-    SinkError, Source, Summary, collect,
+    SinkError, Source, Summary, collect, firing_tokens,
 };
 use sae_progress::Observer;
+
+/// Tokens that a feature makes likelier, of which a search knows.
+const N_PROMOTED: usize = 5;
 
 /// Takes features in ascending order.
 pub trait Sink {
@@ -39,19 +42,18 @@ impl<C: Contexts> Collected<'_, C> {
     /// The SAE as a whole.
     pub fn overview(&self, source: Source, weights: &ShownWeights) -> Overview {
         let summary = self.summary;
-        let top_token = |place: &Option<(u64, u32)>| {
-            let (context, position) = (*place)?;
-            let tokens = self.contexts.tokens(context)?;
-            tokens.get(position as usize).copied()
-        };
+        let fires_on = firing_tokens(self.log, summary, self.contexts);
         let density = summary
             .n_fired
             .iter()
             .map(|&n| (n as f64 / summary.n_tokens.max(1) as f64) as f32);
         let mut lens_token = vec![None; summary.n_fired.len()];
+        let mut promotes = vec![Vec::new(); summary.n_fired.len()];
         for (&feature, lens) in self.features.iter().zip(&weights.lenses) {
-            let top = lens.as_ref().and_then(|lens| lens.top.first());
-            lens_token[feature as usize] = top.map(|top| top.token);
+            let top = lens.iter().flat_map(|lens| &lens.top).map(|top| top.token);
+            let top: Vec<u32> = top.take(N_PROMOTED).collect();
+            lens_token[feature as usize] = top.first().copied();
+            promotes[feature as usize] = top;
         }
         if weights.lenses.iter().all(Option::is_none) {
             lens_token.clear();
@@ -65,9 +67,15 @@ impl<C: Contexts> Collected<'_, C> {
             max: summary.max.clone(),
             mean: summary.mean.iter().map(|&mean| mean as f32).collect(),
             decoder_norm: weights.norms.clone(),
-            top_token: summary.argmax.iter().map(top_token).collect(),
+            top_token: fires_on
+                .iter()
+                .map(|tokens| tokens.first().copied())
+                .collect(),
             lens_token,
             shown: self.features.to_vec(),
+            fires_on,
+            promotes,
+            labels: Vec::new(),
         }
     }
 

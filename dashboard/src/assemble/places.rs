@@ -164,6 +164,7 @@ impl<'a, V: Vocabulary + ?Sized> Content<'a, V> {
             Format::Export => Box::new(Export {
                 writer: ExportWriter::create(path, overview, vocabulary, id()?, DEFAULT_CREATOR)?,
                 directions: directions(),
+                labels: &overview.labels,
             }),
             Format::Parquet => Box::new(Tables(ParquetWriter::create(path, overview, vocabulary)?)),
         })

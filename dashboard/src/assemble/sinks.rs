@@ -2,7 +2,8 @@
 
 use super::Sink;
 use crate::export::ParquetWriter;
-use crate::export::neuronpedia::{BatchWriter, ExportWriter};
+use crate::export::neuronpedia::{BatchWriter, Explanation, ExportWriter};
+use crate::labels::Label;
 use crate::page::{PageWriter, Vocabulary};
 use crate::weights::decoder_rows;
 use crate::{Feature, SinkError};
@@ -75,11 +76,25 @@ impl<V: Vocabulary + ?Sized> Sink for Batches<'_, V> {
 pub(super) struct Export<'a, V: ?Sized> {
     pub(super) writer: ExportWriter<'a, V>,
     pub(super) directions: Directions<'a>,
+    /// By ascending feature.
+    pub(super) labels: &'a [Label],
 }
 
 impl<V: Vocabulary + ?Sized> Sink for Export<'_, V> {
     fn push(&mut self, feature: &Feature) -> Result<(), SinkError> {
-        Ok(self.writer.push(feature, self.directions.next(), &[])?)
+        let at = self
+            .labels
+            .binary_search_by_key(&feature.index, |l| l.feature);
+        let label = at.ok().map(|at| &self.labels[at]);
+        // A star alone explains nothing.
+        let explanation = label.filter(|l| !l.label.is_empty()).map(|l| Explanation {
+            text: l.label.clone(),
+            ..Explanation::default()
+        });
+        let direction = self.directions.next();
+        Ok(self
+            .writer
+            .push(feature, direction, explanation.as_slice())?)
     }
 
     fn finish(self: Box<Self>) -> Result<(), SinkError> {

@@ -7,6 +7,7 @@ mod quantile;
 mod random;
 mod statistics;
 mod summary;
+mod tokens;
 
 use std::borrow::Cow;
 
@@ -19,6 +20,7 @@ use activations::Activations;
 pub use quantile::shares_below;
 pub(crate) use statistics::QUANTILES;
 pub use summary::Summary;
+pub use tokens::firing_tokens;
 
 /// The tokens of contexts, by the contexts' numbers.
 pub trait Contexts: Sync {

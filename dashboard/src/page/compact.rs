@@ -94,7 +94,7 @@ pub(super) fn encode(
 }
 
 /// A number below 128 as one byte, below 32,640 as two from 0x80 on, others as 0xff and three: gzip makes shorter work of these than of digits.
-fn write_number(out: &mut Vec<u8>, number: u32) {
+pub(super) fn write_number(out: &mut Vec<u8>, number: u32) {
     const TWO: u32 = 128 + 127 * 256;
     match number {
         0..128 => out.push(number as u8),
@@ -102,7 +102,7 @@ fn write_number(out: &mut Vec<u8>, number: u32) {
             let [.., high, low] = (number - 128).to_be_bytes();
             out.extend([0x80 | high, low]);
         }
-        // A shard has 64 features with some fifty examples: fewer than 2^24 tokens.
+        // A shard has 64 features with some fifty examples, and vocabularies are smaller: fewer than 2^24 tokens.
         TWO.. => {
             let [_, bytes @ ..] = number.to_be_bytes();
             out.push(0xff);

@@ -62,27 +62,35 @@ impl PageContents {
     /// # Errors
     /// [`ContentsError`] for a file that is not there, or is no such page.
     pub fn of(path: impl AsRef<Path>) -> Result<Self, ContentsError> {
-        let path = path.as_ref();
-        let not_a_page = |reason| ContentsError::NotAPage {
-            path: path.to_owned(),
-            reason,
-        };
-        let read_error = |source| ContentsError::Read {
-            path: path.to_owned(),
-            source,
-        };
-        let file = File::open(path).map_err(read_error)?;
-        let packed = overview(&mut BufReader::new(file).bytes()).map_err(read_error)?;
-        let packed = packed.ok_or_else(|| not_a_page("it has no overview"))?;
-        let gzip = STANDARD.decode(packed).ok();
-        let gzip = gzip.ok_or_else(|| not_a_page("its overview is not base64"))?;
-        let mut bytes = Vec::new();
-        let unpacked = flate2::read::GzDecoder::new(&gzip[..])
-            .take(MOST_BYTES)
-            .read_to_end(&mut bytes);
-        unpacked.map_err(|_| not_a_page("its overview is not gzip"))?;
-        parse(&bytes).ok_or_else(|| not_a_page("its overview is not of this form"))
+        read(path.as_ref(), |contents, _| contents)
     }
+}
+
+/// What a page says about itself, and the columns of its overview after that.
+pub(crate) fn read<T>(
+    path: &Path,
+    take: impl FnOnce(PageContents, &[u8]) -> T,
+) -> Result<T, ContentsError> {
+    let not_a_page = |reason| ContentsError::NotAPage {
+        path: path.to_owned(),
+        reason,
+    };
+    let read_error = |source| ContentsError::Read {
+        path: path.to_owned(),
+        source,
+    };
+    let file = File::open(path).map_err(read_error)?;
+    let packed = overview(&mut BufReader::new(file).bytes()).map_err(read_error)?;
+    let packed = packed.ok_or_else(|| not_a_page("it has no overview"))?;
+    let gzip = STANDARD.decode(packed).ok();
+    let gzip = gzip.ok_or_else(|| not_a_page("its overview is not base64"))?;
+    let mut bytes = Vec::new();
+    let unpacked = flate2::read::GzDecoder::new(&gzip[..])
+        .take(MOST_BYTES)
+        .read_to_end(&mut bytes);
+    unpacked.map_err(|_| not_a_page("its overview is not gzip"))?;
+    let parsed = parse(&bytes).ok_or_else(|| not_a_page("its overview is not of this form"))?;
+    Ok(take(parsed.0, parsed.1))
 }
 
 /// The text between the opening of the overview's element and the next `<`.
@@ -108,7 +116,7 @@ fn overview(
     Ok(None)
 }
 
-fn parse(bytes: &[u8]) -> Option<PageContents> {
+fn parse(bytes: &[u8]) -> Option<(PageContents, &[u8])> {
     let (length, rest) = bytes.split_at_checked(4)?;
     let length = u32::from_le_bytes(length.try_into().ok()?) as usize;
     let (json, columns) = rest.split_at_checked(length)?;
@@ -119,9 +127,8 @@ fn parse(bytes: &[u8]) -> Option<PageContents> {
     } = serde_json::from_slice(json).ok()?;
     let shown = columns.get(COLUMNS * 4 * d_sae as usize..)?;
     let n = n_shown as usize;
-    if shown.len() != 4 * n {
-        return None;
-    }
+    // Lists of tokens may follow.
+    let shown = shown.get(..n.checked_mul(4)?)?;
     let entry = |i: usize| u32::from_le_bytes([0, 1, 2, 3].map(|plane| shown[plane * n + i]));
     let sums = (0..n).scan(0_u32, |sum, i| {
         *sum = sum.checked_add(entry(i))?;
@@ -129,9 +136,10 @@ fn parse(bytes: &[u8]) -> Option<PageContents> {
     });
     let shown: Vec<u32> = sums.collect();
     let is_sound = shown.len() == n && shown.last().is_none_or(|&last| last < d_sae);
-    is_sound.then_some(PageContents {
+    let contents = PageContents {
         source,
         d_sae,
         shown,
-    })
+    };
+    is_sound.then_some((contents, columns))
 }

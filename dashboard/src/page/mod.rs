@@ -12,6 +12,7 @@ mod pack;
 mod tokens;
 mod writer;
 
+pub(crate) use contents::read as read_contents;
 pub use contents::{ContentsError, PageContents};
 pub use document::live_page;
 pub use error::PageError;

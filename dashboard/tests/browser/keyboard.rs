@@ -91,13 +91,22 @@ fn a_search_finds_tokens_and_numbers() {
     let text =
         |id: u32| String::from_utf8_lossy(&fixture.corpus.vocabulary[id as usize]).to_lowercase();
     let overview = &fixture.overview;
-    let expected: Vec<String> = (0..400)
-        .filter(|i| {
-            overview.lens_token[*i].is_some_and(|id| text(id).contains("lord"))
-                || overview.top_token[*i].is_some_and(|id| text(id).contains("lord"))
-        })
-        .map(|i| i.to_string())
-        .collect();
+    let shown = |i: usize| {
+        overview.lens_token[i]
+            .into_iter()
+            .chain(overview.top_token[i])
+    };
+    let listed = |i: usize| overview.fires_on[i].iter().chain(&overview.promotes[i]);
+    let is_whole = |i: &usize| shown(*i).any(|id| text(id).trim() == "lord");
+    let has = |i: &usize| {
+        shown(*i).any(|id| text(id).contains("lord"))
+            || listed(*i).any(|id| text(*id).contains("lord"))
+    };
+    let mut expected: Vec<usize> = (0..400).filter(has).collect();
+    // Those that are shown with it come first.
+    expected.sort_by_key(|i| !is_whole(i));
+    assert!(expected.iter().any(is_whole) && !expected.iter().all(is_whole));
+    let expected: Vec<String> = expected.iter().map(ToString::to_string).collect();
     assert!(
         (2..25).contains(&expected.len()),
         "a search that proves something: {}",
@@ -115,8 +124,35 @@ fn a_search_finds_tokens_and_numbers() {
     opened(&mut tab, expected[1].parse().unwrap());
     tab.go(&format!("{url}#q=%23123"));
     assert_eq!(tab.text(".row .i"), "123");
+    // Words are looked for each by itself, and all of them must be there; in quotes a whole token.
+    let pair = (0..400)
+        .find_map(|i| match overview.fires_on[i].as_slice() {
+            [first, .., last] if text(*first).trim().len() > 3 && text(*last).trim().len() > 3 => {
+                Some((
+                    i,
+                    text(*last).trim().to_owned(),
+                    text(*first).trim().to_owned(),
+                ))
+            }
+            _ => None,
+        })
+        .unwrap();
+    tab.go(&format!("{url}#q={}+{}", pair.1, pair.2));
+    assert!(tab.texts(".row .i").contains(&pair.0.to_string()));
+    tab.go(&format!("{url}#q=%22+the%22"));
+    let found: Vec<usize> = tab
+        .texts(".row .i")
+        .iter()
+        .map(|i| i.parse().unwrap())
+        .collect();
+    assert!(!found.is_empty());
+    for i in found {
+        let mut tokens = shown(i).chain(listed(i).copied());
+        assert!(tokens.any(|id| text(id) == " the"), "{i}");
+    }
     tab.go(&format!("{url}#q=no+such+token"));
     assert!(tab.text(".status").starts_with("0 features"));
+    assert_eq!(tab.text(".nothing"), "No feature matches.");
     tab.click(".status .link");
     assert!(tab.text(".status").starts_with("400 features"));
     tab.assert_quiet();

@@ -30,16 +30,21 @@ fn a_server_gives_features_and_runs_ones_own_text() {
     let rows = tab.texts(".prompt-features tbody td");
     assert_eq!(rows[0], "3");
     assert_eq!(rows[2..5], ["2.500", "87.5 %", "+0.01250"]);
-    assert_eq!(rows[5], "—", "an effect that was not asked for");
-    assert_eq!(rows[10], "—", "an effect that was not measured");
+    assert_eq!(
+        (rows.len(), rows[5].as_str()),
+        (10, "4"),
+        "what was not measured has no column"
+    );
+    assert_eq!(rows[9], "—", "an effect that was not measured");
     // After the last token there is none to lose.
-    assert!(tab.texts(".prompt-features button").is_empty());
+    assert!(tab.texts(".exact button").is_empty());
     tab.click(".prompt-output .cell:nth-child(2)");
-    tab.click(".prompt-features button");
-    tab.wait("document.querySelector('.prompt-features td:nth-child(6)')?.textContent !== '—'");
+    tab.click(".exact button");
+    tab.wait_for(".prompt-features td:nth-child(6)");
     let rows = tab.texts(".prompt-features tbody td");
     assert_eq!((rows[0].as_str(), rows[5].as_str()), ("1", "−0.5000"));
-    assert!(tab.texts(".prompt-features button").is_empty());
+    assert_eq!(rows[4], "+0.01250", "what was measured before stays");
+    assert!(tab.texts(".exact button").is_empty());
     // What was measured is still there when one comes back.
     tab.click(".prompt-output .cell:nth-child(3)");
     tab.click(".prompt-output .cell:nth-child(2)");

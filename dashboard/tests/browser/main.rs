@@ -12,6 +12,7 @@ mod keyboard;
 mod live;
 mod numbers;
 mod overview;
+mod own_text;
 mod server;
 mod views;
 

@@ -40,7 +40,7 @@ fn examples(tab: &mut Tab, feature: &Feature) {
             );
         }
     }
-    let values = tab.texts(".example .value");
+    let values = tab.texts(".examples:not(.borrowed) .value");
     let expected: Vec<_> = feature
         .groups
         .iter()
@@ -54,7 +54,7 @@ fn examples(tab: &mut Tab, feature: &Feature) {
             4,
         );
     }
-    let lengths = tab.eval("[...document.querySelectorAll('.example .strip')].map((strip) => strip.querySelectorAll('.cell').length)");
+    let lengths = tab.eval("[...document.querySelectorAll('.examples:not(.borrowed) .strip')].map((strip) => strip.querySelectorAll('.cell').length)");
     assert_eq!(
         lengths,
         serde_json::json!(expected.iter().map(|e| e.tokens.len()).collect::<Vec<_>>())

@@ -24,7 +24,7 @@ fn figures_filters_and_plots_are_the_overviews() {
         3,
     );
     assert_eq!(
-        tab.texts(".filter .n")
+        tab.texts(".filter:not([hidden]) .n")
             .iter()
             .map(|n| parse(n) as usize)
             .collect::<Vec<_>>(),

@@ -90,6 +90,13 @@ fn prompt(question: &Value) -> (&'static str, &'static str, Vec<u8>) {
             b"the model ran out of <b>memory</b>".to_vec(),
         );
     }
+    if text.contains("special") {
+        return (
+            "200 OK",
+            "application/json",
+            special().to_string().into_bytes(),
+        );
+    }
     let words: Vec<&str> = text.split_inclusive(' ').collect();
     let tokens: Vec<Value> = words
         .iter()
@@ -113,4 +120,22 @@ fn prompt(question: &Value) -> (&'static str, &'static str, Vec<u8>) {
         "application/json",
         answer.to_string().into_bytes(),
     )
+}
+
+/// As a real model answers: the first token dwarfs the others, and a character is three tokens.
+fn special() -> Value {
+    let token = |id: u32, text: &str, n_active: u32| json!({"id": id, "text": text, "counts": id != 1, "n_active": n_active});
+    let bytes = |hex: &str| json!({"id": 9, "text": "\u{fffd}", "hex": hex, "counts": true, "n_active": 58});
+    let feature = |index: u32, value: f64, quantile: f64, effect: Option<f64>| json!({"index": index, "value": value, "quantile": quantile, "effect": effect, "exact": null});
+    json!({
+        "tokens": [token(1, "<s>", 512), token(2, "The", 61), token(3, " fox", 58), bytes("e6"), bytes("97"), bytes("a5")],
+        "features": [
+            [feature(0, 1000.0, 1.0, None)],
+            [feature(1, 90.0, 0.25, Some(0.5)), feature(2, 9.0, 0.75, Some(-0.25)), feature(3, 3.0, 0.5, None)],
+            [feature(1, 45.0, 0.5, None)],
+            [feature(1, 9.0, 0.5, None)],
+            [],
+            [feature(4, 18.0, 0.5, None)],
+        ],
+    })
 }

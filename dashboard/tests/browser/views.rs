@@ -161,3 +161,131 @@ fn lines_unfold_and_neighbours_are_links() {
     tab.wait("document.querySelector('.head .index')?.textContent === '7'");
     tab.assert_quiet();
 }
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn an_interval_whose_contexts_are_at_the_top_shows_them() {
+    let mut fixture = Fixture::new(20);
+    let feature = &mut fixture.features[18];
+    // As it is where the text is short: the strongest contexts are all in the top group.
+    feature.groups[1].examples.clear();
+    let GroupKind::Interval { low, high, .. } = feature.groups[1].kind else {
+        panic!("the highest interval")
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PageForm::File, &fixture);
+    let mut tab = Tab::open(&format!("{url}#feature=18"));
+    tab.wait_for(".group.interval");
+    let few = tab.texts(".group.interval:nth-of-type(2) .example").len();
+    assert!((1..=5).contains(&few), "{few}");
+    tab.click(".pick:last-child");
+    let values = tab.texts(".group .example .value");
+    let inside = fixture.features[18]
+        .groups
+        .iter()
+        .flat_map(|group| &group.examples)
+        .filter(|e| e.values.iter().any(|x| low < *x && *x <= high))
+        .count();
+    assert!(inside > few);
+    assert_eq!(values.len(), inside);
+    for value in values {
+        let value = crate::parse(&value);
+        assert!(
+            value > f64::from(low) * 0.9995 && value <= f64::from(high) * 1.0005,
+            "{value}"
+        );
+    }
+    // Each line is about the token that has the activation.
+    let line = tab.text(".example .strip");
+    assert!(!line.is_empty());
+    assert_eq!(tab.texts(".example .target").len(), inside);
+    tab.assert_quiet();
+}
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn labels_that_came_with_the_page_are_shown_and_found() {
+    let mut fixture = Fixture::new(20);
+    let label = |feature, label: &str, note: &str, star| sae_dashboard::labels::Label {
+        feature,
+        label: label.into(),
+        note: note.into(),
+        star,
+    };
+    fixture.overview.labels = vec![
+        label(3, "<b>names</b> of places", "first line\nsecond", false),
+        label(7, "", "", true),
+    ];
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PageForm::Folder, &fixture);
+    let mut tab = Tab::open(&format!("{url}#q=places+names"));
+    tab.wait_for(".row");
+    assert_eq!(tab.texts(".row .i"), ["3"]);
+    assert_eq!(tab.text(".row .label"), "<b>names</b> of places");
+    tab.key("Enter");
+    tab.go(&format!("{url}#feature=3"));
+    tab.wait_for(".label-line .label");
+    assert_eq!(tab.text(".label-line .label"), "<b>names</b> of places");
+    assert_eq!(tab.text(".note"), "first line\nsecond");
+    assert_eq!(
+        tab.texts("#star, #edit-label").len(),
+        0,
+        "a page from disk keeps nothing"
+    );
+    tab.click(".filter[data-show=starred]");
+    assert_eq!(tab.texts(".row .i"), ["★7"]);
+    tab.click(".filter[data-show=labelled]");
+    assert_eq!(tab.texts(".row .i"), ["3"]);
+    tab.assert_quiet();
+}
+
+#[test]
+#[ignore = "needs Chromium; CI runs it"]
+fn two_features_are_compared() {
+    let fixture = Fixture::new(80);
+    let dir = tempfile::tempdir().unwrap();
+    let url = write(dir.path(), PageForm::File, &fixture);
+    let mut tab = Tab::open(&format!("{url}#feature=7"));
+    tab.wait_for(".feature .example");
+    tab.key("c");
+    tab.type_text("18");
+    tab.key("Enter");
+    tab.wait_for(".compare .side:nth-child(2) .example");
+    assert!(
+        tab.hash().contains("feature=7&compare=18"),
+        "{}",
+        tab.hash()
+    );
+    let facts = tab.texts(".side .line:not(.fires) b");
+    for (side, index) in [(0, 7), (1, 18)] {
+        let feature = &fixture.features[index];
+        let expected = [
+            feature.statistics.density,
+            f64::from(feature.statistics.max),
+            feature.statistics.mean,
+            f64::from(feature.decoder_norm),
+        ];
+        for (shown, value) in facts[4 * side..].iter().zip(expected) {
+            assert_shown(shown, value, 4);
+        }
+    }
+    assert_eq!(tab.texts(".side").len(), 2);
+    // What is beside it stays there on the way back.
+    tab.click(".head .quiet:last-child");
+    tab.wait("!document.querySelector('.compare')");
+    tab.eval("history.back()");
+    tab.wait_for(".compare .side");
+    tab.key("Escape");
+    tab.wait("document.querySelector('.head .index')?.textContent === '7'");
+    let beside = fixture.features[7].neighbours.decoder[0];
+    tab.click(".beside");
+    tab.wait_for(".compare .side");
+    let relation = tab.text(".compare .head .fact");
+    assert!(relation.starts_with("cosine "), "{relation}");
+    assert_shown(
+        relation["cosine ".len()..].split(';').next().unwrap(),
+        beside.value.into(),
+        4,
+    );
+    tab.assert_quiet();
+}

@@ -60,8 +60,11 @@ pub(crate) fn ids(differences: Vec<i64>) -> Vec<u32> {
     sums.collect()
 }
 
-/// The header of an overview, and its seven columns.
-pub(crate) fn columns(bytes: &[u8]) -> (serde_json::Value, Vec<Vec<u32>>) {
+/// Tokens that each feature fires on, and that it makes likelier.
+pub(crate) type Lists = [Vec<Vec<usize>>; 2];
+
+/// The header of an overview, its seven columns, and its two lists of tokens: places in the table.
+pub(crate) fn columns(bytes: &[u8]) -> (serde_json::Value, Vec<Vec<u32>>, Lists) {
     let (header, mut rest): (serde_json::Value, &[u8]) = unframe(bytes);
     let length = |key: &str| header[key].as_u64().expect("a number") as usize;
     let mut lengths = vec![length("d_sae"); 6];
@@ -73,8 +76,17 @@ pub(crate) fn columns(bytes: &[u8]) -> (serde_json::Value, Vec<Vec<u32>>) {
         (0..*n).map(entry).collect()
     };
     let columns = lengths.iter().map(read).collect();
+    let mut lists = [Vec::new(), Vec::new()];
+    if header["has_lists"] == true {
+        for list in &mut lists {
+            let (sizes, after) = rest.split_at(lengths[0]);
+            rest = after;
+            let numbers = |n: &u8| (0..*n).map(|_| number(&mut rest)).collect();
+            *list = sizes.iter().map(numbers).collect();
+        }
+    }
     assert!(rest.is_empty());
-    (header, columns)
+    (header, columns, lists)
 }
 
 #[derive(Deserialize)]

@@ -189,6 +189,20 @@ impl Tokenizer {
         &self.inner.special
     }
 
+    /// The ids of all special tokens, as transformers' `all_special_ids`: those with a role, and every added token that is marked special, chat
+    /// markers among them. Ascending.
+    pub fn all_special(&self) -> Vec<u32> {
+        let added = self.inner.pipeline.get_added_vocabulary();
+        let added = added.get_added_tokens_decoder();
+        let marked = added.iter().filter(|(_, token)| token.special);
+        let mut ids: Vec<u32> = marked.map(|(&id, _)| id).collect();
+        ids.extend(self.inner.special.structural());
+        ids.extend(self.inner.special.unk);
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
+
     /// The token that starts a sequence.
     pub fn bos(&self) -> Option<u32> {
         self.inner.special.bos

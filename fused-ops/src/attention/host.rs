@@ -13,6 +13,7 @@ pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tens
     let [q, k, v] = [q, k, v].map(HostTensor::with_whole_rows);
     let dims @ [b, p, n_heads, d_head] = q.dims();
     let queries = QUERIES.min(p);
+    let before = k.dims()[1] - p;
     // The last block of a row may be short, so that blocks of different rows are not of one length: hence by row, then by block.
     let mut out = vec![0.0_f32; b * p * n_heads * d_head];
     let blocks: Vec<(usize, usize, &mut [f32])> = out
@@ -34,6 +35,7 @@ pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tens
                 let block = Block {
                     row,
                     head,
+                    before,
                     start,
                     n,
                 };
@@ -43,11 +45,12 @@ pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tens
     tensor(out, dims)
 }
 
-/// Queries `start..start + n` of one head of one row.
+/// Queries `start..start + n` of one head of one row, the first of which comes after `before` keys.
 #[derive(Clone, Copy)]
 struct Block {
     row: usize,
     head: usize,
+    before: usize,
     start: usize,
     n: usize,
 }
@@ -65,12 +68,13 @@ impl Block {
         let Self {
             row,
             head,
+            before,
             start,
             n,
         } = self;
         let [_, _, n_heads, d_head] = q.dims();
         let kv_head = head / (n_heads / k.dims()[2]);
-        let seen = start + n;
+        let seen = before + start + n;
         scores.resize(n * seen, 0.0);
         let queries = Matrix::of(q, row, start, n, head);
         let keys = Matrix::of(k, row, 0, seen, kv_head);
@@ -79,7 +83,7 @@ impl Block {
         let scale = 1.0 / (d_head as f32).sqrt();
         let mut sums = [0.0_f32; QUERIES];
         for (i, (scores, sum)) in scores.chunks_exact_mut(seen).zip(&mut sums).enumerate() {
-            let (past, future) = scores.split_at_mut(start + i + 1);
+            let (past, future) = scores.split_at_mut(before + start + i + 1);
             future.fill(0.0);
             *sum = vectorised(|| exponentiate(past, scale));
         }
@@ -102,7 +106,7 @@ impl Block {
 /// x becomes exp(scale·(x − max)); returns the sum.
 #[inline(always)]
 #[allow(clippy::inline_always)] // compiled into the caller's vector code
-fn exponentiate(row: &mut [f32], scale: f32) -> f32 {
+pub(crate) fn exponentiate(row: &mut [f32], scale: f32) -> f32 {
     const LANES: usize = 16;
     let mut largest = [f32::NEG_INFINITY; LANES];
     let (chunks, rest) = row.as_chunks::<LANES>();

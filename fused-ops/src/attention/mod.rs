@@ -1,26 +1,27 @@
 //! softmax(q·kᵀ/√dh)·v under a causal mask.
 
 use crate::on_host;
-use burn::tensor::Tensor;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
+use burn::tensor::{Bool, Tensor};
 
 #[cfg(feature = "cpu")]
-mod host;
+pub(crate) mod host;
 
 /// Causal attention with grouped queries: query head h reads key and value head `h / (H / KV)`. Scores and pattern never exist as
-/// a whole.
+/// a whole. Where there are more keys than queries, the queries are those of the last positions.
 ///
 /// # Shapes
-/// `q`: `[b, p, H, dh]`; `k`, `v`: `[b, p, KV, dh]`, H a multiple of KV → `[b, p, H, dh]`.
+/// `q`: `[b, p, H, dh]`; `k`, `v`: `[b, n, KV, dh]`, n at least p, H a multiple of KV → `[b, p, H, dh]`.
 ///
 /// # Panics
 /// If the shapes do not fit.
 pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [b, p, n_heads, d_head] = q.dims();
-    let [_, _, kv, _] = k.dims();
+    let [_, n, kv, _] = k.dims();
+    let fits = k.dims() == [b, n, kv, d_head] && v.dims() == k.dims();
     assert!(
-        k.dims() == [b, p, kv, d_head] && v.dims() == k.dims() && n_heads.is_multiple_of(kv),
+        fits && n >= p && n_heads.is_multiple_of(kv),
         "queries {:?}, keys {:?} and values {:?} do not fit",
         q.dims(),
         k.dims(),
@@ -34,15 +35,20 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     // Grouped queries are not in every backend's attention; next to it, the copy is nothing.
     let [q, k, v] =
         [q, repeat_heads(k, n_heads), repeat_heads(v, n_heads)].map(|x| x.swap_dims(1, 2));
+    // Backends disagree on whose end is_causal aligns where the lengths differ.
+    let future = (n > p).then(|| {
+        let mask = Tensor::<2, Bool>::tril_mask([p, n], (n - p) as i64, &q.device());
+        mask.unsqueeze::<4>().expand([b, n_heads, p, n])
+    });
     let options = AttentionModuleOptions {
-        is_causal: true,
+        is_causal: future.is_none(),
         ..Default::default()
     };
-    attention(q, k, v, None, None, options).swap_dims(1, 2)
+    attention(q, k, v, future, None, options).swap_dims(1, 2)
 }
 
 /// `[b, p, KV, dh]` → `[b, p, H, dh]`, each key/value head repeated for the queries that share it.
-fn repeat_heads(x: Tensor<4>, n_heads: usize) -> Tensor<4> {
+pub(crate) fn repeat_heads(x: Tensor<4>, n_heads: usize) -> Tensor<4> {
     let [b, p, kv, d] = x.dims();
     if kv == n_heads {
         return x;
@@ -63,10 +69,11 @@ mod tests {
         let [b, p, n_heads, d_head] = q.dims();
         let [q, k, v] =
             [q, repeat_heads(k, n_heads), repeat_heads(v, n_heads)].map(|x| x.swap_dims(1, 2));
+        let n = k.dims()[2];
         let scores = q.matmul(k.swap_dims(2, 3)) / (d_head as f64).sqrt();
-        let future = Tensor::<2, Bool>::tril_mask([p, p], 0, &scores.device());
+        let future = Tensor::<2, Bool>::tril_mask([p, n], (n - p) as i64, &scores.device());
         let scores = scores.mask_fill(
-            future.unsqueeze::<4>().expand([b, n_heads, p, p]),
+            future.unsqueeze::<4>().expand([b, n_heads, p, n]),
             f32::NEG_INFINITY,
         );
         softmax(scores, 3).matmul(v).swap_dims(1, 2)
@@ -96,6 +103,25 @@ mod tests {
                 error < 2e-5,
                 "{p} positions, {heads} heads on {kv}: {error}"
             );
+        }
+    }
+
+    #[test]
+    fn queries_may_be_the_last_of_the_positions() {
+        let device = Device::flex();
+        for (b, p, n, heads, kv) in [
+            (1, 1, 9, 4, 2),
+            (2, 3, 70, 6, 2),
+            (1, 65, 66, 3, 3),
+            (1, 70, 200, 3, 1),
+        ] {
+            let random = |p, heads| {
+                Tensor::<4>::random([b, p, heads, 16], Distribution::Normal(0.0, 2.0), &device)
+            };
+            let (q, k, v) = (random(p, heads), random(n, kv), random(n, kv));
+            let found = causal_attention(q.clone(), k.clone(), v.clone());
+            let error: f32 = (found - by_definition(q, k, v)).abs().max().into_scalar();
+            assert!(error < 2e-5, "{p} of {n}: {error}");
         }
     }
 

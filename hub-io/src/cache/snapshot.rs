@@ -99,7 +99,8 @@ impl Snapshot {
         &self.commit
     }
 
-    /// The first of these files that is on disk, else the first that the repository has, else none.
+    /// The first of these files that is on disk, else the first that the repository has, else none. Files that a commit lacks are noted, where Python
+    /// notes them too, so that nobody is asked for them again.
     ///
     /// # Errors
     /// As [`Cache::snapshot`], if it has to ask.
@@ -107,9 +108,18 @@ impl Snapshot {
         if let Some(path) = paths.iter().find(|path| self.on_disk(path)) {
             return Ok(Some(path));
         }
+        if paths.iter().all(|path| self.lacks(path)) {
+            return Ok(None);
+        }
         let names = self.names()?;
         let has = |path: &&&str| names.iter().any(|name| name == *path);
-        Ok(paths.iter().find(has).copied())
+        let found = paths.iter().find(has).copied();
+        if matches!(self.state, State::Online(..)) {
+            paths.iter().filter(|path| !has(path)).for_each(|path| {
+                self.note_lack(path);
+            });
+        }
+        Ok(found)
     }
 
     /// The names of all files; where the server cannot be reached, of those on disk.
@@ -220,6 +230,27 @@ impl Snapshot {
     /// As people write it.
     fn name(&self) -> String {
         format!("{}@{}", self.id, self.revision)
+    }
+
+    /// The note that this commit has no such file, as `huggingface_hub` leaves it.
+    fn note_of(&self, path: &str) -> Option<PathBuf> {
+        crate::net::address::check_path(path).ok()?;
+        let folder = self.dir().parent()?.parent()?.join(".no_exist");
+        (!self.commit.is_empty()).then(|| folder.join(&self.commit).join(path))
+    }
+
+    fn lacks(&self, path: &str) -> bool {
+        self.note_of(path).is_some_and(|note| note.is_file())
+    }
+
+    /// Without the note the next call asks again, which is no error.
+    fn note_lack(&self, path: &str) {
+        if let Some(note) = self.note_of(path)
+            && let Some(folder) = note.parent()
+            && fs::create_dir_all(folder).is_ok()
+        {
+            let _ = fs::File::create(&note);
+        }
     }
 
     fn on_disk(&self, path: &str) -> bool {

@@ -17,6 +17,8 @@ pub struct ModelMemory {
     pub residual_per_token: u64,
     /// Memory that one token takes at most while a block without hooks works on it, its residual stream included.
     pub block_per_token: u64,
+    /// The keys and values that a [`KvCache`](crate::KvCache) keeps of one token.
+    pub cache_per_token: u64,
 }
 
 impl LlamaConfig {
@@ -86,6 +88,7 @@ impl LlamaConfig {
             embedding: size * d * self.vocab_size as u64,
             residual_per_token: size * d,
             block_per_token: size * attention.max(mlp) + copies,
+            cache_per_token: size * self.n_layers as u64 * 2 * kv,
         }
     }
 }
@@ -113,6 +116,7 @@ mod tests {
         assert_eq!(memory.weights, 16_060_522_496);
         assert_eq!(memory.block, 436_224_000);
         assert_eq!(memory.embedding, 1_050_673_152);
+        assert_eq!(memory.cache_per_token, 2 * 32 * 2 * 8 * 128);
     }
 
     /// Every point, opt-in ones too, against what a run captures there.

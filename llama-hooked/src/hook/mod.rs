@@ -19,7 +19,7 @@ pub use filter::PointFilter;
 pub use name::{LayerOutOfRange, UnknownHook};
 pub use point::HookPoint;
 pub use positions::{ParsePositionsError, Positions};
-pub use run::{HookError, Run};
+pub use run::{HookError, RowPlace, Run};
 
 pub(crate) use fire::Fire;
 
@@ -47,6 +47,13 @@ pub trait Hook {
     fn check(&self, run: &Run) -> Result<(), HookError> {
         let _ = run;
         Ok(())
+    }
+
+    /// A run begins: what comes by until the next one is of its rows and positions. [`check`](Self::check) follows. A prompt is one run, and each token that is generated
+    /// after it another. The parts of a forward pass that a caller runs by themselves ([`Llama::blocks`](crate::Llama::blocks) and
+    /// others) announce none.
+    fn begin(&mut self, run: &Run) {
+        let _ = run;
     }
 }
 
@@ -76,6 +83,10 @@ impl<H: Hook + ?Sized> Hook for &mut H {
     fn check(&self, run: &Run) -> Result<(), HookError> {
         (**self).check(run)
     }
+
+    fn begin(&mut self, run: &Run) {
+        (**self).begin(run);
+    }
 }
 
 impl<H: Hook + ?Sized> Hook for Box<H> {
@@ -89,6 +100,10 @@ impl<H: Hook + ?Sized> Hook for Box<H> {
 
     fn check(&self, run: &Run) -> Result<(), HookError> {
         (**self).check(run)
+    }
+
+    fn begin(&mut self, run: &Run) {
+        (**self).begin(run);
     }
 }
 
@@ -111,6 +126,11 @@ impl<A: Hook, B: Hook> Hook for (A, B) {
         self.0.check(run)?;
         self.1.check(run)
     }
+
+    fn begin(&mut self, run: &Run) {
+        self.0.begin(run);
+        self.1.begin(run);
+    }
 }
 
 impl<H: Hook> Hook for [H] {
@@ -131,6 +151,12 @@ impl<H: Hook> Hook for [H] {
     fn check(&self, run: &Run) -> Result<(), HookError> {
         self.iter().try_for_each(|hook| hook.check(run))
     }
+
+    fn begin(&mut self, run: &Run) {
+        for hook in self {
+            hook.begin(run);
+        }
+    }
 }
 
 impl<H: Hook> Hook for Vec<H> {
@@ -144,5 +170,9 @@ impl<H: Hook> Hook for Vec<H> {
 
     fn check(&self, run: &Run) -> Result<(), HookError> {
         self.as_slice().check(run)
+    }
+
+    fn begin(&mut self, run: &Run) {
+        self.as_mut_slice().begin(run);
     }
 }

@@ -3,7 +3,29 @@
 use super::{HookPoint, LayerOutOfRange, Positions};
 use std::ops::Range;
 
-/// The part of the network a run will go through, for [`Hook::check`](super::Hook::check).
+/// A row of a run's input: where it is in its sequence.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RowPlace {
+    /// Which row it was when the sequence began: rows before it may have ended.
+    pub id: usize,
+    /// The first id it had: which prompt it goes on from, where [`KvCache::renumber`](crate::KvCache::renumber) has given its continuations
+    /// ids of their own.
+    pub began: usize,
+    /// Positions that came before this input.
+    pub before: usize,
+    /// Columns of this input that are padding, the first ones.
+    pub padding: usize,
+}
+
+impl RowPlace {
+    /// The position in its sequence of what a column of the input holds; none for padding.
+    pub fn position(&self, column: usize) -> Option<usize> {
+        column.checked_sub(self.padding).map(|n| self.before + n)
+    }
+}
+
+/// The part of the network a run will go through, for [`Hook::check`](super::Hook::check) and [`Hook::begin`](super::Hook::begin).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Run {
     /// Blocks of the model.
@@ -16,6 +38,12 @@ pub struct Run {
     pub normalizes: bool,
     /// Positions of the input.
     pub n_positions: usize,
+    /// The rows of the input, which go on from earlier inputs where a [`KvCache`](crate::KvCache) is extended.
+    pub rows: Vec<RowPlace>,
+    /// The tokens of the input, row after row, with any number in place of padding; empty where the run starts from a residual.
+    pub ids: Vec<u32>,
+    /// Whether the run goes on from a [`KvCache`](crate::KvCache), be it an empty one.
+    pub cached: bool,
 }
 
 /// A hook that a run cannot serve.
@@ -43,6 +71,9 @@ pub enum HookError {
         /// Positions of the input.
         n_positions: usize,
     },
+    /// The hook lacks something that it must be told before a run, or was told of another.
+    #[error("{0}")]
+    NotReady(String),
 }
 
 impl Run {

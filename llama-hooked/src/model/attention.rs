@@ -5,7 +5,7 @@ use super::linear::Linear;
 use super::rotary::Rotary;
 use crate::hook::{Fire, Hook, HookPoint};
 use burn::tensor::Tensor;
-use fused_ops::causal_attention;
+use fused_ops::{KeyValues, causal_attention};
 
 /// Queries, keys, values and the output projection of one block.
 #[derive(Debug, Clone)]
@@ -27,6 +27,12 @@ pub(crate) enum HeadInput {
     PerHead(Tensor<4>),
 }
 
+/// What was there before the input of a run, and how many columns of each row of the input are padding.
+pub(crate) struct Past<'a> {
+    pub(crate) key_values: &'a mut KeyValues,
+    pub(crate) padding: &'a [usize],
+}
+
 /// The normed inputs of the three projections.
 #[derive(Debug, Clone)]
 pub(crate) struct Inputs {
@@ -46,6 +52,7 @@ impl Attention {
         resid: Tensor<3>,
         inputs: Inputs,
         rotary: &Rotary,
+        past: Option<Past<'_>>,
         hooks: &mut H,
     ) -> Tensor<3> {
         let q = hooks.fire(
@@ -62,12 +69,18 @@ impl Attention {
         );
         let q = hooks.fire(HookPoint::RotQ(layer), rotary.apply(q));
         let k = hooks.fire(HookPoint::RotK(layer), rotary.apply(k));
-        let z = if hooks.wants(HookPoint::AttnScores(layer))
-            || hooks.wants(HookPoint::Pattern(layer))
-        {
-            explicit(layer, q, k, v, hooks)
-        } else {
-            causal_attention(q, k, v)
+        let inside =
+            hooks.wants(HookPoint::AttnScores(layer)) || hooks.wants(HookPoint::Pattern(layer));
+        let z = match past {
+            None if inside => explicit(layer, q, k, v, None, hooks),
+            None => causal_attention(q, k, v),
+            Some(past) if inside => {
+                past.key_values.push(&k, &v, past.padding);
+                let hidden = past.key_values.hidden(q.dims()[1], &q);
+                let (k, v) = past.key_values.dense();
+                explicit(layer, q, k, v, Some(hidden), hooks)
+            }
+            Some(past) => past.key_values.attend(q, k, v, past.padding),
         };
         let z = hooks.fire(HookPoint::Z(layer), z);
         let [b, p, heads, d_head] = z.dims();

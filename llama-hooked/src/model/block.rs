@@ -1,6 +1,6 @@
 //! One transformer block.
 
-use super::attention::{Attention, HeadInput, Inputs};
+use super::attention::{Attention, HeadInput, Inputs, Past};
 use super::mlp::Mlp;
 use super::rms_norm::RmsNorm;
 use super::rotary::Rotary;
@@ -24,13 +24,14 @@ impl Block {
         layer: usize,
         resid: Tensor<3>,
         rotary: &Rotary,
+        past: Option<Past<'_>>,
         hooks: &mut H,
     ) -> Tensor<3> {
         let resid_pre = hooks.fire(HookPoint::ResidPre(layer), resid);
         let inputs = self.attention_inputs(layer, resid_pre.clone(), hooks);
         let resid_mid = self
             .attention
-            .forward(layer, resid_pre, inputs, rotary, hooks);
+            .forward(layer, resid_pre, inputs, rotary, past, hooks);
         let resid_mid = hooks.fire(HookPoint::ResidMid(layer), resid_mid);
         let mlp_in = hooks.fire(HookPoint::MlpIn(layer), resid_mid.clone());
         let normed = self.ln2.forward(

@@ -7,26 +7,28 @@ use burn::tensor::{Bool, FloatDType, Tensor};
 /// In f32, as transformers' eager attention.
 ///
 /// # Shapes
-/// `q`: `[b, p, H, dh]`; `k`, `v`: `[b, p, KV, dh]` → `[b, p, H, dh]`.
+/// `q`: `[b, p, H, dh]`; `k`, `v`: `[b, n, KV, dh]`; `hidden`: `[b or 1, 1, p, n]`, the keys that a query does not see; without it those
+/// after its own, n being p → `[b, p, H, dh]`.
 pub(crate) fn explicit<H: Hook + ?Sized>(
     layer: usize,
     q: Tensor<4>,
     k: Tensor<4>,
     v: Tensor<4>,
+    hidden: Option<Tensor<4, Bool>>,
     hooks: &mut H,
 ) -> Tensor<4> {
     let dtype = FloatDType::from(q.dtype());
     let [b, p, heads, d_head] = q.dims();
+    let n = k.dims()[1];
     let q = q.swap_dims(1, 2).cast(FloatDType::F32);
     let k = expand_heads(k, heads).cast(FloatDType::F32);
     let scores = q
         .matmul(k.swap_dims(2, 3))
         .div_scalar((d_head as f64).sqrt());
-    let future = Tensor::<2, Bool>::tril_mask([p, p], 0, &scores.device());
-    let scores = scores.mask_fill(
-        future.unsqueeze::<4>().expand([b, heads, p, p]),
-        f32::NEG_INFINITY,
-    );
+    let hidden = hidden.unwrap_or_else(|| {
+        Tensor::<2, Bool>::tril_mask([p, p], 0, &scores.device()).unsqueeze::<4>()
+    });
+    let scores = scores.mask_fill(hidden.expand([b, heads, p, n]), f32::NEG_INFINITY);
     let scores = hooks.fire(HookPoint::AttnScores(layer), scores);
     let pattern = hooks.fire(HookPoint::Pattern(layer), softmax(scores, 3));
     pattern
@@ -63,7 +65,7 @@ mod tests {
                 Tensor::<4>::random([2, p, heads, 8], Distribution::Normal(0.0, 2.0), &device)
             });
             let fused = causal_attention(q.clone(), k.clone(), v.clone());
-            let error: f32 = (fused - explicit(0, q, k, v, &mut NoHooks))
+            let error: f32 = (fused - explicit(0, q, k, v, None, &mut NoHooks))
                 .abs()
                 .max()
                 .into_scalar();

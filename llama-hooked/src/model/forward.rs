@@ -2,7 +2,7 @@
 
 use super::{Llama, loss_of_logits};
 use crate::hook::{
-    ActivationCache, Capture, Hook, HookError, HookPoint, PointFilter, Positions, Run,
+    ActivationCache, Capture, Hook, HookError, HookPoint, PointFilter, Positions, RowPlace, Run,
 };
 use burn::tensor::{Int, Tensor};
 
@@ -138,6 +138,14 @@ pub enum ForwardError {
     /// A loss needs the tokens and a next one.
     #[error("a loss needs {0}")]
     Loss(&'static str),
+    /// A cache of other rows.
+    #[error("the input has {found} rows, the cache {expected}")]
+    CacheRows {
+        /// Of the input.
+        found: usize,
+        /// Of the cache.
+        expected: usize,
+    },
     /// A hook that this run cannot serve.
     #[error(transparent)]
     Hook(#[from] HookError),
@@ -160,6 +168,7 @@ impl Llama {
     ) -> Result<Output, ForwardError> {
         let input = input.into();
         let run = self.plan(&input, options)?;
+        hooks.begin(&run);
         hooks.check(&run)?;
         let (resid, tokens) = match input {
             Input::Tokens(tokens) => (self.embed(tokens.clone(), hooks), Some(tokens)),
@@ -229,9 +238,10 @@ impl Llama {
         if dims.contains(&0) {
             return Err(ForwardError::EmptyInput(dims));
         }
+        let mut ids = Vec::new();
         let start = match input {
             Input::Tokens(tokens) => {
-                self.check_tokens(tokens)?;
+                ids = self.checked_tokens(tokens)?;
                 0
             }
             Input::Resid {
@@ -273,6 +283,15 @@ impl Llama {
             layers: start..stop.unwrap_or(n_layers),
             normalizes,
             n_positions: dims[1],
+            rows: (0..dims[0])
+                .map(|id| RowPlace {
+                    id,
+                    began: id,
+                    ..RowPlace::default()
+                })
+                .collect(),
+            ids,
+            cached: false,
         })
     }
 
@@ -293,18 +312,14 @@ impl Llama {
             })
     }
 
-    fn check_tokens(&self, tokens: &Tensor<2, Int>) -> Result<(), ForwardError> {
+    /// The tokens, if all are in the vocabulary.
+    fn checked_tokens(&self, tokens: &Tensor<2, Int>) -> Result<Vec<u32>, ForwardError> {
         let vocab_size = self.config.vocab_size;
-        let extremes: [i64; 2] = [
-            tokens.clone().min().into_scalar(),
-            tokens.clone().max().into_scalar(),
-        ];
-        match extremes
-            .into_iter()
-            .find(|&id| usize::try_from(id).map_or(true, |id| id >= vocab_size))
-        {
-            Some(id) => Err(ForwardError::TokenOutOfRange { id, vocab_size }),
-            None => Ok(()),
+        let ids: Vec<i64> = tokens.to_data().iter::<i64>().collect();
+        let is_known = |id: &i64| usize::try_from(*id).is_ok_and(|id| id < vocab_size);
+        match ids.iter().find(|id| !is_known(id)) {
+            Some(&id) => Err(ForwardError::TokenOutOfRange { id, vocab_size }),
+            None => Ok(ids.into_iter().map(|id| id as u32).collect()),
         }
     }
 }

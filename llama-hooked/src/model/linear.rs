@@ -14,6 +14,10 @@ impl Linear {
         Self { weight }
     }
 
+    pub(crate) fn weight(&self) -> Tensor<2> {
+        self.weight.clone()
+    }
+
     /// # Shapes
     /// `[.., in]` → `[.., out]`.
     pub(crate) fn forward<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {

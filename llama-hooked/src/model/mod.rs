@@ -2,20 +2,25 @@
 
 mod attention;
 mod block;
+mod cached;
 mod directions;
 mod explicit_attention;
 mod forward;
+mod frozen;
 mod linear;
 mod mlp;
 mod rms_norm;
 mod rotary;
 mod weights;
 
+pub use cached::KvCache;
 pub use forward::{ForwardError, ForwardOptions, Input, Output, OutputKind};
+pub use frozen::LinearParts;
 
 use crate::config::LlamaConfig;
 use crate::hook::{Fire, Hook, HookPoint};
 use crate::weights::{StreamedWeights, TensorSource};
+use block::Block;
 use burn::tensor::{Device, FloatDType, Int, Tensor};
 use fused_ops::softmax::cross_entropy;
 use linear::Linear;
@@ -198,6 +203,11 @@ impl Llama {
     /// # Panics
     /// If a range ends beyond the last block.
     pub fn passes(&self, passes: Vec<Pass<'_>>) -> Vec<Tensor<3>> {
+        self.run(passes, |_| {})
+    }
+
+    /// [`passes`](Self::passes), with each block shown after it has run.
+    fn run(&self, passes: Vec<Pass<'_>>, mut seen: impl FnMut(&Block)) -> Vec<Tensor<3>> {
         let n_layers = self.config.n_layers;
         let mut rotaries: Vec<(usize, Rotary)> = Vec::new();
         let mut first = n_layers;
@@ -239,8 +249,9 @@ impl Llama {
                     let [_, p, _] = resid.dims();
                     let rotary = rotaries.iter().find(|(n, _)| *n == p);
                     let (_, rotary) = rotary.expect("was made above");
-                    *slot = Some(block.forward(layer, resid, rotary, *hooks));
+                    *slot = Some(block.forward(layer, resid, rotary, None, *hooks));
                 }
+                seen(block);
             });
         runs.into_iter()
             .map(|(resid, ..)| resid.expect("was put back"))

@@ -12,6 +12,10 @@ use std::sync::Arc;
 /// Beside `tokenizer.json`, which of its tokens begin and end a text.
 const TOKENIZER_CONFIG: &str = "tokenizer_config.json";
 const SPECIAL_TOKENS: &str = "special_tokens_map.json";
+/// Beside it, too, how a conversation becomes a text.
+const CHAT_TEMPLATE: &str = "chat_template.jinja";
+/// Beside the weights, how the model's makers let it generate.
+const GENERATION: &str = "generation_config.json";
 
 /// Hears of downloads, and may stop them.
 pub(super) type Watcher<'a> = &'a mut dyn Observer<DownloadProgress>;
@@ -25,6 +29,7 @@ pub(super) fn resolve(
 ) -> Result<ModelFiles, ModelSourceError> {
     let mut files = Files::open(repo, revision, hub, observer)?;
     files.fetch(&[CONFIG])?;
+    files.fetch_if_there(GENERATION)?;
     files.tokenizer()?;
     match files.first_of(&[WEIGHTS, INDEX])? {
         Some(INDEX) => {
@@ -127,7 +132,7 @@ impl<'a> Files<'a> {
         if self.first_of(&[TOKENIZER])?.is_none() {
             return Ok(false);
         }
-        for name in [TOKENIZER_CONFIG, SPECIAL_TOKENS] {
+        for name in [TOKENIZER_CONFIG, SPECIAL_TOKENS, CHAT_TEMPLATE] {
             self.fetch_if_there(name)?;
         }
         self.fetch_if_there(TOKENIZER)

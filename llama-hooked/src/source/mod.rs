@@ -34,7 +34,8 @@ pub struct ModelFiles {
     pub config: PathBuf,
     /// `model.safetensors`, or the shards that its index names.
     pub weights: Vec<PathBuf>,
-    /// `tokenizer.json`, if there is one; `tokenizer_config.json` then lies beside it, if there is one.
+    /// `tokenizer.json`, if there is one; `tokenizer_config.json` and `chat_template.jinja` then lie beside it, if there are any, as
+    /// `generation_config.json` lies beside `config.json`.
     pub tokenizer: Option<PathBuf>,
 }
 

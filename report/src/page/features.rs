@@ -10,9 +10,9 @@ const SHOWN: usize = 1200;
 
 pub(super) fn section(features: &Features, links: &Links) -> Markup {
     let criterion = format!(
-        "Peaked and flat ones are of moderate density (on at least {FEWEST} tokens, and on no more than 1 % of them), ordered by their largest activation over \
-         the mean where they fire. Peaked ones fire strongly on a few of their tokens, which are the ones to read; flat ones fire about alike wherever \
-         they do. Ultra-dense ones fire on more than 10 % of the tokens and say little about any."
+        "Peaked and flat features fire on at least {FEWEST} tokens and on no more than 1 % of all. They are ordered by their largest activation, divided by \
+         their mean activation where they fire. Peaked features fire strongly on a few of their tokens: read those. Flat features fire about equally \
+         strongly wherever they fire. Ultra-dense features fire on more than 10 % of all tokens and say little about any of them."
     );
     let listed = [&features.peaked, &features.flat, &features.densest];
     let listed: Vec<usize> = listed.into_iter().flatten().map(|f| f.feature).collect();

@@ -107,7 +107,7 @@ impl Links {
         )
     }
 
-    pub(super) fn to(&self, feature: usize) -> Option<String> {
+    pub(crate) fn to(&self, feature: usize) -> Option<String> {
         match self {
             Self::Page(address, page) => {
                 let index = u32::try_from(feature).ok()?;

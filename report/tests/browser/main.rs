@@ -5,8 +5,10 @@
 #[allow(dead_code, reason = "the dashboard's tests use all of it")]
 #[path = "../../../dashboard/tests/browser/chromium.rs"]
 mod chromium;
+mod contrast;
 #[path = "../fixture/mod.rs"]
 mod fixture;
+mod graph;
 mod reload;
 
 use chromium::Tab;

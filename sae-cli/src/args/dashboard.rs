@@ -44,9 +44,12 @@ pub(crate) struct Args {
     /// Use the activations that shards left in these --work folders, with the same --tokens, instead of running the model
     #[arg(long, value_name = "DIR", conflicts_with_all = ["work", "shard", "dataset"])]
     pub(crate) merge: Vec<PathBuf>,
+    /// Labels, notes and stars to show: a file of `sae serve --labels`, or Neuronpedia's explanations; they become explanations of `export`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
-    /// A folder; for html alone also one file that ends in .html
+    /// A folder; for html alone also one file that ends in .html. It must not exist yet
     #[arg(
         long,
         value_name = "DIR|FILE.html",

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 /// Encode activations from a file, and decode them again
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
-  sae encode --sae RUN --input acts.safetensors --key blocks.15.hook_resid_pre \\
+  sae encode --sae RUN --input acts.safetensors --out features.safetensors
+  sae encode --sae RUN --input acts.safetensors --key blocks.15.hook_resid_post \\
       --out features.safetensors
 
 The output holds feature_acts [.., d_sae] (dense), decoded = decode(encode(x)) and forward = the full forward pass, with a \
@@ -17,9 +18,9 @@ pub(crate) struct Args {
     /// Activations: [.., d_in], or [.., heads, d_head] for an SAE on hook_z
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) input: PathBuf,
-    /// Which tensor of the file
-    #[arg(long, default_value = "acts")]
-    pub(crate) key: String,
+    /// Which tensor of the file; by default acts, or if there is none, the one named after the SAE's hook
+    #[arg(long)]
+    pub(crate) key: Option<String>,
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,

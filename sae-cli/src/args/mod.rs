@@ -5,27 +5,38 @@
 
 pub(crate) mod activations;
 pub(crate) mod analyze;
+pub(crate) mod attribute;
 pub(crate) mod bad_rows;
 mod choice;
+pub(crate) mod contrast;
 pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod eval;
 mod formats;
+pub(crate) mod generate;
+pub(crate) mod graph;
+mod hints;
 pub(crate) mod info;
+pub(crate) mod input;
 mod json_flag;
+pub(crate) mod lens;
 pub(crate) mod masking;
 pub(crate) mod memory;
 pub(crate) mod packing;
+pub(crate) mod patch;
 pub(crate) mod place;
 pub(crate) mod prompt;
 pub(crate) mod serve;
 pub(crate) mod settings;
+pub(crate) mod sheet;
 pub(crate) mod source;
+pub(crate) mod steer;
 pub(crate) mod text;
 pub(crate) mod tokenize;
 pub(crate) mod train;
 
+pub(crate) use hints::with_hint;
 pub(crate) use json_flag::expand;
 
 use crate::terminal::Output;
@@ -128,8 +139,14 @@ pub(crate) enum Command {
     Encode(encode::Args),
     Eval(Box<eval::Args>),
     Prompt(prompt::Args),
+    Graph(Box<graph::Args>),
+    Lens(lens::Args),
+    Patch(Box<patch::Args>),
+    Attribute(Box<attribute::Args>),
+    Generate(Box<generate::Args>),
     Analyze(analyze::Args),
     Dashboard(Box<dashboard::Args>),
+    Contrast(Box<contrast::Args>),
     Serve(Box<serve::Args>),
 }
 

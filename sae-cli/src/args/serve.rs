@@ -2,12 +2,14 @@
 
 use super::source::SourceArgs;
 use std::net::{IpAddr, Ipv4Addr};
+use std::path::PathBuf;
 
 /// The feature pages live: which features fire on what you type, and a prompt check with the SAE in place
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sae serve --sae RUN --dataset 'pile/*.jsonl.zst' --max-tokens 200000 --work work/
   sae serve --sae RUN --tokens tokens.safetensors --port 0
+  sae serve --sae RUN --dataset text/ --labels labels.jsonl
 
 The text goes through the model first, as for `sae dashboard`; with --work, only once. The server listens on this machine alone unless --host \
 says otherwise, and has no password. Ctrl-C ends it.")]
@@ -17,6 +19,9 @@ pub(crate) struct Args {
     /// The logit lens without the final norm's weight
     #[arg(long)]
     pub(crate) raw_lens: bool,
+    /// Labels, notes and stars of features, in a file of lines; the page adds to it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) labels: Option<PathBuf>,
     /// The address to listen on
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1", value_parser = host)]
     pub(crate) host: IpAddr,

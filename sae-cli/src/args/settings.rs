@@ -27,33 +27,33 @@ macro_rules! settings {
 }
 
 settings! {
-    /// standard, gated, topk, abstopk, batchtopk, matryoshka-batchtopk, jumprelu, matching-pursuit, transcoder, skip-transcoder, ...
+    /// standard, gated, topk, abstopk, batchtopk, matryoshka-batchtopk, jumprelu, matching-pursuit, transcoder, skip-transcoder, jumprelu-transcoder or jumprelu-skip-transcoder [default: standard]
     architecture: "NAME",
-    /// Features
+    /// Features of the SAE
     d_sae: "N",
-    /// Features, as a multiple of the width of the activations
+    /// Features of the SAE, as a multiple of the width of the activations
     expansion_factor: "N",
-    /// Tokens to train on
+    /// Tokens to train on [default: 2000000]
     training_tokens: "N",
-    /// Tokens of a step
+    /// Tokens in a training step [default: 4096]
     train_batch_size_tokens: "N",
-    /// Weight of the L1 penalty (standard, gated, transcoder)
+    /// Weight of the L1 penalty (standard, gated, transcoder) [default: 1]
     l1_coefficient: "X",
-    /// Steps over which it rises
+    /// Steps over which the L1 penalty rises from 0
     l1_warm_up_steps: "N",
-    /// p of the penalty's norm
+    /// p of the L1 penalty's norm [default: 1]
     lp_norm: "P",
-    /// Active features of a token (the topk family)
+    /// Active features of a token (the topk family) [default: 100]
     k: "K",
     /// Select by pre-activation times decoder norm
     rescale_acts_by_decoder_norm: "BOOL" = "true",
-    /// Weight of the loss that revives dead features
+    /// Weight of the loss that revives dead features (the topk family) [default: 1]
     aux_loss_coefficient: "X",
     /// saelens, or openai: through a ReLU, divided by the residual's variance
     aux_loss_form: "FORM",
     /// How fast batchtopk's threshold follows
     topk_threshold_lr: "X",
-    /// Groups of features that reconstruct on their own, such as [64,256]
+    /// Numbers of features that reconstruct on their own, such as 64,256
     matryoshka_widths: "LIST",
     /// Revive each group by what its own reconstruction leaves
     use_matryoshka_aux_loss: "BOOL" = "true",
@@ -63,9 +63,9 @@ settings! {
     jumprelu_bandwidth: "X",
     /// step, tanh or quadratic
     jumprelu_sparsity_loss_mode: "MODE",
-    /// Weight of the sparsity loss
+    /// Weight of the sparsity loss (jumprelu) [default: 1]
     l0_coefficient: "X",
-    /// Steps over which it rises
+    /// Steps over which the sparsity loss rises from 0
     l0_warm_up_steps: "N",
     /// Weight of the loss that pulls dead features towards their threshold
     pre_act_loss_coefficient: "X",
@@ -83,31 +83,31 @@ settings! {
     decoder_init_norm: "X",
     /// Subtract the decoder's bias from the input
     apply_b_dec_to_input: "BOOL" = "true",
-    /// none or expected_average_only_in
+    /// none or expected_average_only_in [default: none]
     normalize_activations: "HOW",
     /// Batches to estimate the norm from
     n_batches_for_norm_estimate: "N",
-    /// Learning rate
+    /// Learning rate [default: 0.0003]
     lr: "X",
-    /// constant, cosineannealing or cosineannealingwarmrestarts
+    /// constant, cosineannealing or cosineannealingwarmrestarts [default: constant]
     lr_scheduler_name: "NAME",
-    /// Steps over which the rate rises
+    /// Steps over which the learning rate rises from 0
     lr_warm_up_steps: "N",
-    /// Steps over which it falls to 0 at the end
+    /// Steps at the end over which the learning rate falls to 0
     lr_decay_steps: "N",
-    /// What a cosine falls to
+    /// The learning rate at the end of a cosine; a tenth of --lr by default
     lr_end: "X",
-    /// Cycles of the warm restarts
+    /// Cycles of cosineannealingwarmrestarts [default: 1]
     n_restart_cycles: "N",
     /// Adam's first decay
     adam_beta1: "X",
     /// Adam's second decay
     adam_beta2: "X",
-    /// Steps without activity after which a feature is dead
+    /// Steps without activity after which a feature is dead [default: 1000]
     dead_feature_window: "N",
-    /// Steps over which frequencies are counted
+    /// Steps over which frequencies of features are counted [default: 2000]
     feature_sampling_window: "N",
-    /// Seed of weights and order
+    /// Seed of the weights at first and of the order of activations [default: 42]
     seed: "N",
     /// Keep decoder rows at norm 1
     unit_decoder: "BOOL" = "true",
@@ -121,11 +121,11 @@ settings! {
     store_batch_size_prompts: "N",
     /// Rows that the buffer mixes, as SAELens counts
     n_batches_in_buffer: "N",
-    /// Share of the buffer that stays to be mixed
+    /// Share of the buffer that stays, to be mixed with the next activations
     activations_mixing_fraction: "X",
     /// Head of the hook to train on
     hook_head_index: "N",
-    /// Positions to train on, as Python slices them: [5,-5]
+    /// Positions to train on, as Python slices them: 5,-5 leaves out five at either end
     seqpos_slice: "SLICE",
     /// Leave out special tokens, or these ids
     exclude_special_tokens: "BOOL|IDS" = "true",
@@ -170,8 +170,10 @@ pub(crate) fn set_swept(config: &mut RunConfig, key: &str, value: &str) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use super::Settings;
     use crate::args::Cli;
-    use clap::Parser;
+    use clap::{Args, Command, Parser};
+    use serde_json::Value;
 
     #[test]
     fn a_setting_without_a_value_does_not_take_the_next_option() {
@@ -183,5 +185,29 @@ mod tests {
         assert_eq!(args.settings.unit_decoder.as_deref(), Some("true"));
         assert_eq!(args.settings.lr.as_deref(), Some("-1"));
         assert_eq!(args.settings.k.as_deref(), Some("4"));
+    }
+
+    #[test]
+    fn the_defaults_in_the_help_are_those_of_training() {
+        let defaults = serde_json::to_value(sae_train::TrainOptions::default()).unwrap();
+        let command = Settings::augment_args(Command::new("train"));
+        let mut checked = 0;
+        for arg in command.get_arguments() {
+            let help = arg.get_help().unwrap().to_string();
+            let Some((_, default)) = help.rsplit_once("[default: ") else {
+                continue;
+            };
+            let default = default.trim_end_matches(']');
+            let number = default.parse::<f64>().ok();
+            let default = number.map_or_else(|| Value::from(default), Value::from);
+            let key = arg.get_id().as_str();
+            let is_same = match (&defaults[key], &default) {
+                (Value::Number(a), Value::Number(b)) => a.as_f64() == b.as_f64(),
+                (a, b) => a == b,
+            };
+            assert!(is_same, "{key}: {} is not {default}", defaults[key]);
+            checked += 1;
+        }
+        assert!(checked > 10, "{checked}");
     }
 }

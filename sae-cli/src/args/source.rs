@@ -1,54 +1,19 @@
-//! The arguments that `sae dashboard` and `sae serve` share: a model, an SAE and text.
+//! The arguments that `sae dashboard` and `sae serve` share: what `sae eval` takes as well, and where the work is kept.
 
+use super::input::InputArgs;
 use super::masking::MaskingArgs;
-use super::memory::MemoryArgs;
-use super::packing::{PackingChoice, context_sizes};
-use super::place::PlaceArgs;
-use super::text::TextArgs;
 use crate::error::UsageError;
 use anyhow::{Result, bail};
-use clap::ArgGroup;
 use std::path::PathBuf;
 
 /// What is common to both commands.
 #[derive(Debug, clap::Args)]
-#[command(group = ArgGroup::new("data").args(["dataset", "tokens"]).required(true))]
 pub(crate) struct SourceArgs {
-    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
-    #[arg(long, value_name = "DIR|ID")]
-    pub(crate) sae: PathBuf,
     #[command(flatten)]
-    pub(crate) place: PlaceArgs,
-    #[command(flatten)]
-    pub(crate) memory: MemoryArgs,
-    /// Text: a file, a folder or a pattern, or a data set on the Hub
-    #[arg(long, value_name = "SRC")]
-    pub(crate) dataset: Option<String>,
-    /// Rows of token ids, as `sae tokenize` writes them: .safetensors, .parquet, or a folder of shards
-    #[arg(long, value_name = "FILE|DIR")]
-    pub(crate) tokens: Option<PathBuf>,
-    #[command(flatten)]
-    pub(crate) text: TextArgs,
-    /// Tokens in a row; by default what cfg.json says
-    #[arg(long, value_name = "N", conflicts_with = "tokens", value_parser = context_sizes())]
-    pub(crate) context_size: Option<usize>,
-    /// How documents become rows
-    #[arg(
-        long,
-        value_enum,
-        default_value = "notebook",
-        conflicts_with = "tokens"
-    )]
-    pub(crate) packing: PackingChoice,
-    /// Rows per forward pass
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) batch_size: Option<u32>,
+    pub(crate) input: InputArgs,
     /// Stop after this many rows; 2048 of text by default, all of a file of tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sequences: Option<u64>,
-    /// Stop before the rows exceed this many tokens in all
-    #[arg(long, value_name = "N", conflicts_with = "sequences", value_parser = clap::value_parser!(u64).range(1..))]
-    pub(crate) max_tokens: Option<u64>,
     #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     /// Keep tokens and activations in this folder, and resume from it after an interruption
@@ -59,9 +24,9 @@ pub(crate) struct SourceArgs {
 impl SourceArgs {
     /// Refuses options that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.tokens.is_some() {
-            self.text.none_but_shard()?;
-        } else if self.text.shard.is_some() {
+        if self.input.tokens.is_some() {
+            self.input.text.none_but_shard()?;
+        } else if self.input.text.shard.is_some() {
             bail!(UsageError(
                 "--shard: give the rows by --tokens, so that all workers speak of the same ones"
                     .to_owned()

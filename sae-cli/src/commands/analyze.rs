@@ -333,7 +333,7 @@ fn rows(
     }
     if (rows.len() as u64) < sequences {
         tracing::warn!(
-            "there are {} rows of {context_size} tokens, not the {sequences} asked for",
+            "measured on {} rows of {context_size} tokens: there are no more (--sequences is {sequences})",
             rows.len()
         );
     }

@@ -9,6 +9,7 @@ use crate::terminal::Clock;
 use crate::terminal::progress::Features;
 use anyhow::{Result, bail};
 use sae_dashboard::assemble::{Collected, Content, Format, Places};
+use sae_dashboard::labels::{Label, LabelSubject, Labels};
 use sae_dashboard::{ActivationLog, CollectOptions, Summary};
 use sae_llama::dashboard::{Rows, Spelling, shown_weights};
 use sae_llama::difference;
@@ -18,12 +19,14 @@ use whole_file::follow;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = targets(args, global)?;
-    let Some(prepared) = prepare(&args.source, &targets, global)? else {
+    let Some(prepared) = prepare(&args.source, &targets, global, 0)? else {
         return Ok(());
     };
     let id = args
         .format
         .id(&prepared.source, &prepared.run.cfg.metadata)?;
+    // Before the text goes through the model, which takes long.
+    let labels = labels(args, &prepared)?;
     let mut clock = Clock::new();
     let log = if args.merge.is_empty() {
         prepared.log(&args.source, global.quiet)?
@@ -45,7 +48,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         summary: &summary,
         features: &features,
     };
-    let overview = collected.overview(prepared.source.clone(), &weights);
+    let mut overview = collected.overview(prepared.source.clone(), &weights);
+    overview.labels = labels;
     let mut places = Places::new(args.format.formats(), &follow(out))?;
     let spelling = Spelling(&prepared.tokenizer);
     let sinks = places.sinks(&Content {
@@ -66,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         tokenize_s, load_s, ..
     } = prepared;
     let result = json!({
-        "sae": args.source.sae,
+        "sae": args.source.input.sae,
         "model": prepared.described,
         "n_features": features.len(),
         "n_dead": n_dead,
@@ -96,6 +100,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         };
     }
     global.output().emit(&text, &result)
+}
+
+fn labels(args: &Args, prepared: &Prepared) -> Result<Vec<Label>> {
+    let Some(path) = &args.labels else {
+        return Ok(Vec::new());
+    };
+    let subject = LabelSubject::of(&prepared.source, prepared.sae.cfg().d_sae as u32);
+    Ok(Labels::read(path, &subject)?.into_vec())
 }
 
 /// The logs of shards, which must have been made of what is given here.
@@ -134,13 +146,14 @@ fn logged(log: &ActivationLog, work: &Path, global: &Global) -> Result<()> {
 /// The files that are written, which must not be among those that are read. Also refuses options that contradict each other.
 fn targets(args: &Args, global: &Global) -> Result<Targets> {
     args.source.check()?;
-    let on_bad_row = args.source.text.on_bad_row();
+    let on_bad_row = args.source.input.text.on_bad_row();
     let out = args.out.as_deref().map(|path| ("--out", path));
     let work = args.source.work.as_deref().map(|path| ("--work", path));
     let own = out.into_iter().chain(work).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
-    targets.spare(&args.source.tokens)?;
+    targets.spare(&args.source.input.tokens)?;
     targets.spare(&args.merge)?;
+    targets.spare(&args.labels)?;
     let out = args.out.as_deref().filter(|_| !args.log_only);
     args.format.check(out.map(follow).as_deref())?;
     Ok(targets)

@@ -33,10 +33,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let targets = targets(args, csv_to_stdout, global)?;
     let on = device::choose(global)?;
-    let place = &args.place;
-    let run = run::find_at(&args.sae, place, global.quiet)?;
-    let budget = match text::budget(args.sequences, args.max_tokens) {
-        Budget::Everything if args.dataset.is_some() => Budget::Sequences(128),
+    let place = &args.input.place;
+    let run = run::find_at(&args.input.sae, place, global.quiet)?;
+    let budget = match text::budget(args.sequences, args.input.max_tokens) {
+        Budget::Everything if args.input.dataset.is_some() => Budget::Sequences(128),
         budget => budget,
     };
     let metadata = Some(&run.cfg.metadata);
@@ -50,17 +50,17 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     work.rows = most;
     work.text_bytes = rows.memory_bytes();
     // A batch of another size would sum in another order.
-    let given = args.batch_size.map(|n| n as usize);
+    let given = args.input.batch_size.map(|n| n as usize);
     work.batch_size = given.or(resumption.batch_size());
-    let Some(plan) = plan::settle(&work, &args.memory, &on, global)? else {
+    let Some(plan) = plan::settle(&work, &args.input.memory, &on, global)? else {
         return Ok(());
     };
 
     let start = Instant::now();
     let model = found.load(&on, plan.placement)?;
     warn_if_too_long(context_size, &model);
-    let data = args.tokens.as_deref();
-    let data = data.or(args.dataset.as_deref().map(Path::new));
+    let data = args.input.tokens.as_deref();
+    let data = data.or(args.input.dataset.as_deref().map(Path::new));
     warn_of_another_tokenizer(data, &found, &model);
     let split = run::split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = run::load(&run, &on)?;
@@ -95,7 +95,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let evaluate_s = start.elapsed().as_secs_f64() - load_s;
     let n_sequences = evaluation.sparsity.tokens.sequences;
     if n_sequences == 0 {
-        let dataset = args.dataset.as_deref().unwrap_or_default();
+        let dataset = args.input.dataset.as_deref().unwrap_or_default();
         return Err(too_short(dataset, context_size));
     }
 
@@ -128,7 +128,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
 
 /// Warns about what looks wrong.
 fn warn(args: &Args, run: &RunDir, found: &FoundModel, evaluation: &Evaluation) {
-    let bos = match &args.tokens {
+    let bos = match &args.input.tokens {
         Some(path) => rows_begin_with_bos(path, found),
         None => run.cfg.metadata.prepend_bos,
     };
@@ -149,14 +149,22 @@ fn eval_cfg(
     split: &SplitLlama,
 ) -> EvalCfg<Plan> {
     EvalCfg {
-        sae: Some(args.sae.display().to_string()),
+        sae: Some(args.input.sae.display().to_string()),
         model,
-        dataset: args.dataset.clone(),
-        tokens: args.tokens.as_ref().map(|path| path.display().to_string()),
-        shard: args.text.shard.map(|shard| shard.to_string()),
+        dataset: args.input.dataset.clone(),
+        tokens: args
+            .input
+            .tokens
+            .as_ref()
+            .map(|path| path.display().to_string()),
+        shard: args.input.text.shard.map(|shard| shard.to_string()),
         context_size,
         batch_size: options.batch_size,
-        packing: args.dataset.is_some().then(|| args.packing.name()),
+        packing: args
+            .input
+            .dataset
+            .is_some()
+            .then(|| args.input.packing.name()),
         convention: options.masking.to_string(),
         reconstruction: "decode(encode(x))",
         read_hook: split.read().to_string(),
@@ -178,7 +186,7 @@ fn made_from(
         "eval_cfg": eval_cfg.nameless(),
         "sae_weights": fingerprint([&run.weights])?,
         "model_weights": fingerprint(&found.files.weights)?,
-        "tokens": fingerprint(&args.tokens)?,
+        "tokens": fingerprint(&args.input.tokens)?,
     }))
 }
 
@@ -192,10 +200,10 @@ fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets>
             ));
         }
     }
-    if args.tokens.is_some() {
-        args.text.none_but_shard()?;
+    if args.input.tokens.is_some() {
+        args.input.text.none_but_shard()?;
     }
-    let on_bad_row = args.text.on_bad_row();
+    let on_bad_row = args.input.text.on_bad_row();
     if args.resume.is_some() && on_bad_row.file().is_some() {
         bail!(UsageError(
             "--resume: rows set aside before an interruption would be lost; use --on-bad-row skip"
@@ -206,7 +214,7 @@ fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets>
     let state = args.resume.as_deref().map(|path| ("--resume", path));
     let own = csv.into_iter().chain(state).chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
-    targets.spare(&args.tokens)?;
+    targets.spare(&args.input.tokens)?;
     Ok(targets)
 }
 
@@ -219,21 +227,21 @@ fn rows(
     global: &Global,
     targets: &Targets,
 ) -> Result<(Rows, usize, Log)> {
-    if let Some(path) = &args.tokens {
-        let (mut rows, context_size) = Rows::table(path, args.text.shard, budget)?;
+    if let Some(path) = &args.input.tokens {
+        let (mut rows, context_size) = Rows::table(path, args.input.text.shard, budget)?;
         if let Some(RowPlace::Table(taken)) = resumption.place() {
             rows.skip_taken(taken);
         }
         return Ok((rows, context_size, Log::default()));
     }
     let metadata = &run.cfg.metadata;
-    let context_size = text::context_size(args.context_size, metadata)?;
+    let context_size = text::context_size(args.input.context_size, metadata)?;
     let input = TextInput {
-        dataset: text::dataset(args.dataset.as_deref(), metadata)?,
-        text: args.text.clone(),
+        dataset: text::dataset(args.input.dataset.as_deref(), metadata)?,
+        text: args.input.text.clone(),
         options: {
             let mut options = StreamOptions::new(context_size);
-            options.packing = args.packing.packing();
+            options.packing = args.input.packing.packing();
             options.prepend_bos = metadata.prepend_bos.unwrap_or(true);
             options.budget = budget;
             options.threads = global.threads();

@@ -3,11 +3,17 @@
 mod activation_shards;
 mod activations;
 mod analyze;
+mod attribute;
+mod contrast;
 mod dashboard;
 mod devices;
 mod encode;
 mod eval;
+mod generate;
+mod graph;
 mod info;
+mod lens;
+mod patch;
 mod prompt;
 mod serve;
 mod tokenize;
@@ -31,7 +37,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
     // The report's folder may be the one that the JSON goes to, and is not made yet.
     if let Some(path) = &global.json
-        && !matches!(command, Command::Analyze(_))
+        && !matches!(command, Command::Analyze(_) | Command::Contrast(_))
     {
         check_text_file("--json", path)?;
     }
@@ -48,8 +54,14 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Encode(args) => encode::run(&args, &global),
         Command::Eval(args) => eval::run(&args, &global),
         Command::Prompt(args) => prompt::run(&args, &global),
+        Command::Graph(args) => graph::run(&args, &global),
+        Command::Lens(args) => lens::run(&args, &global),
+        Command::Patch(args) => patch::run(&args, &global),
+        Command::Attribute(args) => attribute::run(&args, &global),
+        Command::Generate(args) => generate::run(&args, &global),
         Command::Analyze(args) => analyze::run(&args, &global),
         Command::Dashboard(args) => dashboard::run(&args, &global),
+        Command::Contrast(args) => contrast::run(&args, &global),
         Command::Serve(args) => serve::run(&args, &global),
     }
 }

@@ -8,13 +8,16 @@ use sae_backend::{ComputeDevice, DeviceError, DeviceKind};
 pub(crate) fn choose(global: &Global) -> Result<ComputeDevice> {
     let chosen = ComputeDevice::choose(global.device, global.dtype.map(Into::into));
     chosen.map_err(|error| {
-        let advice = match error {
-            DeviceError::NotBuilt(kind) if kind != DeviceKind::Cpu => format!(
-                ": `cargo install --path sae-cli --features {}`, or use --device cpu",
+        let mut text = error.to_string();
+        if let DeviceError::NotBuilt(kind) = error
+            && kind != DeviceKind::Cpu
+        {
+            let how = format!(
+                " (`cargo install --path sae-cli --features {}`), or use --device cpu",
                 kind.name()
-            ),
-            _ => String::new(),
-        };
-        anyhow!("--device {}: {error}{advice}", global.device)
+            );
+            text = text.replace(", or use another device", &how);
+        }
+        anyhow!("--device {}: {text}", global.device)
     })
 }

@@ -36,9 +36,22 @@ pub(crate) fn find_model(
         if given.is_some() {
             format!("--model {name}")
         } else {
-            format!("the model that cfg.json names, {name:?}; give --model DIR if it is elsewhere")
+            not_found(name)
         }
     })
+}
+
+/// What is said of a model that `cfg.json` names and that cannot be had.
+fn not_found(name: &str) -> String {
+    let mut text = format!(
+        "the model that cfg.json names, {name:?}, cannot be opened; if it is on this machine, give --model DIR"
+    );
+    if !Path::new(name).exists()
+        && let Ok(here) = std::env::current_dir()
+    {
+        text += &format!(" (there is no {})", here.join(name).display());
+    }
+    text
 }
 
 /// `--tokenizer`.
@@ -63,6 +76,15 @@ pub(crate) fn warn_if_too_long(context_size: usize, model: &Llama) {
     if context_size > trained {
         tracing::warn!(
             "rows of {context_size} tokens are longer than the {trained} that the model was trained for"
+        );
+    }
+}
+
+/// Warns of figures that are no numbers, which the weights must have made so.
+pub(crate) fn warn_if_not_finite(figures: impl IntoIterator<Item = f64>) {
+    if figures.into_iter().any(|figure| !figure.is_finite()) {
+        tracing::warn!(
+            "the model's logits are not finite numbers, and what follows from them is undefined: a weight is NaN, or the dtype overflows"
         );
     }
 }

@@ -47,7 +47,8 @@ pub(crate) fn settle_parts(
     shown(plan, args, global)
 }
 
-fn limit(args: &MemoryArgs, on: &ComputeDevice) -> Memory {
+/// How much memory there is.
+pub(crate) fn limit(args: &MemoryArgs, on: &ComputeDevice) -> Memory {
     match args.memory {
         Some(Size(bytes)) => Memory::new(bytes, "--memory"),
         None => on.memory(),

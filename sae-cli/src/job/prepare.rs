@@ -5,7 +5,7 @@ use super::model::{describe, find_model, warn_if_too_long};
 use super::targets::Targets;
 use super::text::{self, TextInput};
 use super::token_origin::{open_table, warn_of_another_tokenizer};
-use super::work_folder::{WorkFolder, tokenised, tokens_of, within};
+use super::work_folder::{WorkFolder, tokenised, tokens_of, warn_if_fewer, within};
 use super::{device, plan, run};
 use crate::args::Global;
 use crate::args::source::SourceArgs;
@@ -18,7 +18,7 @@ use sae_core::{RunDir, Sae};
 use sae_dashboard::{ActivationLog, Source};
 use sae_llama::dashboard::Logging;
 use sae_llama::fingerprint;
-use sae_llama::plan::{Plan, Work};
+use sae_llama::plan::{Part, Plan, Work};
 use sae_llama::resolve::FoundModel;
 use sae_metrics::Masking;
 use sae_report::ModelDescription;
@@ -43,48 +43,62 @@ pub(crate) struct Prepared {
     pub(crate) load_s: f64,
     /// Everything that the activations depend on; files by their content.
     pub(crate) made_from: Value,
-    masking: Masking,
+    pub(crate) masking: Masking,
+    pub(crate) found: FoundModel,
     n_rows: usize,
 }
 
-/// Finds, tokenises and loads; nothing if only the plan was asked for.
+/// Finds, tokenises and loads; nothing if only the plan was asked for. `kept_tokens`: tokens whose keys and values are in memory besides.
 pub(crate) fn prepare(
     args: &SourceArgs,
     targets: &Targets,
     global: &Global,
+    kept_tokens: usize,
 ) -> Result<Option<Prepared>> {
     let on = device::choose(global)?;
-    let run = run::find_at(&args.sae, &args.place, global.quiet)?;
+    let run = run::find_at(&args.input.sae, &args.input.place, global.quiet)?;
     let metadata = Some(&run.cfg.metadata);
-    let found = find_model(args.place.model.as_deref(), metadata, global.quiet)?;
+    let found = find_model(args.input.place.model.as_deref(), metadata, global.quiet)?;
     targets.spare(run.files().into_iter().chain(found.paths()))?;
     let tokenizer = found.tokenizer()?;
     let work = WorkFolder::new(args.work.as_deref())?;
     let mut clock = Clock::new();
-    let table = if let Some(path) = &args.tokens {
+    let table = if let Some(path) = &args.input.tokens {
         open_table(path)?
     } else {
         let input = input(args, &run, global)?;
-        tokenised(
+        let made_before = tokens_of(work.path()).exists();
+        let table = tokenised(
             &input,
             &tokenizer,
             ("--work", work.path()),
             targets,
             global.quiet,
-        )?
+        )?;
+        if made_before {
+            warn_if_fewer(&input, &table, work.path());
+        }
+        table
     };
-    let n_rows = within(text::budget(args.sequences, args.max_tokens), &table)?;
+    let n_rows = within(text::budget(args.sequences, args.input.max_tokens), &table)?;
     let tokenize_s = clock.lap();
 
-    let mut planned = Work::new(&found.config()?, &on, table.context_size()).with_sae(&run)?;
+    let config = found.config()?;
+    let mut planned = Work::new(&config, &on, table.context_size()).with_sae(&run)?;
     planned.rows = Some(n_rows as u64);
-    planned.batch_size = args.batch_size.map(|n| n as usize);
-    let Some(plan) = plan::settle(&planned, &args.memory, &on, global)? else {
+    planned.batch_size = args.input.batch_size.map(|n| n as usize);
+    if kept_tokens > 0 {
+        // No more than a model reads, on each of two sides.
+        let kept = kept_tokens.min(2 * config.max_position_embeddings);
+        let bytes = planned.key_bytes(kept as u64);
+        planned.besides.push(Part::new("KV cache", bytes));
+    }
+    let Some(plan) = plan::settle(&planned, &args.input.memory, &on, global)? else {
         return Ok(None);
     };
     let model = found.load(&on, plan.placement)?;
     warn_if_too_long(table.context_size(), &model);
-    warn_of_another_tokenizer(args.tokens.as_deref(), &found, &model);
+    warn_of_another_tokenizer(args.input.tokens.as_deref(), &found, &model);
     let sae = run::load(&run, &on)?;
     let masking = masking(&args.masking, &found, model.config())?;
     let described = describe(&found.name, &model, &on);
@@ -98,7 +112,7 @@ pub(crate) fn prepare(
         "rows": n_rows,
         "sae_weights": fingerprint([&run.weights])?,
         "model_weights": fingerprint(&found.files.weights)?,
-        "tokens": fingerprint([args.tokens.as_ref().unwrap_or(&own_tokens)])?,
+        "tokens": fingerprint([args.input.tokens.as_ref().unwrap_or(&own_tokens)])?,
     });
     Ok(Some(Prepared {
         source: source(args, &run, &found, table.context_size(), &masking),
@@ -114,6 +128,7 @@ pub(crate) fn prepare(
         work,
         tokenize_s,
         masking,
+        found,
         n_rows,
     }))
 }
@@ -121,17 +136,17 @@ pub(crate) fn prepare(
 /// The text and how to make rows of it.
 fn input(args: &SourceArgs, run: &RunDir, global: &Global) -> Result<TextInput> {
     let metadata = &run.cfg.metadata;
-    let context_size = text::context_size(args.context_size, metadata)?;
-    let budget = match text::budget(args.sequences, args.max_tokens) {
+    let context_size = text::context_size(args.input.context_size, metadata)?;
+    let budget = match text::budget(args.sequences, args.input.max_tokens) {
         Budget::Everything => Budget::Sequences(SEQUENCES),
         budget => budget,
     };
     Ok(TextInput {
-        dataset: text::dataset(args.dataset.as_deref(), metadata)?,
-        text: args.text.clone(),
+        dataset: text::dataset(args.input.dataset.as_deref(), metadata)?,
+        text: args.input.text.clone(),
         options: {
             let mut options = StreamOptions::new(context_size);
-            options.packing = args.packing.packing();
+            options.packing = args.input.packing.packing();
             options.prepend_bos = metadata.prepend_bos.unwrap_or(true);
             options.budget = budget;
             options.threads = global.threads();
@@ -149,15 +164,16 @@ fn source(
 ) -> Source {
     let metadata = &run.cfg.metadata;
     let tokens = args
+        .input
         .tokens
         .as_deref()
         .map(|path| path.display().to_string());
     Source {
         model: found.name.clone(),
-        sae: args.sae.display().to_string(),
+        sae: args.input.sae.display().to_string(),
         architecture: run.cfg.architecture.name().to_owned(),
         hook_name: metadata.hook_name.clone().unwrap_or_default(),
-        dataset: args.dataset.clone().or(tokens).unwrap_or_default(),
+        dataset: args.input.dataset.clone().or(tokens).unwrap_or_default(),
         context_size: context_size as u32,
         convention: masking.to_string(),
     }
@@ -167,7 +183,7 @@ impl Prepared {
     /// The activations on the rows, from the work folder or by running the model.
     pub(crate) fn log(&self, args: &SourceArgs, quiet: bool) -> Result<ActivationLog> {
         let split = run::split(&self.model, &self.run)?.rows_at_once(self.plan.rows_at_once);
-        let shard = args.text.shard;
+        let shard = args.input.text.shard;
         let logging = Logging {
             split: &split,
             sae: &self.sae,

@@ -54,6 +54,18 @@ pub(crate) fn tokens_of(work_dir: &Path) -> PathBuf {
     work_dir.join("tokens.safetensors")
 }
 
+/// Warns about rows that an earlier call made, if this one asks for more.
+pub(crate) fn warn_if_fewer(input: &TextInput, table: &TokenTable, work_dir: &Path) {
+    let most = rows_of(input.options.budget, input.options.context_size);
+    if most.is_some_and(|most| most > table.len() as u64) {
+        tracing::warn!(
+            "--work {}: holds {} rows of the text from an earlier call, fewer than are asked for; if the text has more, give another --work",
+            work_dir.display(),
+            table.len()
+        );
+    }
+}
+
 /// Tokenises text into the work folder, unless an earlier run has. `option` names the folder.
 pub(crate) fn tokenised(
     input: &TextInput,
@@ -70,16 +82,9 @@ pub(crate) fn tokenised(
         let table = TokenTable::open(&path)?;
         ensure!(
             table.metadata() == Some(&made),
-            "{option} {}: holds rows of other text or settings; remove it to start again",
+            "{option} {}: holds rows of other text or settings; give another {option}, or remove it to start again",
             work_dir.display()
         );
-        if most.is_some_and(|most| most > table.len() as u64) {
-            tracing::warn!(
-                "{option} {}: holds {} rows, fewer than are asked for; remove it if the text has more",
-                work_dir.display(),
-                table.len()
-            );
-        }
         return Ok(table);
     }
     let (stream, bad_rows) = input.open(tokenizer, targets)?;

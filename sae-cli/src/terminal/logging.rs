@@ -10,14 +10,16 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt as log};
 
 /// Crates whose messages are for people.
-const OURS: [&str; 10] = [
+const OURS: &[&str] = &[
     "dataset_stream",
     "hub_io",
     "llama_hooked",
+    "sae_attribution_graph",
     "sae_backend",
     "sae_cli",
     "sae_core",
     "sae_dashboard",
+    "sae_interventions",
     "sae_llama",
     "sae_metrics",
     "sae_serve",
@@ -71,7 +73,8 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         (_, 1) => "info",
         _ => "debug",
     };
-    let default = OURS.map(|name| format!("{name}={level}")).join(",");
+    let default: Vec<_> = OURS.iter().map(|name| format!("{name}={level}")).collect();
+    let default = default.join(",");
     let wanted = std::env::var_os("SAE_LOG").filter(|text| !text.is_empty());
     let parsed = wanted.as_ref().map(|text| {
         let text = text.to_str().ok_or("it is not UTF-8".to_owned())?;

@@ -5,7 +5,9 @@ pub(crate) mod interrupt;
 mod logging;
 mod output;
 pub(crate) mod progress;
+mod shown;
 
 pub(crate) use clock::Clock;
 pub(crate) use logging::{start_logging, warnings};
-pub(crate) use output::{Output, print_error, print_line};
+pub(crate) use output::{Output, columns, print_error, print_line};
+pub(crate) use shown::Shown;

@@ -63,29 +63,43 @@ impl<'a> Output<'a> {
     /// As [`emit`](Self::emit), with the JSON as it is: a list, or a result that has its `warnings` already.
     pub(crate) fn emit_as_it_is(&self, human: &str, result: &impl Serialize) -> Result<()> {
         match self.json {
-            Some(_) if self.is_json_alone() => print(&pretty(result)?),
+            Some(_) if self.is_json_alone() => write(&pretty(result)?).map(drop),
             Some(path) => {
                 whole_file::write(path, pretty(result)?.as_bytes())?;
-                print(&harmless(human))
+                print(human).map(drop)
             }
-            None => print(&harmless(human)),
+            None => print(human).map(drop),
         }
     }
+}
+
+/// Columns of the terminal: what `COLUMNS` says, else what it says itself; 80 if it is none.
+pub(crate) fn columns() -> usize {
+    let told = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    let asked = || terminal_size::terminal_size().map(|(width, _)| width.0.into());
+    told.filter(|n| *n > 0).or_else(asked).unwrap_or(80)
 }
 
 fn pretty(value: &impl Serialize) -> Result<String> {
     Ok(serde_json::to_string_pretty(value).context("the result cannot be written as JSON")? + "\n")
 }
 
+/// Writes text for people to stdout, and says whether there still is a reader.
+pub(super) fn print(text: &str) -> Result<bool> {
+    write(&harmless(text))
+}
+
 /// Writes to stdout. A reader that has gone away (`| head`) is not an error.
-fn print(text: &str) -> Result<()> {
+fn write(text: &str) -> Result<bool> {
     let mut stdout = std::io::stdout().lock();
     match stdout
         .write_all(text.as_bytes())
         .and_then(|()| stdout.flush())
     {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        other => other.context("cannot write to stdout"),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(false),
+        other => other.map(|()| true).context("cannot write to stdout"),
     }
 }
 

@@ -3,7 +3,9 @@
 use super::interrupt;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use llama_hooked::DownloadProgress;
+use sae_attribution_graph::AttributeProgress;
 use sae_dashboard::CollectProgress;
+use sae_llama::contrast::PromptProgress;
 use sae_llama::dashboard::LoggingProgress;
 use sae_llama::record::RecordProgress;
 use sae_metrics::EvaluationProgress;
@@ -59,6 +61,14 @@ impl Bar {
     pub(crate) fn logging(&self) -> impl FnMut(&LoggingProgress) -> ControlFlow<()> + '_ {
         |progress| {
             self.sequences(progress.contexts);
+            interrupt::flow()
+        }
+    }
+
+    /// An observer of prompts that run, which Ctrl-C stops.
+    pub(crate) fn prompts(&self) -> impl FnMut(&PromptProgress) -> ControlFlow<()> + '_ {
+        |progress| {
+            self.sequences(progress.prompts);
             interrupt::flow()
         }
     }
@@ -165,6 +175,33 @@ impl Drop for Features {
     }
 }
 
+/// A bar over runs of one prompt.
+pub(crate) struct Runs(ProgressBar);
+
+impl Runs {
+    pub(crate) fn new(quiet: bool, what: &'static str) -> Self {
+        let bar = ProgressBar::with_draw_target(None, target(quiet));
+        let template = "{msg:12} {bar:30} {human_pos} runs  {per_sec}  {elapsed}";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    /// Sets how many are done, of how many; 0 where that is not known.
+    pub(crate) fn set(&self, done: usize, total: usize) {
+        if total > 0 {
+            self.0.set_length(total as u64);
+        }
+        self.0.set_position(done as u64);
+    }
+}
+
+impl Drop for Runs {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A bar over the tokens of a training run, with rate, time left and how it goes.
 pub(crate) struct TrainingBar(ProgressBar);
 
@@ -194,6 +231,41 @@ impl TrainingBar {
 }
 
 impl Drop for TrainingBar {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
+/// A bar over the blocks whose features are found, and then over the features whose edges are.
+pub(crate) struct GraphBar(ProgressBar);
+
+impl GraphBar {
+    pub(crate) fn new(quiet: bool) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(0), target(quiet));
+        let template = "{msg:12} {bar:30} {human_pos}/{human_len}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        Self(bar)
+    }
+
+    /// An observer of a graph under way, which Ctrl-C stops.
+    pub(crate) fn observer(&mut self) -> impl FnMut(&AttributeProgress) -> ControlFlow<()> + '_ {
+        |progress| {
+            let (what, done, of) = match *progress {
+                AttributeProgress::Encoding { layers, of } => ("encoding", layers, of),
+                AttributeProgress::Attributing { features, of } => ("attributing", features, of),
+            };
+            if self.0.message() != what {
+                self.0.set_message(what);
+                self.0.reset();
+            }
+            self.0.set_length(of as u64);
+            self.0.set_position(done as u64);
+            interrupt::flow()
+        }
+    }
+}
+
+impl Drop for GraphBar {
     fn drop(&mut self) {
         self.0.finish_and_clear();
     }

@@ -6,6 +6,7 @@
 pub(crate) mod sae;
 pub(crate) mod tensors;
 pub(crate) mod training;
+pub(crate) mod transcoders;
 
 use serde_json::Value;
 use std::collections::BTreeSet;

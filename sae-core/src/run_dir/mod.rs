@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// No `activation_scaler.json` comes near this size.
 const MAX_SCALER: u64 = 1 << 20;
 
+/// Runs in a folder that a message names.
+const MOST_NAMED: usize = 20;
+
 /// A SAELens run, opened but not loaded.
 ///
 /// Both layouts are read: everything in one folder, or `final_sae/{cfg.json,sae_weights.safetensors}` with `sparsity.safetensors`
@@ -43,6 +46,14 @@ pub enum RunDirError {
     /// There is no configuration.
     #[error("{}: holds neither cfg.json nor final_sae/cfg.json; is this the folder of a SAELens run?", .0.display())]
     NoConfig(PathBuf),
+    /// It is a folder of runs, as a sweep leaves it, or of checkpoints.
+    #[error("{}: is not a run, but holds runs; give one of them: {}", path.display(), runs.join(", "))]
+    HoldsRuns {
+        /// The folder.
+        path: PathBuf,
+        /// The names of those in it, in order.
+        runs: Vec<String>,
+    },
     /// There are weights, but pickled by `PyTorch` and without a configuration.
     #[error(
         "{}: holds weights pickled by PyTorch and no cfg.json beside them; neither can be read. Convert the weights in Python: \
@@ -109,7 +120,7 @@ impl RunDir {
             .find(|layout| layout.cfg().exists())
             .ok_or_else(|| match pickled(path) {
                 Some(file) => RunDirError::Pickled(file),
-                None => RunDirError::NoConfig(path.to_owned()),
+                None => no_config(path),
             })?;
         // Opening a pipe would wait for somebody who writes into it.
         for file in [layout.cfg(), layout.weights()] {
@@ -162,6 +173,42 @@ impl RunDir {
     pub fn dead_fraction(&self) -> Option<f64> {
         self.log_sparsity.as_ref()?.dead_fraction()
     }
+}
+
+/// A folder without a configuration: whether there are runs in it, or checkpoints of a training that has not ended.
+fn no_config(path: &Path) -> RunDirError {
+    let mut runs = runs_in(path);
+    if runs.is_empty() {
+        let steps = entries(&path.join("checkpoints"));
+        runs = steps.flat_map(|step| runs_in(&step)).collect();
+    }
+    if runs.is_empty() {
+        return RunDirError::NoConfig(path.to_owned());
+    }
+    runs.sort();
+    if runs.len() > MOST_NAMED {
+        runs.truncate(MOST_NAMED);
+        runs.push("...".to_owned());
+    }
+    RunDirError::HoldsRuns {
+        path: path.to_owned(),
+        runs,
+    }
+}
+
+/// The runs in a folder.
+fn runs_in(path: &Path) -> Vec<String> {
+    let is_run = |path: &PathBuf| {
+        let layouts = RunLayout::of(path);
+        layouts.iter().any(|layout| layout.cfg().is_file())
+    };
+    let runs = entries(path).filter(is_run);
+    runs.map(|run| run.display().to_string()).collect()
+}
+
+fn entries(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
+    let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path())
 }
 
 /// A file of pickled weights where the weights of a run would be.

@@ -111,6 +111,35 @@ fn what_is_not_a_run_is_named() {
         format!("{}: {expected}", empty.path().display())
     );
 
+    let sweep = tempfile::tempdir().unwrap();
+    let [a, b] = ["k=16", "k=8"].map(|name| sweep.path().join(name));
+    for folder in [&a, &b] {
+        fs::create_dir_all(folder.join("final_sae")).unwrap();
+        fs::copy(
+            dir.path().join("final_sae/cfg.json"),
+            folder.join("final_sae/cfg.json"),
+        )
+        .unwrap();
+    }
+    let checkpoint = sweep.path().join("checkpoints/4096/sae");
+    fs::create_dir_all(&checkpoint).unwrap();
+    fs::copy(a.join("final_sae/cfg.json"), checkpoint.join("cfg.json")).unwrap();
+    assert_eq!(
+        message(sweep.path()),
+        format!(
+            "{}: is not a run, but holds runs; give one of them: {}, {}",
+            sweep.path().display(),
+            a.display(),
+            b.display()
+        )
+    );
+    for folder in [&a, &b] {
+        fs::remove_dir_all(folder).unwrap();
+    }
+    assert!(
+        message(sweep.path()).ends_with(&format!("give one of them: {}", checkpoint.display()))
+    );
+
     let weights = dir.path().join("final_sae").join("sae_weights.safetensors");
     fs::remove_file(&weights).unwrap();
     assert_eq!(

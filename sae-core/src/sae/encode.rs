@@ -112,7 +112,7 @@ impl Sae {
         )
     }
 
-    fn check(&self, x: &Tensor<3>) -> [usize; 3] {
+    pub(super) fn check(&self, x: &Tensor<3>) -> [usize; 3] {
         let dims = x.dims();
         assert_eq!(
             dims[2], self.cfg.d_in,

@@ -12,6 +12,7 @@ mod load;
 mod matching_pursuit;
 mod norm;
 mod save;
+mod some;
 mod sparse;
 mod stats;
 mod temporal;
@@ -26,6 +27,7 @@ pub use fold::FoldError;
 pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
 pub use save::SaveError;
+pub use some::EncodedSome;
 pub use stats::FeatureWeights;
 
 use crate::config::SaeConfig;
@@ -88,6 +90,19 @@ impl Sae {
     /// The decoder's bias, `[d_out]`.
     pub fn b_dec(&self) -> Tensor<1> {
         self.b_dec.clone()
+    }
+
+    /// The skip connection, `[d_out, d_in]`, of transcoders that have one: the output is `decode(encode(x)) + W_skip·x`.
+    pub fn w_skip(&self) -> Option<Tensor<2>> {
+        self.w_skip.clone()
+    }
+
+    /// The encoder's bias, `[d_sae]`, of architectures that have one matrix and one bias.
+    pub fn b_enc(&self) -> Option<Tensor<1>> {
+        match &self.encoder {
+            Encoder::Linear(linear) => Some(linear.b_enc.clone()),
+            _ => None,
+        }
     }
 
     /// The encoder, `[d_in, d_sae]`: column `i` is what feature `i` looks for. The decoder's transpose where they are tied.

@@ -96,6 +96,9 @@ impl Temporal {
 fn before(x: Tensor<3>) -> Tensor<3> {
     let [b, p, d] = x.dims();
     let first = Tensor::zeros([b, 1, d], (&x.device(), x.dtype()));
+    if p == 1 {
+        return first;
+    }
     Tensor::cat(vec![first, x.narrow(1, 0, p - 1)], 1)
 }
 

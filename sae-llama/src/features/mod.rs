@@ -91,6 +91,38 @@ pub struct FeaturesOfText {
     pub tokens: Vec<Vec<FeatureOfToken>>,
     /// The likeliest token after the text; `None` if no logit is a number.
     pub next_token: Option<u32>,
+    /// Every feature on every token.
+    pub all: TextActivations,
+}
+
+/// Which features fire on a text, and how strongly.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TextActivations(SparseRows);
+
+impl TextActivations {
+    /// The activation of a feature on each token: 0 where it does not fire.
+    pub fn of(&self, feature: u32) -> Vec<f32> {
+        let value = |token| {
+            let (features, values) = self.0.row(token);
+            let mut pairs = features.iter().zip(values);
+            pairs.find(|(f, _)| **f == feature).map_or(0.0, |(_, v)| *v)
+        };
+        (0..self.0.n_rows()).map(value).collect()
+    }
+
+    /// How many features fire on a token.
+    ///
+    /// # Panics
+    /// If there is no such token.
+    pub fn n_active(&self, token: usize) -> usize {
+        let (_, values) = self.0.row(token);
+        values.iter().filter(|v| **v > 0.0).count()
+    }
+
+    /// How many activations there are in all: each takes eight bytes.
+    pub fn n_entries(&self) -> usize {
+        self.0.n_active()
+    }
 }
 
 impl TextFeatures {
@@ -114,9 +146,7 @@ impl TextFeatures {
     ) -> Result<Option<FeaturesOfText>, TextError> {
         self.check(ids, options)?;
         let model = self.split.model();
-        let numbers: Vec<i32> = ids.iter().map(|id| id.cast_signed()).collect();
-        let tokens = TensorData::new(numbers, [1, ids.len()]);
-        let tokens = Tensor::<2, Int>::from_data(tokens, &model.device());
+        let tokens = self.tokens(ids);
         let prefix = self.split.prefix(tokens.clone());
         let EncodedSparse { features, state } = self.sae.encode_sparse(prefix.input.clone());
         if stop() {
@@ -162,7 +192,27 @@ impl TextFeatures {
         Ok(Some(FeaturesOfText {
             tokens: tokens.collect(),
             next_token: self.next_token(&resid),
+            all: TextActivations(features),
         }))
+    }
+
+    /// Which features fire on each token: no more of the model runs than the layers below the SAE.
+    ///
+    /// # Errors
+    /// If the tokens are none, or not the model's.
+    pub fn activations(&self, ids: &[u32]) -> Result<TextActivations, TextError> {
+        self.check(ids, &FeatureOptions::default())?;
+        let prefix = self.split.prefix(self.tokens(ids));
+        Ok(TextActivations(
+            self.sae.encode_sparse(prefix.input).features,
+        ))
+    }
+
+    /// `[1, p]`.
+    fn tokens(&self, ids: &[u32]) -> Tensor<2, Int> {
+        let numbers: Vec<i32> = ids.iter().map(|id| id.cast_signed()).collect();
+        let tokens = TensorData::new(numbers, [1, ids.len()]);
+        Tensor::from_data(tokens, &self.split.model().device())
     }
 
     fn check(&self, ids: &[u32], options: &FeatureOptions) -> Result<(), TextError> {

@@ -38,9 +38,13 @@ impl fmt::Display for PlanError {
         } else {
             ""
         };
+        let (rows, need) = match self.rows {
+            1 => ("row", "needs"),
+            _ => ("rows", "need"),
+        };
         write!(
             f,
-            "this does not fit in memory: {} rows of {} tokens at a time need {}{streamed}, and there are {}; {}; ",
+            "this does not fit in memory: {} {rows} of {} tokens at a time {need} {}{streamed}, and there are {}; {}; ",
             self.rows,
             self.context_size,
             format_bytes(self.needed_bytes),

@@ -5,6 +5,8 @@
 mod error;
 mod part;
 mod show;
+mod tokens;
+mod without_model;
 
 pub use error::PlanError;
 pub use part::Part;
@@ -35,6 +37,8 @@ pub struct Work {
     pub batch_size: Option<usize>,
     /// Bytes kept of each row until its batch is written.
     pub kept_per_row: u64,
+    /// Whether the keys and values of every token are kept, for text that goes on.
+    pub keeps_keys: bool,
     /// Bytes of text that is read ahead, and of the windows that decompress it.
     pub text_bytes: u64,
     /// Bytes of logits at a time, those of all runs together; 0 where none are made.
@@ -107,6 +111,8 @@ const TOKENIZER: u64 = 336;
 const RUNS: u64 = 3;
 /// Work on more at once is no faster, but larger.
 const WORK: u64 = 3 << 29;
+/// Tokens that no machine has room for, and whose bytes still fit an integer.
+const MOST_TOKENS: u64 = 1 << 38;
 /// Tokens in a block at once from which matrix products are no faster.
 const TOKENS_AT_ONCE: usize = 4096;
 /// Tokens of a batch for which a block is brought in once. By then bringing it in costs little.
@@ -130,6 +136,7 @@ impl Work {
             rows: None,
             batch_size: None,
             kept_per_row: 0,
+            keeps_keys: false,
             text_bytes: 0,
             logit_bytes: LOGITS,
             besides: Vec::new(),
@@ -220,12 +227,17 @@ impl Work {
         growing.map(|part| part.bytes).sum()
     }
 
+    /// Bytes of the keys and values of so many tokens.
+    pub fn key_bytes(&self, tokens: u64) -> u64 {
+        tokens * self.model.memory(self.dtype).cache_per_token
+    }
+
     fn parts(&self, placement: Placement, rows: usize, rows_at_once: usize) -> Vec<Part> {
         let memory = self.model.memory(self.dtype);
-        let tokens = (rows * self.context_size) as u64;
+        let tokens = self.tokens(rows);
         let logits = self.logits(tokens);
         let (weights, unembedding) = self.weights(placement, &memory, logits.1);
-        let in_a_block = (rows_at_once * self.context_size) as u64;
+        let in_a_block = self.tokens(rows_at_once);
         let mut parts = vec![
             ("weights", weights),
             (
@@ -250,8 +262,11 @@ impl Work {
             parts.push(("features", tokens * features));
             parts.push(("statistics", self.statistics(sae)));
         }
+        if self.keeps_keys {
+            parts.push(("KV cache", tokens * memory.cache_per_token));
+        }
         if self.kept_per_row > 0 {
-            parts.push(("kept", rows as u64 * self.kept_per_row));
+            parts.push(("kept", (rows as u64).saturating_mul(self.kept_per_row)));
         }
         if self.text_bytes > 0 {
             parts.push(("text", self.text_bytes));
@@ -260,6 +275,13 @@ impl Work {
         let part = |(name, bytes)| Part { name, bytes };
         let parts = parts.into_iter().map(part);
         parts.chain(self.besides.iter().cloned()).collect()
+    }
+
+    /// Tokens in so many rows; beyond those of any machine all the same, so that no part of a plan overflows.
+    fn tokens(&self, rows: usize) -> u64 {
+        (rows as u64)
+            .saturating_mul(self.context_size as u64)
+            .min(MOST_TOKENS)
     }
 
     /// Bytes of weights on the device, and of the pieces of the unembedding that visit it.
@@ -338,47 +360,9 @@ impl Work {
     }
 }
 
-impl Plan {
-    /// The plan of work that runs no model: these parts, and what the program takes besides.
-    ///
-    /// # Errors
-    /// If they do not fit.
-    pub fn without_model(
-        parts: Vec<Part>,
-        (rows, context_size): (usize, usize),
-        on: &ComputeDevice,
-        limit: &Memory,
-    ) -> Result<Self, PlanError> {
-        let headroom = if on.is_cpu() { HEADROOM_CPU } else { HEADROOM };
-        let mut parts = parts;
-        parts.push(Part::new("headroom", headroom));
-        let total_bytes = sum(&parts);
-        if total_bytes > limit.bytes {
-            return Err(PlanError {
-                rows,
-                context_size,
-                needed_bytes: total_bytes,
-                limit: limit.clone(),
-                streamed: false,
-                parts,
-                fitting_rows: None,
-            });
-        }
-        Ok(Self {
-            limit_bytes: limit.bytes,
-            limit_from: limit.from.clone(),
-            placement: Placement::Resident,
-            batch_size: rows,
-            rows_at_once: rows,
-            context_size,
-            parts,
-            total_bytes,
-        })
-    }
-}
-
 fn sum(parts: &[Part]) -> u64 {
-    parts.iter().map(|part| part.bytes).sum()
+    let bytes = parts.iter().map(|part| part.bytes);
+    bytes.fold(0, u64::saturating_add)
 }
 
 /// The largest number of rows up to `most` that fits, if one does.

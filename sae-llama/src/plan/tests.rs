@@ -30,6 +30,7 @@ fn work(d_sae: usize, dtype: FloatDType) -> Work {
         rows: Some(32),
         batch_size: None,
         kept_per_row: 0,
+        keeps_keys: false,
         text_bytes: 0,
         logit_bytes: super::LOGITS,
         besides: Vec::new(),
@@ -122,4 +123,24 @@ fn what_cannot_fit_is_refused_with_figures_and_advice() {
     };
     assert!(advised(rows).plan(&within(6), false).is_ok());
     assert!(advised(rows + 1).plan(&within(6), false).is_err());
+}
+
+#[test]
+fn a_batch_beyond_all_numbers_is_refused() {
+    for (batch, context) in [
+        (1 << 40, 256),
+        (4_000_000_000, 4_294_967_297),
+        (1, usize::MAX),
+    ] {
+        for stream in [false, true] {
+            let mut work = work(16_384, FloatDType::F32);
+            work.batch_size = Some(batch);
+            work.context_size = context;
+            work.kept_per_row = 1 << 40;
+            assert!(
+                work.plan(&within(64), stream).is_err(),
+                "{batch} of {context}"
+            );
+        }
+    }
 }

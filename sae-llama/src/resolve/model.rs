@@ -1,7 +1,9 @@
 //! A model whose files are at hand.
 
 use super::tokenizer::tokenizer_files;
+use chat_template::{ChatTemplate, ChatTemplateError};
 use dataset_stream::{Tokenizer, TokenizerError};
+use llama_hooked::generate::{GenerationConfig, GenerationConfigError};
 use llama_hooked::{
     Cache, DownloadProgress, HubOptions, Llama, LlamaConfig, LlamaLoadError, LlamaLoadOptions,
     ModelFiles, ModelSource, ModelSourceError, Observer, Placement,
@@ -30,6 +32,12 @@ pub enum ModelError {
     /// Its tokenizer is at fault.
     #[error(transparent)]
     Tokenizer(#[from] TokenizerError),
+    /// Its chat template is at fault, or it has none.
+    #[error(transparent)]
+    ChatTemplate(#[from] ChatTemplateError),
+    /// What it says of generation is at fault.
+    #[error(transparent)]
+    Generation(#[from] GenerationConfigError),
 }
 
 /// A model whose files are at hand: what it is called, and where they are. Nothing is loaded yet.
@@ -115,6 +123,29 @@ impl FoundModel {
         Ok(Tokenizer::from_file(path)?)
     }
 
+    /// How a conversation becomes a text, by the files beside its tokenizer.
+    ///
+    /// # Errors
+    /// If it has no template ([`ChatTemplateError::Missing`]), or one that cannot be read.
+    pub fn chat_template(&self) -> Result<ChatTemplate, ModelError> {
+        let beside = self.files.tokenizer.as_ref().unwrap_or(&self.files.config);
+        let folder = beside.parent().unwrap_or(Path::new("."));
+        Ok(ChatTemplate::from_folder(folder)?)
+    }
+
+    /// How its makers let it generate. What they ask for and is not done here is warned of.
+    ///
+    /// # Errors
+    /// If the file cannot be read.
+    pub fn generation_config(&self) -> Result<GenerationConfig, ModelError> {
+        let config = GenerationConfig::from_files(&self.files)?;
+        if !config.unsupported.is_empty() {
+            let asked = config.unsupported.join(", ");
+            tracing::warn!("generation_config.json asks for {asked}: that is not done here");
+        }
+        Ok(config)
+    }
+
     /// Every file that may be read.
     pub fn paths(&self) -> Vec<PathBuf> {
         let ModelFiles {
@@ -124,11 +155,13 @@ impl FoundModel {
             ..
         } = &self.files;
         let index = config.with_file_name("model.safetensors.index.json");
+        let generation = config.with_file_name("generation_config.json");
+        let template = config.with_file_name("chat_template.jinja");
         let tokenizer = tokenizer.as_deref().map(tokenizer_files);
         weights
             .iter()
             .cloned()
-            .chain([config.clone(), index])
+            .chain([config.clone(), index, generation, template])
             .chain(tokenizer.into_iter().flatten())
             .collect()
     }

@@ -46,7 +46,7 @@ impl SplitModel for SplitLlama {
 
     fn prefix(&self, tokens: Tensor<2, Int>) -> Prefix<Vec<Resume>> {
         let n_layers = self.model.config().n_layers;
-        let mut points = vec![self.read, self.write];
+        let mut points = vec![self.read(), self.write()];
         let end = match self.cut() {
             Cut::Between(layer) => layer,
             Cut::Within(layer) => {
@@ -127,7 +127,7 @@ impl SplitLlama {
             Cut::Between(layer) => {
                 // A point between two blocks is fired by the block below or above: the value is the residual itself.
                 let mut cache = capture.into_cache();
-                cache.insert(self.write, resid.clone().into());
+                cache.insert(self.write(), resid.clone().into());
                 (Resume::Between(layer, resid), cache)
             }
             Cut::Within(layer) => {
@@ -149,8 +149,8 @@ impl SplitLlama {
     }
 
     fn prefix_of(&self, cache: &mut ActivationCache, resume: Resume) -> Prefix<Resume> {
-        let target = (self.write != self.read).then(|| self.take(cache, self.write));
-        Prefix::new(resume, self.take(cache, self.read)).with_target(target)
+        let target = (self.write() != self.read()).then(|| self.take(cache, self.write()));
+        Prefix::new(resume, self.take(cache, self.read())).with_target(target)
     }
 
     /// The run above the cut, for one edit of one group of rows.

@@ -2,13 +2,15 @@
 
 mod error;
 mod halves;
+mod place;
 
 pub use error::SplitError;
 pub use halves::Resume;
+pub use place::Place;
 
 use burn::tensor::Tensor;
 use llama_hooked::{Activation, ActivationCache, Edit, HookPoint, Llama};
-use sae_core::{ReshapeActivations, SaeConfig, flatten_heads, unflatten_heads};
+use sae_core::SaeConfig;
 use sae_traits::Splice;
 
 /// A Llama cut at the point an SAE writes to: the layers below run once, those above once per edit.
@@ -17,21 +19,8 @@ use sae_traits::Splice;
 #[derive(Debug, Clone)]
 pub struct SplitLlama {
     model: Llama,
-    read: HookPoint,
-    write: HookPoint,
-    heads: Heads,
+    place: Place,
     rows_at_once: usize,
-}
-
-/// How the head axis of a hook is treated.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Heads {
-    /// The hook has none.
-    None,
-    /// Joined, `[b, p, heads·d_head]`.
-    Flat,
-    /// Only this one, `[b, p, d_head]`.
-    One(usize),
 }
 
 impl SplitLlama {
@@ -40,31 +29,7 @@ impl SplitLlama {
     /// # Errors
     /// If the configuration names no hook, one that the model does not have, or one whose shape no SAE can work on.
     pub fn new(model: &Llama, cfg: &SaeConfig) -> Result<Self, SplitError> {
-        let metadata = &cfg.metadata;
-        let read = metadata.hook_name.as_deref().ok_or(SplitError::NoHook)?;
-        let write = metadata.write_hook().ok_or(SplitError::NoHook)?;
-        let (read, write): (HookPoint, HookPoint) = (read.parse()?, write.parse()?);
-        let split = Self::at(model, read, write)?;
-        let heads = match (read.rank(), metadata.hook_head_index) {
-            (3, None) => Heads::None,
-            (3, Some(head)) => return Err(SplitError::NoHeads { head, point: read }),
-            (_, Some(head)) => {
-                for point in [read, write] {
-                    let n_heads = n_heads(model, point);
-                    if head >= n_heads {
-                        return Err(SplitError::HeadOutOfRange {
-                            head,
-                            point,
-                            n_heads,
-                        });
-                    }
-                }
-                Heads::One(head)
-            }
-            (_, None) if cfg.reshape_activations == ReshapeActivations::HookZ => Heads::Flat,
-            (_, None) => return Err(SplitError::HeadAxis(read)),
-        };
-        Ok(Self { heads, ..split })
+        Ok(Self::of(model, Place::new(model.config(), cfg)?))
     }
 
     /// Cuts the model at two points, without an SAE. Heads are joined where the points have any.
@@ -72,42 +37,18 @@ impl SplitLlama {
     /// # Errors
     /// If the model does not have the points, the second comes before the first, or no SAE could work on them.
     pub fn at(model: &Llama, read: HookPoint, write: HookPoint) -> Result<Self, SplitError> {
-        for point in [read, write] {
-            point.validate(model.config().n_layers)?;
-            // The point that is written to has to meet the same conditions as the one that is read.
-            if matches!(point, HookPoint::AttnScores(_) | HookPoint::Pattern(_)) {
-                return Err(SplitError::ByPairs(point));
-            }
-            if point == HookPoint::UnembedOut {
-                return Err(SplitError::Logits(point));
-            }
-        }
-        if write < read {
-            return Err(SplitError::WriteBeforeRead { read, write });
-        }
-        if read.rank() != write.rank() {
-            return Err(SplitError::Heads { read, write });
-        }
-        Ok(Self {
-            model: model.clone(),
-            read,
-            write,
-            heads: if read.rank() == 3 {
-                Heads::None
-            } else {
-                Heads::Flat
-            },
-            rows_at_once: usize::MAX,
-        })
+        Ok(Self::of(model, Place::at(model.config(), read, write)?))
     }
 
     /// Cuts the model where every model can be cut, for runs that edit nothing.
     pub(crate) fn anywhere(model: &Llama) -> Self {
+        Self::of(model, Place::anywhere())
+    }
+
+    fn of(model: &Llama, place: Place) -> Self {
         Self {
             model: model.clone(),
-            read: HookPoint::Embed,
-            write: HookPoint::Embed,
-            heads: Heads::None,
+            place,
             rows_at_once: usize::MAX,
         }
     }
@@ -129,12 +70,17 @@ impl SplitLlama {
 
     /// The point the SAE reads at.
     pub fn read(&self) -> HookPoint {
-        self.read
+        self.place.read()
     }
 
     /// The point its output goes to.
     pub fn write(&self) -> HookPoint {
-        self.write
+        self.place.write()
+    }
+
+    /// Where the SAE sits.
+    pub fn place(&self) -> Place {
+        self.place
     }
 
     /// Maps directions of the SAE's output into the residual stream; `None` where the write point is not mapped into it linearly.
@@ -142,22 +88,12 @@ impl SplitLlama {
     /// # Shapes
     /// `[n, d_out]` → `[n, d_model]`.
     pub fn directions(&self, directions: Tensor<2>) -> Option<Tensor<2>> {
-        let directions = match self.heads {
-            Heads::None | Heads::Flat => directions,
-            Heads::One(head) => {
-                let [n, d_head] = directions.dims();
-                let width = n_heads(&self.model, self.write) * d_head;
-                let place = head * d_head..(head + 1) * d_head;
-                Tensor::zeros([n, width], (&directions.device(), directions.dtype()))
-                    .slice_assign([0..n, place], directions)
-            }
-        };
-        self.model.directions(self.write, directions)
+        self.place.directions(&self.model, directions)
     }
 
     /// Where the network is cut, for a write point between blocks; the block for one within.
     fn cut(&self) -> Cut {
-        match self.write {
+        match self.write() {
             HookPoint::Embed => Cut::Between(0),
             HookPoint::ResidPre(layer) => Cut::Between(layer),
             HookPoint::ResidPost(layer) => Cut::Between(layer + 1),
@@ -168,11 +104,7 @@ impl SplitLlama {
     /// The activation at a point as the SAE sees it.
     fn take(&self, cache: &mut ActivationCache, point: HookPoint) -> Tensor<3> {
         let x = cache.remove(point).expect("the hook was run through");
-        match (x, self.heads) {
-            (Activation::R3(x), _) => x,
-            (Activation::R4(x), Heads::One(head)) => x.narrow(2, head, 1).squeeze_dim(2),
-            (Activation::R4(x), _) => flatten_heads(x),
-        }
+        self.place.take(x)
     }
 
     /// A hook that puts the SAE's output, or zeros, in place.
@@ -180,31 +112,11 @@ impl SplitLlama {
         &self,
         edit: Splice,
     ) -> Edit<impl FnMut(HookPoint, Activation) -> Activation + use<>> {
-        let heads = self.heads;
-        Edit::new(self.write, move |_, x| match (&edit, x) {
-            (Splice::Keep, x) => x,
-            (Splice::Zero, Activation::R3(x)) => x.zeros_like().into(),
-            (Splice::Zero, Activation::R4(x)) => match heads {
-                Heads::One(head) => {
-                    let [b, p, _, d_head] = x.dims();
-                    let one = Tensor::zeros([b, p, 1, d_head], (&x.device(), x.dtype()));
-                    x.slice_assign([0..b, 0..p, head..head + 1, 0..d_head], one)
-                        .into()
-                }
-                _ => x.zeros_like().into(),
-            },
-            (Splice::Replace(output), Activation::R3(_)) => output.clone().into(),
-            (Splice::Replace(output), Activation::R4(x)) => {
-                let [b, p, _, d_head] = x.dims();
-                match heads {
-                    Heads::One(head) => {
-                        let one = output.clone().cast(x.dtype()).reshape([b, p, 1, d_head]);
-                        x.slice_assign([0..b, 0..p, head..head + 1, 0..d_head], one)
-                    }
-                    _ => unflatten_heads(output.clone(), d_head),
-                }
-                .into()
-            }
+        let place = self.place;
+        Edit::new(place.write(), move |_, x| match &edit {
+            Splice::Keep => x,
+            Splice::Zero => place.zero(x),
+            Splice::Replace(output) => place.put(x, output.clone()),
         })
     }
 }
@@ -214,19 +126,6 @@ enum Cut {
     Between(usize),
     Within(usize),
     Final,
-}
-
-/// Heads of a point that has some: queries', or the fewer keys' and values'.
-fn n_heads(model: &Llama, point: HookPoint) -> usize {
-    let config = model.config();
-    match point {
-        HookPoint::K(_)
-        | HookPoint::V(_)
-        | HookPoint::RotK(_)
-        | HookPoint::KInput(_)
-        | HookPoint::VInput(_) => config.n_kv_heads,
-        _ => config.n_heads,
-    }
 }
 
 #[cfg(test)]

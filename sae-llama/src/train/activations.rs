@@ -1,7 +1,7 @@
 //! Activations of a model on rows of tokens.
 
 use super::cache::ids_of;
-use super::hooks::TrainHooks;
+use crate::hooks::TrainHooks;
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::{TableError, TokenTable};
 use llama_hooked::Llama;

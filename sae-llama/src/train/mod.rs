@@ -3,9 +3,8 @@
 mod activations;
 mod cache;
 mod evaluate;
-mod hooks;
 
+pub use crate::hooks::{HookRead, HooksError, TrainHooks};
 pub use activations::{ActivationsError, ModelActivations, Tokens};
 pub use cache::{CacheActivationsError, cache_activations};
 pub use evaluate::HeldOut;
-pub use hooks::{HookRead, HooksError, TrainHooks};

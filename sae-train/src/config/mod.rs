@@ -54,8 +54,8 @@ impl RunConfig {
         Ok((config, warnings))
     }
 
-    /// Sets one key from text, such as `l1_coefficient` from `2.5`: JSON if it is that, else a word. Hyphens stand for underscores, and
-    /// `none` for no value.
+    /// Sets one key from text, such as `l1_coefficient` from `2.5`: JSON if it is that, else a word. Where
+    /// a list is expected, its brackets may be left out: `64,256`. Hyphens stand for underscores, and `none` for no value.
     ///
     /// # Errors
     /// As [`read`](Self::read), and for a key that has no effect here. Nothing is changed then.
@@ -65,11 +65,17 @@ impl RunConfig {
             let mut next = self.clone();
             next.set_value(&name, value).map(|()| next)
         };
-        let next = match serde_json::from_str(value) {
+        let mut next = match serde_json::from_str(value) {
             // A name may look like a number.
             Ok(json) => set(json).or_else(|problem| set(value.into()).map_err(|_| problem)),
             Err(_) => set(value.into()),
         };
+        if next.is_err()
+            && let Ok(list) = serde_json::from_str(&format!("[{value}]"))
+            && let Ok(with_list) = set(list)
+        {
+            next = Ok(with_list);
+        }
         *self = next.map_err(|problem| ConfigError::new(None, problem))?;
         Ok(())
     }

@@ -11,7 +11,9 @@ mod fixture;
 mod support;
 
 mod check;
+mod labels;
 mod others;
+mod steer;
 mod texts;
 
 use chromium::Tab;

@@ -24,22 +24,22 @@ fn two_people_at_once_each_see_their_own_features() {
     second.wait_for(".prompt form[aria-busy=true]");
     assert_eq!(server.backend.begun(), ["hold alpha"]);
     server.backend.release();
-    for (tab, words, last, effect) in [
-        (&mut first, &["hold ", "alpha"][..], "5", "—"),
+    for (tab, words, shown) in [
+        (
+            &mut first,
+            &["hold ", "alpha"][..],
+            &["2.500", "87.5 %"][..],
+        ),
         (
             &mut second,
             &["of ", "<b>bees</b> ", "honey"],
-            "5",
-            "−0.01250",
+            &["2.500", "87.5 %", "−0.01250"],
         ),
     ] {
         tab.wait_for(".prompt-output .cell");
         assert_eq!(tab.texts(".prompt-output .cell"), words);
-        let rows = tab.texts(".prompt-features tbody td");
-        assert_eq!(
-            [&rows[0], &rows[2], &rows[3], &rows[4]],
-            [last, "2.500", "87.5 %", effect]
-        );
+        assert_eq!(tab.text(".prompt-features tbody a"), "5");
+        assert_eq!(tab.texts(".prompt-features tbody .v"), shown);
         let said = format!("{} tokens. Choose one to see its features.", words.len());
         assert_eq!(tab.text(".prompt-status"), said);
         assert_own(tab, &server);
@@ -48,9 +48,11 @@ fn two_people_at_once_each_see_their_own_features() {
     second.click(".prompt-features a");
     second.wait("document.querySelector('.head .index')?.textContent === '11'");
     assert_own(&mut second, &server);
+    // The feature's page asks for its activations on the same text.
+    second.wait_for(".try .found");
     assert_eq!(
         server.backend.begun(),
-        ["hold alpha", "of <b>bees</b> honey"]
+        ["hold alpha", "of <b>bees</b> honey", "of <b>bees</b> honey"]
     );
 }
 

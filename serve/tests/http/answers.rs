@@ -33,7 +33,7 @@ fn the_page_and_its_data() {
         feature.header("content-type"),
         Some("application/octet-stream")
     );
-    let health = json!({"status": "ok", "offers": {"prompt": true, "check": true}, "running": 0, "waiting": 0});
+    let health = json!({"status": "ok", "offers": {"prompt": true, "check": true, "activations": true, "generate": true, "chat": true, "labels": "none"}, "running": 0, "waiting": 0});
     assert_eq!(get(server.address, "/api/health").json(), health);
 }
 
@@ -44,7 +44,7 @@ fn ones_own_text() {
     assert_eq!(answer.status, 200);
     let list = |index: u32| json!([{"index": index, "value": 2.5, "quantile": 0.875, "effect": null, "exact": null}]);
     let expected = json!({
-        "tokens": [{"id": 7, "text": "In "}, {"id": 8, "text": "the"}],
+        "tokens": [{"id": 7, "text": "In ", "counts": true, "n_active": 31}, {"id": 8, "text": "the", "counts": true, "n_active": 31}],
         "features": [list(2), list(3)],
         "answer": " and <i>so</i> on",
     });
@@ -146,13 +146,19 @@ fn what_is_wrong_is_said() {
 fn what_is_not_offered_is_not_there() {
     let fake = Fake {
         no_check: true,
+        no_generate: true,
         ..Fake::default()
     };
     let server = Running::new(fake, ServeOptions::default());
     let body = r#"{"prompt": "a", "answer": "b"}"#;
     assert_eq!(ask(server.address, post("/api/check", body)).status, 404);
+    let body = r#"{"text": "a", "steer": [{"feature": 1, "kind": "ablate"}]}"#;
+    assert_eq!(ask(server.address, post("/api/generate", body)).status, 404);
     let health = get(server.address, "/api/health").json();
-    assert_eq!(health["offers"], json!({"prompt": true, "check": false}));
+    assert_eq!(
+        health["offers"],
+        json!({"prompt": true, "check": false, "activations": true, "generate": false, "chat": true, "labels": "none"})
+    );
     assert_eq!(server.backend.begun(), [""; 0]);
 }
 
@@ -173,4 +179,68 @@ fn a_connection_takes_one_request_after_another() {
         "{head}"
     );
     assert_eq!(server.backend.begun(), ["one", "fail", "two"]);
+}
+
+#[test]
+fn activations_of_features_on_a_text() {
+    let server = running();
+    let body = r#"{"text": "alpha bee nan", "features": [5, 3, 5]}"#;
+    let answer = ask(server.address, post("/api/activations", body));
+    assert_eq!(answer.status, 500, "{}", answer.error());
+    assert!(answer.error().contains("not a finite number"));
+    let body = r#"{"text": "<s> alpha bee", "features": [5, 3, 5]}"#;
+    let answer = ask(server.address, post("/api/activations", body)).json();
+    assert_eq!(
+        answer["values"],
+        json!([[0.0, 2.5, 0.0], [1.5, 0.0, 1.5], [0.0, 2.5, 0.0]])
+    );
+    assert_eq!(answer["tokens"][0]["counts"], false);
+    let many = json!({"text": "a", "features": vec![0; 65]}).to_string();
+    for (body, status) in [
+        (r#"{"text": "a"}"#, 400),
+        (r#"{"text": "a", "features": [-1]}"#, 400),
+        (r#"{"text": "a", "features": [1], "more": 1}"#, 400),
+        (many.as_str(), 422),
+        (r#"{"text": "invalid", "features": [1]}"#, 422),
+    ] {
+        let answer = ask(server.address, post("/api/activations", body));
+        assert_eq!(answer.status, status, "{body}");
+    }
+}
+
+#[test]
+fn labels_are_read_and_changed_where_they_are_offered() {
+    let server = running();
+    assert_eq!(get(server.address, "/api/labels").status, 404);
+    let body = r#"{"labels": [{"feature": 1, "label": "one"}]}"#;
+    assert_eq!(ask(server.address, post("/api/labels", body)).status, 404);
+    let fake = Fake {
+        labels: Some(std::sync::Mutex::default()),
+        ..Fake::default()
+    };
+    let server = Running::new(fake, ServeOptions::default());
+    assert_eq!(
+        get(server.address, "/api/labels").json(),
+        json!({"labels": []})
+    );
+    assert_eq!(ask(server.address, post("/api/labels", body)).status, 200);
+    let body = r#"{"labels": [{"feature": 0, "note": "<b>", "star": true}, {"feature": 1}]}"#;
+    assert_eq!(ask(server.address, post("/api/labels", body)).status, 200);
+    let kept = json!({"labels": [{"feature": 0, "note": "<b>", "star": true}]});
+    assert_eq!(get(server.address, "/api/labels").json(), kept);
+    for (body, status) in [
+        (r#"{"labels": [{"label": "of what?"}]}"#, 400),
+        (r#"{"labels": [{"feature": 1, "lable": "x"}]}"#, 400),
+        (r#"{"labels": [{"feature": 1, "label": "refused"}]}"#, 422),
+    ] {
+        assert_eq!(
+            ask(server.address, post("/api/labels", body)).status,
+            status
+        );
+    }
+    // As every request that changes something: not for pages of other sites.
+    let foreign =
+        post("/api/labels", body).replacen("\r\n", "\r\nOrigin: http://evil.example\r\n", 1);
+    assert_eq!(ask(server.address, foreign).status, 403);
+    assert_eq!(get(server.address, "/api/labels").json(), kept);
 }

@@ -6,6 +6,7 @@ mod support;
 
 mod answers;
 mod client;
+mod continuing;
 mod guard;
 mod hostile;
 mod limits;

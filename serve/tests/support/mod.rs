@@ -6,9 +6,12 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sae_dashboard::labels::{Label, Labels};
 use sae_serve::{
-    Backend, BackendError, CheckRequest, Offers, PromptError, PromptFeature, PromptRequest,
-    PromptResponse, PromptToken, ServeError, ServeOptions, Server, Shutdown, Stop,
+    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, EndReason,
+    GenerateEvent, GenerateRequest, LabelsOffer, LikelyToken, Offers, PromptError, PromptFeature,
+    PromptRequest, PromptResponse, PromptToken, ServeError, ServeOptions, Server, Shutdown, Side,
+    Stop,
 };
 use serde_json::{Value, json};
 
@@ -23,6 +26,8 @@ pub(crate) struct Fake {
     pub(crate) overview: Vec<u8>,
     pub(crate) features: Vec<Vec<u8>>,
     pub(crate) no_check: bool,
+    pub(crate) no_generate: bool,
+    pub(crate) labels: Option<Mutex<Labels>>,
     pub(crate) log: Mutex<Log>,
     pub(crate) released: (Mutex<bool>, Condvar),
 }
@@ -113,10 +118,109 @@ impl Backend for Fake {
     }
 
     fn offers(&self) -> Offers {
-        Offers {
-            prompt: true,
-            check: !self.no_check,
+        let mut offers = Offers::default();
+        (offers.prompt, offers.check, offers.activations) = (true, !self.no_check, true);
+        (offers.generate, offers.chat) = (!self.no_generate, true);
+        if self.labels.is_some() {
+            offers.labels = LabelsOffer::Change;
         }
+        offers
+    }
+
+    /// As many words as are asked for, ` tick` and ` tock` by turns. From the third on the steered side says what is steered; it ends one word
+    /// earlier. After `pause` it waits behind the second word of each as `hold` does, after `broken` it fails there.
+    fn generate(
+        &self,
+        request: GenerateRequest,
+        stop: &Stop,
+        emit: &mut dyn FnMut(GenerateEvent) -> Result<(), PromptError>,
+    ) -> Result<(), PromptError> {
+        self.run(&request.text, stop, || ())?;
+        let words: Vec<&str> = request.text.split_inclusive(' ').collect();
+        emit(GenerateEvent::Prompt {
+            tokens: tokens(&words),
+        })?;
+        let n = request.max_new_tokens;
+        for at in 0..n {
+            if at == 2 {
+                match words[0].trim_end() {
+                    "pause" => self.run("hold", stop, || ())?,
+                    "broken" => return Err(PromptError::Failed("out of <b>memory</b>".into())),
+                    _ => {}
+                }
+            }
+            let plain = [" tick", " tock"][at % 2].to_owned();
+            let steer = &request.steer[at % request.steer.len()];
+            let steered = match at {
+                0 | 1 => plain.clone(),
+                _ => format!(
+                    " {}",
+                    serde_json::to_string(steer).unwrap().replace('"', "")
+                ),
+            };
+            for (side, word) in [(Side::Plain, plain), (Side::Steered, steered)] {
+                if side == Side::Steered && at + 1 == n {
+                    emit(GenerateEvent::End {
+                        side,
+                        reason: EndReason::Stop,
+                    })?;
+                    continue;
+                }
+                let id = if word.len() > 5 { 100 + at } else { at };
+                let token = PromptToken::new(id as u32, word.as_bytes());
+                let likely = LikelyToken {
+                    token: PromptToken::new(99, b" <i>tuck</i>"),
+                    log_prob: -2.0,
+                };
+                emit(GenerateEvent::Token {
+                    side,
+                    token,
+                    log_prob: -0.5,
+                    top: vec![likely],
+                })?;
+            }
+        }
+        emit(GenerateEvent::End {
+            side: Side::Plain,
+            reason: EndReason::Length,
+        })
+    }
+
+    /// A feature fires on the words that are as long as its number, half as strongly as that; `nan` is none.
+    fn activations(
+        &self,
+        request: ActivationsRequest,
+        stop: &Stop,
+    ) -> Result<ActivationsResponse, PromptError> {
+        self.run(&request.text, stop, || {
+            let words: Vec<&str> = request.text.split_inclusive(' ').collect();
+            let value = |word: &str, feature: u32| match word.trim_end() {
+                "nan" => f32::NAN,
+                word if word.len() as u32 == feature => feature as f32 / 2.0,
+                _ => 0.0,
+            };
+            let values = |&feature: &u32| words.iter().map(|w| value(w, feature)).collect();
+            ActivationsResponse {
+                tokens: tokens(&words),
+                values: request.features.iter().map(values).collect(),
+            }
+        })
+    }
+
+    fn labels(&self) -> Result<Vec<Label>, BackendError> {
+        let labels = self.labels.as_ref().unwrap().lock().unwrap();
+        Ok(labels.clone().into_vec())
+    }
+
+    fn set_labels(&self, labels: Vec<Label>) -> Result<(), PromptError> {
+        if labels.iter().any(|l| l.label == "refused") {
+            return Err(PromptError::Invalid("this label is refused".into()));
+        }
+        let mut kept = self.labels.as_ref().unwrap().lock().unwrap();
+        for label in labels {
+            kept.set(label);
+        }
+        Ok(())
     }
 
     fn prompt(&self, request: PromptRequest, stop: &Stop) -> Result<PromptResponse, PromptError> {
@@ -130,13 +234,7 @@ impl Backend for Fake {
                 exact: (request.exact == Some(place)).then_some(-0.025),
             };
             PromptResponse {
-                tokens: (7..)
-                    .zip(&words)
-                    .map(|(id, word)| PromptToken {
-                        id,
-                        text: (*word).to_owned(),
-                    })
-                    .collect(),
+                tokens: tokens(&words),
                 features: words
                     .iter()
                     .enumerate()
@@ -181,6 +279,17 @@ impl Backend for Fake {
             })
         })
     }
+}
+
+/// The first word is a token that does not count if it is `<s>`.
+fn tokens(words: &[&str]) -> Vec<PromptToken> {
+    let tokens = (7..).zip(words).map(|(id, word)| {
+        let mut token = PromptToken::new(id, word.as_bytes());
+        token.counts = word.trim_end() != "<s>";
+        token.n_active = Some(31);
+        token
+    });
+    tokens.collect()
 }
 
 /// A server on a thread of its own. Dropping it stops it.

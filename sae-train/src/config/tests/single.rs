@@ -2,7 +2,7 @@
 
 #![allow(clippy::float_cmp, reason = "numbers are as they are read")]
 
-use super::super::{RunConfig, SeqposSlice, SequenceSeparator};
+use super::super::{ExcludeSpecialTokens, RunConfig, SeqposSlice, SequenceSeparator};
 use super::error;
 use crate::TrainArchitecture;
 
@@ -75,6 +75,39 @@ fn single_settings_from_text() {
         assert_eq!(error.to_string(), message);
         assert_eq!(error.path, None);
         assert_eq!(config, before);
+    }
+}
+
+#[test]
+fn a_list_may_go_without_its_brackets() {
+    let mut config = RunConfig::default();
+    for (key, value) in [
+        ("matryoshka_widths", "64, 128,256"),
+        ("seqpos_slice", "5,-5"),
+        ("exclude_special_tokens", "0,1"),
+    ] {
+        config.set(key, value).unwrap();
+    }
+    assert_eq!(config.options.matryoshka_widths, [64, 128, 256]);
+    assert_eq!(config.seqpos_slice, SeqposSlice::new(&[Some(5), Some(-5)]));
+    assert_eq!(
+        config.exclude_special_tokens,
+        Some(ExcludeSpecialTokens::Ids(vec![0, 1]))
+    );
+    config.set("matryoshka_widths", "32").unwrap();
+    assert_eq!(config.options.matryoshka_widths, [32]);
+
+    for (key, value, message) in [
+        (
+            "matryoshka_widths",
+            "64,x",
+            r#"matryoshka_widths is "64,x": expected a list"#,
+        ),
+        ("k", "16,32", r#"k is "16,32": expected a number"#),
+        ("lr", "true", "lr is true: expected a number"),
+    ] {
+        let error = config.set(key, value).unwrap_err();
+        assert_eq!(error.to_string(), message);
     }
 }
 

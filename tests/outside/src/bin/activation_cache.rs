@@ -5,7 +5,11 @@ use activation_cache::{ActivationCache, CacheSettings, CacheWriter, CachedHook};
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let path = std::env::temp_dir().join(format!("outside-cache-{}", std::process::id()));
     let mut settings = CacheSettings::new("model", vec![CachedHook::new("hook", 2)]);
-    (settings.context_size, settings.rows, settings.rows_per_shard) = (1, 1, 1);
+    (
+        settings.context_size,
+        settings.rows,
+        settings.rows_per_shard,
+    ) = (1, 1, 1);
     let mut writer = CacheWriter::open(&path, &settings)?;
     writer.push(&[7], &[1.0, 2.0])?;
     writer.finish()?;

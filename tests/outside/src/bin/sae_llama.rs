@@ -8,7 +8,11 @@ use sae_metrics::{ProtocolOptions, Unobserved, evaluate};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let demo = concat!(env!("CARGO_MANIFEST_DIR"), "/../../demo");
-    let run = find_run(format!("{demo}/run").as_ref(), RunPart::All, &mut Unobserved)?;
+    let run = find_run(
+        format!("{demo}/run").as_ref(),
+        RunPart::All,
+        &mut Unobserved,
+    )?;
     let found = FoundModel::find(&format!("{demo}/model"), &mut Unobserved)?;
     let on = sae_backend::ComputeDevice::choose("cpu".parse()?, None)?;
     assert_eq!(on.dtype, FloatDType::F32);
@@ -21,7 +25,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let options = ProtocolOptions::default();
     let evaluation = evaluate(&split, &spliced, rows, &options, &mut Unobserved)?;
     let losses = &evaluation.reconstruction.cross_entropy;
-    println!("{:.4} -> {:.4}", losses.original.mean(), losses.reconstructed.mean());
+    println!(
+        "{:.4} -> {:.4}",
+        losses.original.mean(),
+        losses.reconstructed.mean()
+    );
     assert_eq!(evaluation.sparsity.tokens.sequences, 2);
     Ok(())
 }

@@ -1,14 +1,18 @@
 //! A server in front of a backend of one's own.
 
 use sae_serve::{
-    Backend, BackendError, CheckRequest, PromptError, PromptRequest, PromptResponse, ServeOptions,
-    Server, Stop,
+    Backend, BackendError, CheckRequest, Offers, PromptError, PromptRequest, PromptResponse,
+    ServeOptions, Server, Stop,
 };
 use std::sync::Arc;
 
 struct Empty;
 
 impl Backend for Empty {
+    fn offers(&self) -> Offers {
+        Offers::default()
+    }
+
     fn overview(&self) -> Vec<u8> {
         Vec::new()
     }
