@@ -8,11 +8,12 @@
 mod support;
 
 use burn::tensor::{Device, FloatDType};
-use llama_hooked::{Llama, LlamaConfig};
+use llama_hooked::Llama;
 use sae_attribution_graph::{AttributeOptions, Transcoders, Work, attribute};
-use sae_core::{Sae, SaeConfig, Transcoder};
+use sae_core::Sae;
 use sae_progress::Unobserved;
 use std::fs;
+use support::{configs, llama};
 
 /// The highest number of bytes in memory since the last [`forget_peak`].
 fn peak() -> u64 {
@@ -25,34 +26,6 @@ fn peak() -> u64 {
 
 fn forget_peak() {
     fs::write("/proc/self/clear_refs", "5").unwrap();
-}
-
-fn llama(
-    vocab_size: usize,
-    d: usize,
-    d_mlp: usize,
-    n_layers: usize,
-    heads: usize,
-    kv: usize,
-) -> LlamaConfig {
-    LlamaConfig::from_json(&format!(
-        r#"{{"model_type": "llama", "vocab_size": {vocab_size}, "hidden_size": {d}, "intermediate_size": {d_mlp}, "num_hidden_layers": {n_layers},
-        "num_attention_heads": {heads}, "num_key_value_heads": {kv}, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
-        "max_position_embeddings": 8192}}"#
-    ))
-    .unwrap()
-}
-
-fn configs(n_layers: usize, d: usize, d_sae: usize) -> impl Iterator<Item = SaeConfig> {
-    (0..n_layers).map(move |layer| {
-        let kind = Transcoder {
-            skip: false,
-            jump_relu: false,
-        };
-        let mut cfg = support::cfg(layer, "mlp.hook_in", kind, d);
-        cfg.d_sae = d_sae;
-        cfg
-    })
 }
 
 /// 1/16 as wide, an eighth of the blocks, with as many features on a token as fire by chance.

@@ -6,37 +6,9 @@
 mod support;
 
 use burn::tensor::{Device, FloatDType};
-use llama_hooked::LlamaConfig;
 use sae_attribution_graph::{AttributeOptions, Transcoders, Work};
-use sae_core::{Sae, SaeConfig, Transcoder};
-
-fn llama(
-    vocab_size: usize,
-    d: usize,
-    d_mlp: usize,
-    n_layers: usize,
-    heads: usize,
-    kv: usize,
-) -> LlamaConfig {
-    LlamaConfig::from_json(&format!(
-        r#"{{"model_type": "llama", "vocab_size": {vocab_size}, "hidden_size": {d}, "intermediate_size": {d_mlp}, "num_hidden_layers": {n_layers},
-        "num_attention_heads": {heads}, "num_key_value_heads": {kv}, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
-        "max_position_embeddings": 8192}}"#
-    ))
-    .unwrap()
-}
-
-fn configs(n_layers: usize, d: usize, d_sae: usize) -> impl Iterator<Item = SaeConfig> {
-    (0..n_layers).map(move |layer| {
-        let kind = Transcoder {
-            skip: false,
-            jump_relu: false,
-        };
-        let mut cfg = support::cfg(layer, "mlp.hook_in", kind, d);
-        cfg.d_sae = d_sae;
-        cfg
-    })
-}
+use sae_core::Sae;
+use support::{configs, llama};
 
 /// The arithmetic of the README: Llama 3 8B in bf16, streamed, 32 transcoders of 32,768 features, 64 tokens, 60 features on a token.
 #[test]

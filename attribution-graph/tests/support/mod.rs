@@ -111,3 +111,33 @@ pub(crate) fn saes(seed: u64) -> Vec<Sae> {
 pub(crate) fn transcoders(seed: u64, model: &Llama) -> Transcoders {
     Transcoders::loaded(saes(seed), model.config()).unwrap()
 }
+
+/// Llama 3's proportions.
+pub(crate) fn llama(
+    vocab_size: usize,
+    d: usize,
+    d_mlp: usize,
+    n_layers: usize,
+    heads: usize,
+    kv: usize,
+) -> LlamaConfig {
+    LlamaConfig::from_json(&format!(
+        r#"{{"model_type": "llama", "vocab_size": {vocab_size}, "hidden_size": {d}, "intermediate_size": {d_mlp}, "num_hidden_layers": {n_layers},
+        "num_attention_heads": {heads}, "num_key_value_heads": {kv}, "rms_norm_eps": 1e-5, "rope_theta": 500000.0, "tie_word_embeddings": false,
+        "max_position_embeddings": 8192}}"#
+    ))
+    .unwrap()
+}
+
+/// A transcoder for each block that reads after the norm's weight.
+pub(crate) fn configs(n_layers: usize, d: usize, d_sae: usize) -> impl Iterator<Item = SaeConfig> {
+    (0..n_layers).map(move |layer| {
+        let kind = Transcoder {
+            skip: false,
+            jump_relu: false,
+        };
+        let mut cfg = cfg(layer, "mlp.hook_in", kind, d);
+        cfg.d_sae = d_sae;
+        cfg
+    })
+}
