@@ -43,9 +43,13 @@ struct Setting {
 
 impl Setting {
     fn new() -> Self {
+        Self::with("standard")
+    }
+
+    fn with(sae: &str) -> Self {
         let golden = Golden::read();
         let model = Golden::model();
-        let placed = PlacedSae::new(model.config(), &Golden::sae("standard")).unwrap();
+        let placed = PlacedSae::new(model.config(), &Golden::sae(sae)).unwrap();
         let (answer, against) = (golden.id("answer"), golden.id("against"));
         Self {
             metric: Metric::LogitDiff { answer, against },
@@ -342,16 +346,21 @@ fn attributions_are_the_peers_and_add_up() {
     }
 }
 
-/// The finer the line, the nearer the sum comes to the difference.
+/// The finer the line, the nearer the sum comes to the difference; of one head, to the difference that this head makes.
 #[test]
 fn integrated_gradients_converge_to_the_difference() {
-    let s = Setting::new();
-    let gap = |method| {
-        let complete = s.attribute(method, true, 1).saes[0].completeness.clone();
-        ((complete.sum - complete.measured) / complete.measured).abs()
-    };
-    let (coarse, fine) = (gap("integrated:4"), gap("integrated:256"));
-    assert!(fine < 1e-4 && fine < coarse / 4.0, "{coarse} and {fine}");
+    for sae in ["standard", "z", "head"] {
+        let s = Setting::with(sae);
+        let gap = |method| {
+            let complete = s.attribute(method, true, 1).saes[0].completeness.clone();
+            ((complete.sum - complete.measured) / complete.measured).abs()
+        };
+        let (coarse, fine) = (gap("integrated:4"), gap("integrated:256"));
+        assert!(
+            fine < 1e-4 && fine < coarse / 4.0,
+            "{sae}: {coarse} and {fine}"
+        );
+    }
 }
 
 #[test]
