@@ -30,7 +30,7 @@ pub use patch::{
     Ends, FeaturePatch, FeaturePatches, PatchError, PatchProgress, Patched, Site, patch,
     patch_features,
 };
-pub use placed::{PlaceError, PlacedSae};
+pub use placed::PlacedSae;
 pub use prompts::{Prompts, PromptsError, answer_token};
 pub use side_by_side::{Side, SideBySideError, side_by_side};
 pub use steer::{

@@ -275,7 +275,8 @@ fn rows_of(x: &Activation, range: &Range<usize>) -> Activation {
     }
 }
 
-fn cat(pieces: Vec<Activation>) -> Activation {
+/// One batch of several.
+pub(crate) fn cat(pieces: Vec<Activation>) -> Activation {
     let (mut threes, mut fours) = (Vec::new(), Vec::new());
     for piece in pieces {
         match piece {

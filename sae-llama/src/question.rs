@@ -1,10 +1,10 @@
 //! The prompt check: does the model still say what it should, with the SAE in place?
 
-use crate::SplitLlama;
+use crate::{SplitError, SplitLlama};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::{EncodeError, Tokenizer};
-use llama_hooked::{HookPoint, Llama, LlamaConfig};
-use sae_core::{Sae, SaeConfig};
+use llama_hooked::{Llama, LlamaConfig};
+use sae_core::Sae;
 use sae_metrics::{Answer, Prediction, PromptCheck, TokenReport, TopToken};
 use sae_traits::{Splice, SplitModel};
 use std::path::PathBuf;
@@ -41,24 +41,9 @@ pub enum QuestionError {
         /// The size of the vocabulary.
         vocab_size: usize,
     },
-    /// The SAE is of other widths.
-    #[error(
-        "the SAE goes from width {d_in} to {d_out}, the model has {read_width} at {read} and {write_width} at {write}; does this SAE belong to this model and hook?"
-    )]
-    Widths {
-        /// The SAE's input.
-        d_in: usize,
-        /// The SAE's output.
-        d_out: usize,
-        /// Where it reads.
-        read: HookPoint,
-        /// How wide that is.
-        read_width: usize,
-        /// Where it writes.
-        write: HookPoint,
-        /// How wide that is.
-        write_width: usize,
-    },
+    /// The SAE does not belong here.
+    #[error(transparent)]
+    Misfit(#[from] SplitError),
 }
 
 /// A prompt and its answer as token ids.
@@ -215,7 +200,7 @@ impl Question {
         );
         let prefix = model.prefix(tokens);
         if let Some(sae) = sae {
-            check_widths(sae.cfg(), model, &prefix.input, prefix.target())?;
+            model.place().check(model.model().config(), sae.cfg())?;
         }
         let output = sae.map(|sae| sae.forward(prefix.input.clone()));
         let mut edits = vec![Splice::Keep];
@@ -253,26 +238,6 @@ impl Question {
             .map(|(logits, &id)| token_report(tokenizer, &Prediction::new(logits.to_vec()), id));
         Answer::new(tokens.collect())
     }
-}
-
-fn check_widths(
-    cfg: &SaeConfig,
-    model: &SplitLlama,
-    input: &Tensor<3>,
-    target: &Tensor<3>,
-) -> Result<(), QuestionError> {
-    let ([_, _, read_width], [_, _, write_width]) = (input.dims(), target.dims());
-    if (cfg.d_in, cfg.d_out) == (read_width, write_width) {
-        return Ok(());
-    }
-    Err(QuestionError::Widths {
-        d_in: cfg.d_in,
-        d_out: cfg.d_out,
-        read: model.read(),
-        read_width,
-        write: model.write(),
-        write_width,
-    })
 }
 
 fn token_report(tokenizer: &Tokenizer, prediction: &Prediction, id: u32) -> TokenReport {

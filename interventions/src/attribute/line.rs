@@ -1,6 +1,6 @@
 //! The straight line between two activations.
 
-use burn::tensor::Tensor;
+use crate::trunk::cat;
 use llama_hooked::Activation;
 
 /// `start + α(end − start)` for each α.
@@ -9,19 +9,7 @@ pub(super) fn line(start: &Activation, end: &Activation, alphas: &[f32]) -> Acti
         let from = start.clone().scale(1.0 - alpha);
         add(from, end.clone().scale(alpha))
     };
-    let points = alphas.iter().map(|&alpha| at(alpha));
-    let (mut threes, mut fours) = (Vec::new(), Vec::new());
-    for point in points {
-        match point {
-            Activation::R3(x) => threes.push(x),
-            Activation::R4(x) => fours.push(x),
-        }
-    }
-    if fours.is_empty() {
-        Tensor::cat(threes, 0).into()
-    } else {
-        Tensor::cat(fours, 0).into()
-    }
+    cat(alphas.iter().map(|&alpha| at(alpha)).collect())
 }
 
 /// `a + b`.

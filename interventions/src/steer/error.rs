@@ -1,7 +1,7 @@
 //! Why a model cannot be steered so.
 
 use super::FeatureEdit;
-use crate::PlaceError;
+use sae_llama::SplitError;
 
 /// Steering that makes no sense.
 #[derive(Debug, thiserror::Error)]
@@ -9,7 +9,7 @@ use crate::PlaceError;
 pub enum SteeringError {
     /// The SAE does not belong to the model.
     #[error(transparent)]
-    Place(#[from] PlaceError),
+    Place(#[from] SplitError),
     /// A feature beyond the last.
     #[error("there is no feature {feature}: the dictionary has {d_sae}, counted from 0")]
     NoFeature {

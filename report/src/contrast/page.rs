@@ -2,10 +2,8 @@
 
 use super::document::ContrastReport;
 use super::{bars, cards, head, layers, scatter, table};
-use crate::escape::visible;
-use crate::page::{POLICY, SCRIPT_BEGINS, STYLE};
-use crate::palette;
-use maud::{DOCTYPE, PreEscaped, html};
+use crate::page::{self, Shell};
+use maud::{PreEscaped, html};
 
 const OWN_STYLE: &str = include_str!("contrast.css");
 const SCRIPT: &str = include_str!("contrast.js");
@@ -21,54 +19,39 @@ pub fn contrast_page(report: &ContrastReport, warnings: &[String]) -> String {
     let has_card =
         |&&(sae, row): &&(usize, usize)| report.saes[sae].cards.iter().any(|card| card.row == row);
     let n_first = shown.iter().take_while(has_card).count().min(n_cards);
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                title { "Contrast: " (visible(&report.a.source)) " against " (visible(&report.b.source)) }
-                style { (PreEscaped([&palette::definitions(), STYLE, OWN_STYLE].concat())) }
-            }
-            body {
-                header.bar {
-                    b.brand { "SAE contrast" }
-                    small.mono { (visible(&report.model.name)) }
-                    span.grow {}
-                    button.quiet #theme type="button" { "Dark" }
-                }
-                main.contrast {
-                    (head::head(report))
-                    @for warning in warnings {
-                        p.warning role="alert" { strong { "Look out." } " " (visible(warning)) }
+    let main = html! {
+        main.contrast {
+            (head::head(report))
+            (page::warnings(warnings))
+            (head::figures(report))
+            @if report.saes.len() > 1 { (layers::layers(report)) }
+            @if shown.is_empty() {
+                p.none { "No feature fires in any prompt." }
+            } @else {
+                div.plots {
+                    section.panel #means {
+                        h2 { "Means" small { "a point a feature, coloured where q ≤ " (report.settings.alpha) } }
+                        figure { (PreEscaped(scatter::scatter(report, &shown))) }
+                        @if shown.len() < n_features { p { "The " (shown.len()) " strongest of " (n_features) " features." } }
                     }
-                    (head::figures(report))
-                    @if report.saes.len() > 1 { (layers::layers(report)) }
-                    @if shown.is_empty() {
-                        p.none { "No feature fires in any prompt." }
-                    } @else {
-                        div.plots {
-                            section.panel #means {
-                                h2 { "Means" small { "a point a feature, coloured where q ≤ " (report.settings.alpha) } }
-                                figure { (PreEscaped(scatter::scatter(report, &shown))) }
-                                @if shown.len() < n_features { p { "The " (shown.len()) " strongest of " (n_features) " features." } }
-                            }
-                            section.panel #effects {
-                                h2 { (report.settings.rank_by.title()) small { "to the right more in " span.in-a { "a" } ", to the left more in " span.in-b { "b" } } }
-                                (bars::bars(report, &shown[..shown.len().min(BARS).min(n_first.max(1))]))
-                            }
-                        }
-                        (cards::cards(report, &shown))
+                    section.panel #effects {
+                        h2 { (report.settings.rank_by.title()) small { "to the right more in " span.in-a { "a" } ", to the left more in " span.in-b { "b" } } }
+                        (bars::bars(report, &shown[..shown.len().min(BARS).min(n_first.max(1))]))
                     }
-                    (layers::probes(report))
-                    @if !shown.is_empty() { (table::table(report, &shown, n_first)) }
                 }
-                div #tooltip role="tooltip" hidden {}
-                script { (PreEscaped(SCRIPT_BEGINS)) (PreEscaped(SCRIPT)) }
+                (cards::cards(report, &shown))
             }
+            (layers::probes(report))
+            @if !shown.is_empty() { (table::table(report, &shown, n_first)) }
         }
     };
-    page.into_string()
+    let shell = Shell {
+        title: &format!("Contrast: {} against {}", report.a.source, report.b.source),
+        brand: "SAE contrast",
+        about: &report.model.name,
+        style: &[OWN_STYLE],
+        script: SCRIPT,
+        ..Shell::default()
+    };
+    shell.around(&main)
 }

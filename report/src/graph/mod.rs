@@ -8,12 +8,11 @@ mod tests;
 pub use file::{GraphPage, GraphPageError};
 
 use crate::escape::{json_for_script, visible, visible_token};
-use crate::page::{POLICY, SCRIPT_BEGINS, STYLE};
-use crate::palette;
+use crate::page::Shell;
 use crate::scale::{count, number, percent};
 use draw::Layout;
 use file::{GraphNode, Kind};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use serde_json::json;
 
 const OWN_STYLE: &str = include_str!("graph.css");
@@ -30,44 +29,29 @@ const LISTED: usize = 12;
 /// Nodes are drawn where they are; pointing at one shows its strongest inputs and outputs, a click pins it, and what is not looked for can be dimmed.
 pub fn graph_page(page: &GraphPage) -> String {
     let layout = Layout::new(page);
-    let style = [&palette::definitions(), STYLE, OWN_STYLE].concat();
-    let title = visible(&page.prompt);
-    let html = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                title { "Graph of " (title) }
-                style { (PreEscaped(style)) }
+    let main = html! {
+        main.attribution {
+            header { h1 { (visible(&page.prompt)) } (facts(page)) }
+            (controls())
+            div.scroll #picture { (PreEscaped(draw::svg(page, &layout))) }
+            div.legend aria-hidden="true" {
+                span.f { "feature" } span.e { "error" } span.t { "token" } span.l { "logit" }
+                span.plus { "adds" } span.minus { "takes away" }
             }
-            body {
-                header.bar {
-                    b.brand { "Attribution graph" }
-                    small.mono { (visible(&page.scan)) }
-                    span.grow {}
-                    button.quiet #theme type="button" { "Dark" }
-                }
-                main.attribution {
-                    header { h1 { (title) } (facts(page)) }
-                    (controls())
-                    div.scroll #picture { (PreEscaped(draw::svg(page, &layout))) }
-                    div.legend aria-hidden="true" {
-                        span.f { "feature" } span.e { "error" } span.t { "token" } span.l { "logit" }
-                        span.plus { "adds" } span.minus { "takes away" }
-                    }
-                    section #pinned aria-label="Pinned nodes" hidden {}
-                    section #details aria-live="polite" { (likeliest(page)) }
-                }
-                div #tooltip role="tooltip" hidden {}
-                script type="application/json" id="data" { (PreEscaped(json_for_script(&data(page, &layout)))) }
-                script { (PreEscaped(SCRIPT_BEGINS)) (PreEscaped(SCRIPT)) }
-            }
+            section #pinned aria-label="Pinned nodes" hidden {}
+            section #details aria-live="polite" { (likeliest(page)) }
         }
     };
-    html.into_string()
+    let shell = Shell {
+        title: &format!("Graph of {}", page.prompt),
+        brand: "Attribution graph",
+        about: &page.scan,
+        style: &[OWN_STYLE],
+        script: SCRIPT,
+        data: Some(("data", &json_for_script(&data(page, &layout)))),
+        ..Shell::default()
+    };
+    shell.around(&main)
 }
 
 fn facts(page: &GraphPage) -> Markup {

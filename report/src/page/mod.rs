@@ -5,24 +5,22 @@ mod features;
 mod links;
 mod notes;
 mod prompt;
+mod shell;
 
 pub use links::{Links, LinksError};
+pub(crate) use shell::{Shell, warnings};
 
 use crate::checks::Verdict;
 use crate::escape::{json_for_script, visible};
-use crate::palette;
 use crate::plots::{Plot, STYLE as PLOTS};
 use crate::report::Report;
 use crate::scale::{count, number, percent};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
-pub(crate) const STYLE: &str = include_str!("page.css");
+const STYLE: &str = include_str!("page.css");
 /// What the script of a page begins with: light and dark, the tooltip.
-pub(crate) const SCRIPT_BEGINS: &str =
-    concat!(include_str!("theme.js"), include_str!("tooltip.js"));
+const SCRIPT_BEGINS: &str = concat!(include_str!("theme.js"), include_str!("tooltip.js"));
 const SCRIPT: &str = include_str!("page.js");
-/// Nothing is loaded, nothing is sent; the page's own style and script are in it.
-pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 
 /// The page of a report.
 ///
@@ -30,48 +28,32 @@ pub(crate) const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; 
 /// If the report cannot be written as JSON, which none of its types can bring about.
 pub fn page(report: &Report, plots: &[Plot; 4], links: &Links) -> String {
     let data = serde_json::to_string(report).expect("a report is plain data");
-    let hook = visible(report.sae.hook_name.as_deref().unwrap_or("not recorded"));
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                title { "SAE at " (hook) }
-                style { (PreEscaped([&palette::definitions(), STYLE, PLOTS].concat())) }
+    let hook = report.sae.hook_name.as_deref().unwrap_or("not recorded");
+    let main = html! {
+        main {
+            header {
+                h1 { (report.sae.architecture) " SAE of " (visible(&report.model.name)) }
+                (facts(report))
             }
-            body {
-                header.bar {
-                    b.brand { "SAE report" }
-                    small.mono { (hook) }
-                    span.grow {}
-                    button.quiet #theme type="button" { "Dark" }
-                }
-                main {
-                    header {
-                        h1 { (report.sae.architecture) " SAE of " (visible(&report.model.name)) }
-                        (facts(report))
-                    }
-                    @for warning in &report.warnings {
-                        p.warning role="alert" { strong { "Look out." } " " (visible(warning)) }
-                    }
-                    (headline(report))
-                    (figures(report, plots))
-                    (checks(report))
-                    (prompt::section(&report.prompt))
-                    (features::section(&report.features, links))
-                    (details::section(report))
-                }
-                div #tooltip role="tooltip" hidden {}
-                div.unseen #announce aria-live="polite" {}
-                script type="application/json" id="report" { (PreEscaped(json_for_script(&data))) }
-                script { (PreEscaped(SCRIPT_BEGINS)) (PreEscaped(SCRIPT)) }
-            }
+            (warnings(&report.warnings))
+            (headline(report))
+            (figures(report, plots))
+            (checks(report))
+            (prompt::section(&report.prompt))
+            (features::section(&report.features, links))
+            (details::section(report))
         }
     };
-    page.into_string()
+    let shell = Shell {
+        title: &format!("SAE at {hook}"),
+        brand: "SAE report",
+        about: hook,
+        style: &[PLOTS],
+        script: SCRIPT,
+        data: Some(("report", &json_for_script(&data))),
+        ..Shell::default()
+    };
+    shell.around(&main)
 }
 
 fn facts(report: &Report) -> Markup {

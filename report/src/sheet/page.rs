@@ -2,57 +2,39 @@
 
 use super::{Cell, Grid, Sheet, Strip, Table};
 use crate::escape::{visible, visible_token};
-use crate::page::{POLICY, SCRIPT_BEGINS, STYLE};
-use crate::palette;
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use crate::page::{Shell, warnings};
+use maud::{Markup, html};
 
 const OWN_STYLE: &str = include_str!("sheet.css");
 
 pub(super) fn page(sheet: &Sheet) -> String {
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                title { (visible(&sheet.title)) " · " (visible(&sheet.subtitle)) }
-                style { (PreEscaped([&palette::definitions(), STYLE, OWN_STYLE].concat())) }
+    let main = html! {
+        main.sheet {
+            (warnings(&sheet.warnings))
+            dl.pairs {
+                @for (name, value) in &sheet.facts {
+                    dt { (visible(name)) } dd { (visible(value)) }
+                }
             }
-            body {
-                header.bar {
-                    b.brand { (visible(&sheet.title)) }
-                    small.mono { (visible(&sheet.subtitle)) }
-                    span.grow {}
-                    button.quiet #theme type="button" { "Dark" }
+            @for strip in &sheet.strips { (of_strip(strip)) }
+            @for grid in &sheet.grids { (of_grid(grid)) }
+            @for table in &sheet.tables { (of_table(table)) }
+            @if !sheet.notes.is_empty() {
+                section {
+                    h2 { "How to read this" }
+                    @for note in &sheet.notes { p.note { (visible(note)) } }
                 }
-                main.sheet {
-                    @for warning in &sheet.warnings {
-                        p.warning role="alert" { strong { "Look out." } " " (visible(warning)) }
-                    }
-                    dl.pairs {
-                        @for (name, value) in &sheet.facts {
-                            dt { (visible(name)) } dd { (visible(value)) }
-                        }
-                    }
-                    @for strip in &sheet.strips { (of_strip(strip)) }
-                    @for grid in &sheet.grids { (of_grid(grid)) }
-                    @for table in &sheet.tables { (of_table(table)) }
-                    @if !sheet.notes.is_empty() {
-                        section {
-                            h2 { "How to read this" }
-                            @for note in &sheet.notes { p.note { (visible(note)) } }
-                        }
-                    }
-                }
-                div #tooltip role="tooltip" hidden {}
-                div.unseen #announce aria-live="polite" {}
-                script { (PreEscaped(SCRIPT_BEGINS)) }
             }
         }
     };
-    page.into_string()
+    let shell = Shell {
+        title: &format!("{} · {}", sheet.title, sheet.subtitle),
+        brand: &sheet.title,
+        about: &sheet.subtitle,
+        style: &[OWN_STYLE],
+        ..Shell::default()
+    };
+    shell.around(&main)
 }
 
 fn of_strip(strip: &Strip) -> Markup {

@@ -10,13 +10,9 @@ use maud::{Markup, html};
 pub(super) fn tab(state: &TrainingState) -> String {
     match share(state) {
         Some(share) if state.running => {
-            format!(
-                "{:.0} % · {}",
-                (100.0 * share).floor(),
-                visible(&state.title)
-            )
+            format!("{:.0} % · {}", (100.0 * share).floor(), state.title)
         }
-        _ => visible(&state.title),
+        _ => state.title.clone(),
     }
 }
 

@@ -19,11 +19,11 @@ mod thin;
 pub use state::{TrainingRecord, TrainingRun, TrainingState};
 
 use crate::escape::visible;
-use crate::page::{POLICY, SCRIPT_BEGINS, STYLE};
+use crate::page::Shell;
 use crate::palette;
 use axis::Along;
 use charts::{Chart, Shown};
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 
 const OWN_STYLE: &str = include_str!("training.css");
 /// Before anything is drawn, so that a page that comes again every few seconds does not flash.
@@ -51,61 +51,42 @@ pub fn training_page(state: &TrainingState) -> String {
         Along::Steps
     };
     let data = data::data(state.running, &charts, &runs, along);
-    let style = [
-        &palette::definitions(),
-        STYLE,
-        OWN_STYLE,
-        &palette::series(),
-    ]
-    .concat();
-    let page = html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                meta http-equiv="Content-Security-Policy" content=(POLICY);
-                meta name="color-scheme" content="light dark";
-                title { (head::tab(state)) }
-                @if state.running {
-                    noscript { meta http-equiv="refresh" content="10"; }
-                }
-                style { (PreEscaped(style)) }
-                script { (PreEscaped(THEME_FIRST)) }
-            }
-            body {
-                header.bar {
-                    b.brand { "SAE training" }
-                    small.mono { (visible(&state.title)) }
-                    span.grow {}
-                    button.quiet #pause type="button" hidden { "Pause" }
-                    button.quiet #theme type="button" { "Dark" }
-                }
-                main.training {
-                    (head::head(state))
-                    (head::warnings(&state.runs))
-                    @if charts.is_empty() {
-                        p.none { "Nothing was logged yet." }
-                    } @else {
-                        section aria-label="Charts" {
-                            (toolbar(&runs, along))
-                            div.charts {
-                                @for chart in &charts { (panel(chart, &runs, along)) }
-                            }
-                            (notes::below(&runs, n_left_out))
-                        }
-                        (table::latest(&runs))
+    let main = html! {
+        main.training {
+            (head::head(state))
+            (head::warnings(&state.runs))
+            @if charts.is_empty() {
+                p.none { "Nothing was logged yet." }
+            } @else {
+                section aria-label="Charts" {
+                    (toolbar(&runs, along))
+                    div.charts {
+                        @for chart in &charts { (panel(chart, &runs, along)) }
                     }
-                    (settings::settings(&state.runs))
+                    (notes::below(&runs, n_left_out))
                 }
-                div #tooltip role="tooltip" hidden {}
-                div.unseen #announce aria-live="polite" {}
-                script type="application/json" id="training" { (PreEscaped(data)) }
-                script { (PreEscaped(SCRIPT_BEGINS)) (PreEscaped(SCRIPT)) }
+                (table::latest(&runs))
             }
+            (settings::settings(&state.runs))
         }
     };
-    page.into_string()
+    let head = html! {
+        @if state.running {
+            noscript { meta http-equiv="refresh" content="10"; }
+        }
+        script { (PreEscaped(THEME_FIRST)) }
+    };
+    let shell = Shell {
+        title: &head::tab(state),
+        brand: "SAE training",
+        about: &state.title,
+        style: &[OWN_STYLE, &palette::series()],
+        script: SCRIPT,
+        data: Some(("training", &data)),
+        head,
+        buttons: html! { button.quiet #pause type="button" hidden { "Pause" } },
+    };
+    shell.around(&main)
 }
 
 /// What holds for every chart: what is along the axis, and which colour is which run.

@@ -64,4 +64,22 @@ pub enum SplitError {
         "{0} has an axis of heads: the SAE needs reshape_activations \"hook_z\" or a hook_head_index in cfg.json"
     )]
     HeadAxis(HookPoint),
+    /// The SAE is of other widths.
+    #[error(
+        "the SAE goes from width {d_in} to {d_out}, the model has {read_width} at {read} and {write_width} at {write}; does this SAE belong to this model and hook?"
+    )]
+    Widths {
+        /// The SAE's input.
+        d_in: usize,
+        /// The SAE's output.
+        d_out: usize,
+        /// Where it reads.
+        read: HookPoint,
+        /// How wide that is.
+        read_width: usize,
+        /// Where it writes.
+        write: HookPoint,
+        /// How wide that is.
+        write_width: usize,
+    },
 }

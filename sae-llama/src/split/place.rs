@@ -128,6 +128,25 @@ impl Place {
         (width(self.read), width(self.write))
     }
 
+    /// Whether an SAE of this configuration is as wide as the activations.
+    ///
+    /// # Errors
+    /// [`SplitError::Widths`] if it is not.
+    pub fn check(&self, model: &LlamaConfig, cfg: &SaeConfig) -> Result<(), SplitError> {
+        let (read_width, write_width) = self.widths(model);
+        if (cfg.d_in, cfg.d_out) == (read_width, write_width) {
+            return Ok(());
+        }
+        Err(SplitError::Widths {
+            d_in: cfg.d_in,
+            d_out: cfg.d_out,
+            read: self.read,
+            read_width,
+            write: self.write,
+            write_width,
+        })
+    }
+
     /// The activation at either point as the SAE sees it: heads joined, or one of them taken out.
     ///
     /// # Shapes
