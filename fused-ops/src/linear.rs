@@ -7,6 +7,8 @@ use burn::tensor::Tensor;
 mod few;
 #[cfg(feature = "cpu")]
 mod host;
+#[cfg(feature = "cpu")]
+mod turned;
 
 /// y = x·Wᵀ.
 ///
@@ -93,6 +95,9 @@ mod tests {
             (7, 64, 130),
             (8, 200, 400),
             (9, 64, 31),
+            (9, 1, 1),
+            (37, 50, 1000),
+            (192, 96, 300),
             (200, 96, 300),
         ] {
             let (x, w) = (random([rows, n_in]), random([n_out, n_in]));

@@ -7,7 +7,7 @@ use llama_hooked::{
 };
 
 /// Activations of a run, and the gradient of a metric with respect to each.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct Gradients {
     /// The metric, one number for each row of the batch.
@@ -43,32 +43,72 @@ pub fn gradients<H: Hook + ?Sized>(
 ) -> Result<Gradients, ForwardError> {
     let mut options = ForwardOptions::default();
     options.output = OutputKind::Nothing;
-    let mut all = (hooks, (Probes::new(points.into()), Normed(None)));
+    let mut all = (hooks, Record::new(points));
     model.forward(input, &options, &mut all)?;
-    let (_, (probes, normed)) = all;
-    let normed = normed.0.expect("the run went through the final norm");
-    let metric = metric(normed);
-    let recorded = metric.clone().sum().backward();
-    let numbers = metric.inner().into_data().iter::<f32>().collect();
-    let mut found = Gradients {
-        metric: numbers,
-        values: ActivationCache::default(),
-        gradients: ActivationCache::default(),
-    };
-    for (point, leaf, value) in probes.taken {
-        let gradient = match &leaf {
-            Activation::R3(x) => x.grad(&recorded).map(Activation::R3),
-            Activation::R4(x) => x.grad(&recorded).map(Activation::R4),
-        };
-        // A point whose value goes nowhere, such as the keys of the last position for an earlier query, still has a gradient: zero.
-        let zero = || match &value {
-            Activation::R3(x) => x.zeros_like().into(),
-            Activation::R4(x) => x.zeros_like().into(),
-        };
-        found.gradients.insert(point, gradient.unwrap_or_else(zero));
-        found.values.insert(point, value);
+    Ok(all.1.differentiate(metric))
+}
+
+/// Records a run from the first of some points on.
+pub(crate) struct Record(Probes, Normed);
+
+impl Record {
+    pub(crate) fn new(points: impl Into<PointFilter>) -> Self {
+        Self(Probes::new(points.into()), Normed(None))
     }
-    Ok(found)
+
+    /// The metric and its gradients, when the run has come to its end.
+    ///
+    /// # Panics
+    /// If it has not, or the metric does not depend on the points.
+    pub(crate) fn differentiate(self, metric: impl FnOnce(Tensor<3>) -> Tensor<1>) -> Gradients {
+        let Self(probes, normed) = self;
+        let normed = normed.0.expect("the run went through the final norm");
+        let metric = metric(normed);
+        let recorded = metric.clone().sum().backward();
+        let numbers = metric.inner().into_data().iter::<f32>().collect();
+        let mut found = Gradients {
+            metric: numbers,
+            values: ActivationCache::default(),
+            gradients: ActivationCache::default(),
+        };
+        for (point, leaf, value) in probes.taken {
+            let gradient = match &leaf {
+                Activation::R3(x) => x.grad(&recorded).map(Activation::R3),
+                Activation::R4(x) => x.grad(&recorded).map(Activation::R4),
+            };
+            // A point whose value goes nowhere, such as the keys of the last position for an earlier query, still has a gradient: zero.
+            let zero = || match &value {
+                Activation::R3(x) => x.zeros_like().into(),
+                Activation::R4(x) => x.zeros_like().into(),
+            };
+            found.gradients.insert(point, gradient.unwrap_or_else(zero));
+            found.values.insert(point, value);
+        }
+        found
+    }
+}
+
+impl Hook for Record {
+    fn wants(&self, point: HookPoint) -> bool {
+        self.0.wants(point) || self.1.wants(point)
+    }
+
+    fn at(&mut self, point: HookPoint, x: Activation) -> Activation {
+        let x = if self.0.wants(point) {
+            self.0.at(point, x)
+        } else {
+            x
+        };
+        if self.1.wants(point) {
+            self.1.at(point, x)
+        } else {
+            x
+        }
+    }
+
+    fn check(&self, run: &Run) -> Result<(), HookError> {
+        self.0.check(run)
+    }
 }
 
 /// Makes a leaf of the record at each point.

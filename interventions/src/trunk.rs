@@ -1,10 +1,11 @@
 //! A prompt that has been run once, and variants of it that go on from where they differ.
 
-use crate::Metric;
+use crate::gradient::Record;
+use crate::{Gradients, Metric};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use llama_hooked::{
-    Activation, ActivationCache, Capture, Edit, ForwardError, ForwardOptions, HookPoint, Llama,
-    NoHooks, OutputKind,
+    Activation, ActivationCache, Capture, Edit, ForwardError, ForwardOptions, Hook, HookPoint,
+    Llama, NoHooks, OutputKind, PointFilter,
 };
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -47,6 +48,36 @@ impl Trunk {
         ids: &[u32],
         points: impl IntoIterator<Item = HookPoint>,
     ) -> Result<Self, ForwardError> {
+        Self::run_with(model, ids, points, &mut NoHooks)
+    }
+
+    /// [`run`](Self::run), and in the same pass the gradient of the metric at some points, as [`gradients`](crate::gradients) finds it.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    ///
+    /// # Panics
+    /// If the metric does not depend on the points.
+    pub fn run_with_gradients(
+        model: &Llama,
+        ids: &[u32],
+        points: impl IntoIterator<Item = HookPoint>,
+        at: impl Into<PointFilter>,
+        metric: &Metric,
+    ) -> Result<(Self, Gradients), ForwardError> {
+        let mut record = Record::new(at);
+        let run = Self::run_with(model, ids, points, &mut record)?;
+        let found = record.differentiate(|normed| metric.of(model, last(normed)));
+        Ok((run, found))
+    }
+
+    /// The hooks see what is kept before the points are theirs.
+    fn run_with<H: Hook>(
+        model: &Llama,
+        ids: &[u32],
+        points: impl IntoIterator<Item = HookPoint>,
+        hooks: &mut H,
+    ) -> Result<Self, ForwardError> {
         let n_layers = model.config().n_layers;
         let points: Vec<HookPoint> = points.into_iter().collect();
         let mids = points.iter().filter_map(|point| match point {
@@ -62,11 +93,11 @@ impl Trunk {
             .chain(entering)
             .chain([last])
             .collect();
-        let mut capture = Capture::new(all);
+        let mut all = (Capture::new(all), hooks);
         let mut options = ForwardOptions::default();
         options.output = OutputKind::Nothing;
-        model.forward(tokens(model, ids), &options, &mut capture)?;
-        let cache = capture.into_cache();
+        model.forward(tokens(model, ids), &options, &mut all)?;
+        let cache = all.0.into_cache().inner();
         let mut resids: Vec<_> = (0..n_layers)
             .map(|layer| cache.r3(HookPoint::ResidPre(layer)))
             .collect();

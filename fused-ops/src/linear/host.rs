@@ -1,39 +1,50 @@
 //! On the CPU.
 
-use super::few;
+use super::{few, turned};
 use crate::host::{HostTensor, tensor};
 use crate::product::Operand;
 use burn::tensor::Tensor;
 
 pub(super) fn linear(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let (x, weight) = (HostTensor::new(x), HostTensor::new(weight));
-    let ([rows, _], [n_out, _]) = (x.dims(), weight.dims());
-    if few::suits(&x, &weight) {
-        let mut out = vec![0.0; rows * n_out];
-        few::add(&x, &weight, &mut out);
-        return tensor(out, [rows, n_out]);
+    let dims = [x.dims()[0], weight.dims()[0]];
+    let n = dims[0] * dims[1];
+    if few::suits(&x, &weight) || turned::suits(&x, &weight) {
+        let mut out = vec![0.0; n];
+        add(&x, &weight, &mut out);
+        return tensor(out, dims);
     }
-    let mut out = Vec::with_capacity(rows * n_out);
+    let mut out = Vec::with_capacity(n);
     // SAFETY: the vector has room for the product, which writes all of it without reading.
     unsafe {
         product(&x, &weight, out.as_mut_ptr(), false);
-        out.set_len(rows * n_out);
+        out.set_len(n);
     }
-    tensor(out, [rows, n_out])
+    tensor(out, dims)
 }
 
 pub(super) fn linear_add(x: Tensor<2>, weight: Tensor<2>, residual: Tensor<2>) -> Tensor<2> {
     let dims = residual.dims();
     let (x, weight) = (HostTensor::new(x), HostTensor::new(weight));
     let mut out = HostTensor::new(residual).into_vec();
-    assert_eq!(out.len(), x.dims()[0] * weight.dims()[0]);
-    if few::suits(&x, &weight) {
-        few::add(&x, &weight, &mut out);
-        return tensor(out, dims);
-    }
-    // SAFETY: the vector is as large as the product, by the assertion above.
-    unsafe { product(&x, &weight, out.as_mut_ptr(), true) };
+    add(&x, &weight, &mut out);
     tensor(out, dims)
+}
+
+/// out += x·Wᵀ.
+///
+/// # Panics
+/// If `out` is not of the product's size.
+fn add(x: &HostTensor<2>, weight: &HostTensor<2>, out: &mut [f32]) {
+    assert_eq!(out.len(), x.dims()[0] * weight.dims()[0]);
+    if few::suits(x, weight) {
+        few::add(x, weight, out);
+    } else if turned::suits(x, weight) {
+        turned::add(operand(x), operand(weight), out);
+    } else {
+        // SAFETY: the slice is as large as the product, by the assertion above.
+        unsafe { product(x, weight, out.as_mut_ptr(), true) };
+    }
 }
 
 /// out = x·Wᵀ, or out += x·Wᵀ.

@@ -14,10 +14,8 @@ pub use result::{
     Attribution, Completeness, ComponentEffect, FeatureEffect, FeatureTotal, SaeAttribution,
 };
 
-use crate::trunk::tokens;
-use crate::{Gradients, Metric, PlacedSae, Prompts, Trunk, gradients};
-use burn::tensor::Tensor;
-use llama_hooked::{ForwardError, HookPoint, Llama, NoHooks};
+use crate::{Gradients, Metric, PlacedSae, Prompts, Trunk};
+use llama_hooked::{ForwardError, HookPoint, Llama};
 use of_sae::OfSae;
 use sae_progress::{Observer, Stopped};
 
@@ -78,6 +76,44 @@ pub enum AttributeError {
 struct Runs {
     clean: Trunk,
     corrupted: Option<Trunk>,
+    /// Of the corrupted run, or of the only one.
+    gradients: Gradients,
+}
+
+impl Runs {
+    /// `points` are kept, and gradients found at those of `at`.
+    fn new(
+        model: &Llama,
+        prompts: &Prompts,
+        points: &[HookPoint],
+        at: Vec<HookPoint>,
+        metric: &Metric,
+        rows_at_once: usize,
+    ) -> Result<Self, ForwardError> {
+        let run = |ids: &[u32]| Trunk::run(model, ids, points.iter().copied());
+        let differentiated = |ids: &[u32]| {
+            if at.is_empty() {
+                return Ok((run(ids)?, Gradients::default()));
+            }
+            Trunk::run_with_gradients(model, ids, points.iter().copied(), at, metric)
+        };
+        let (clean, corrupted, gradients) = match &prompts.corrupted {
+            Some(corrupted) => {
+                let clean = run(&prompts.clean)?;
+                let (corrupted, gradients) = differentiated(corrupted)?;
+                (clean, Some(corrupted), gradients)
+            }
+            None => {
+                let (clean, gradients) = differentiated(&prompts.clean)?;
+                (clean, None, gradients)
+            }
+        };
+        Ok(Self {
+            clean: clean.rows_at_once(rows_at_once),
+            corrupted: corrupted.map(|run| run.rows_at_once(rows_at_once)),
+            gradients,
+        })
+    }
 }
 
 /// Finds the effect of each feature of some SAEs, and of heads and MLPs, on the metric of [`Prompts::metric`], or, of direct effects, on that of
@@ -109,32 +145,22 @@ pub fn attribute<O: Observer<AttributeProgress> + ?Sized>(
     }
     points.sort_unstable();
     points.dedup();
-    let run = |ids: &Vec<u32>| {
-        let run = Trunk::run(model, ids, points.iter().copied());
-        run.map(|run| run.rows_at_once(options.rows_at_once))
+    let mut at: Vec<HookPoint> = match options.method {
+        // Effects along a line have gradients of their own.
+        Method::Direct | Method::Integrated(_) => Vec::new(),
+        _ => saes.iter().map(PlacedSae::write).collect(),
     };
-    let runs = Runs {
-        clean: run(&prompts.clean)?,
-        corrupted: prompts.corrupted.as_ref().map(run).transpose()?,
-    };
+    if options.components && !direct {
+        at.extend(components::points(model));
+    }
+    at.sort_unstable();
+    at.dedup();
+    let runs = Runs::new(model, prompts, &points, at, &metric, options.rows_at_once)?;
     let value = f64::from(runs.clean.metric(&metric));
     let corrupted = runs
         .corrupted
         .as_ref()
         .map(|run| run.metric(&metric).into());
-    let found = if direct {
-        None
-    } else {
-        let mut at: Vec<HookPoint> = saes.iter().map(PlacedSae::write).collect();
-        if options.components {
-            at.extend(components::points(model));
-        }
-        at.sort_unstable();
-        at.dedup();
-        (!at.is_empty())
-            .then(|| gradient_at(model, prompts, at, &metric))
-            .transpose()?
-    };
     let mut of_saes = Vec::with_capacity(saes.len());
     for (done, placed) in saes.iter().enumerate() {
         let mut stop = |runs| {
@@ -147,36 +173,33 @@ pub fn attribute<O: Observer<AttributeProgress> + ?Sized>(
             metric: &metric,
             options,
         };
-        of_saes.push(match &found {
-            Some(found) => one.effects(found, &mut stop).ok_or(Stopped)?,
-            None => one
-                .direct()
-                .ok_or(AttributeError::NotDirect(placed.write()))?,
+        of_saes.push(if direct {
+            one.direct()
+                .ok_or(AttributeError::NotDirect(placed.write()))?
+        } else {
+            one.effects(&mut stop).ok_or(Stopped)?
         });
     }
-    let (of_components, completeness) = match (&found, options.components) {
-        (_, false) => (Vec::new(), None),
-        (None, true) => {
+    let other = runs.corrupted.as_ref();
+    let (of_components, completeness) = match options.method {
+        _ if !options.components => (Vec::new(), None),
+        Method::Direct => {
             let (found, complete) = components::direct(model, &runs.clean, &metric, value);
             (found, Some(complete))
         }
-        (Some(_), true) if options.method == Method::Ablate => {
+        Method::Ablate => {
             let mut stop = |runs| {
                 let done = saes.len();
                 observer
                     .observe(&AttributeProgress { done, runs })
                     .is_break()
             };
-            let other = runs.corrupted.as_ref();
             let found = components::by_ablation(&runs.clean, other, &metric, &mut stop);
             (found.ok_or(Stopped)?, None)
         }
-        (Some(found), true) => {
-            let other = runs.corrupted.as_ref();
-            (
-                components::by_gradient(model, &runs.clean, other, found),
-                None,
-            )
+        Method::Gradient | Method::Integrated(_) => {
+            let found = components::by_gradient(model, &runs.clean, other, &runs.gradients);
+            (found, None)
         }
     };
     Ok(Attribution {
@@ -188,20 +211,4 @@ pub fn attribute<O: Observer<AttributeProgress> + ?Sized>(
         components: of_components,
         components_completeness: completeness,
     })
-}
-
-/// The gradient after the corrupted prompt, or after the only one.
-fn gradient_at(
-    model: &Llama,
-    prompts: &Prompts,
-    points: Vec<HookPoint>,
-    metric: &Metric,
-) -> Result<Gradients, ForwardError> {
-    let ids = prompts.corrupted.as_ref().unwrap_or(&prompts.clean);
-    let p = ids.len();
-    let of = |normed: Tensor<3>| {
-        let [b, _, d] = normed.dims();
-        metric.of(model, normed.narrow(1, p - 1, 1).reshape([b, d]))
-    };
-    gradients(model, tokens(model, ids), points, &mut NoHooks, of)
 }

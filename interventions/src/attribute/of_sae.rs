@@ -7,7 +7,7 @@ use super::{
 };
 use crate::patch::many;
 use crate::placed::flat;
-use crate::{Gradients, Metric, PlacedSae, Trunk};
+use crate::{Metric, PlacedSae, Trunk};
 use burn::tensor::Tensor;
 use llama_hooked::Activation;
 use sae_core::Active;
@@ -27,11 +27,7 @@ impl OfSae<'_> {
     }
 
     /// By gradients or ablation; nothing when `stop` says so.
-    pub(super) fn effects(
-        &self,
-        found: &Gradients,
-        stop: &mut dyn FnMut(usize) -> bool,
-    ) -> Option<SaeAttribution> {
+    pub(super) fn effects(&self, stop: &mut dyn FnMut(usize) -> bool) -> Option<SaeAttribution> {
         if stop(0) {
             return None;
         }
@@ -39,8 +35,8 @@ impl OfSae<'_> {
         let (clean, corrupted) = self.nodes();
         let point = placed.write();
         let local = || {
-            let gradient = found.gradients.get(point).expect("was asked for").clone();
-            flat(placed.place.take(gradient))
+            let gradient = self.runs.gradients.gradients.get(point);
+            flat(placed.place.take(gradient.expect("was asked for").clone()))
         };
         match self.options.method {
             Method::Integrated(steps) => {

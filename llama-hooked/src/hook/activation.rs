@@ -61,6 +61,15 @@ impl Activation {
             Self::R4(x) => Self::R4(x.mul_scalar(scale)),
         }
     }
+
+    /// The values alone, without the record that leads to their gradient.
+    #[must_use]
+    pub fn inner(self) -> Self {
+        match self {
+            Self::R3(x) => Self::R3(x.inner()),
+            Self::R4(x) => Self::R4(x.inner()),
+        }
+    }
 }
 
 impl From<Tensor<3>> for Activation {

@@ -42,6 +42,13 @@ impl ActivationCache {
         x.unwrap_or_else(|| panic!("{point} of rank 4 is not in the cache"))
     }
 
+    /// [`Activation::inner`] of each.
+    #[must_use]
+    pub fn inner(self) -> Self {
+        let values = self.0.into_iter().map(|(point, x)| (point, x.inner()));
+        Self(values.collect())
+    }
+
     /// How many activations there are.
     pub fn len(&self) -> usize {
         self.0.len()
