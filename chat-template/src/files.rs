@@ -1,7 +1,7 @@
 //! The files that hold a model's templates.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{Error, Read};
 use std::path::Path;
 
 use serde_json::Value;
@@ -45,9 +45,14 @@ fn read(path: &Path, limit: u64) -> Result<String, ChatTemplateError> {
         source,
     };
     let mut text = String::new();
+    let found = path.metadata().map_err(failed)?;
+    // Opening a pipe would wait for somebody who writes into it.
+    if !found.is_file() {
+        return Err(failed(Error::other("it is not a file")));
+    }
     let file = File::open(path).map_err(failed)?;
-    let bytes = file.metadata().map_err(failed)?.len();
-    // The length of a pipe is 0: what is read is counted as well.
+    let bytes = found.len();
+    // A file may grow: what is read is counted as well.
     let read = if bytes > limit {
         0
     } else {

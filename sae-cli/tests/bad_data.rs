@@ -146,6 +146,12 @@ fn pipes_are_not_waited_for() {
     for (line, said) in cases {
         scratch.fails(1, line, said);
     }
+    pipe("model/chat_template.jinja");
+    scratch.fails(
+        1,
+        "generate hi --chat-template --model model",
+        &["model/chat_template.jinja", "it is not a file"],
+    );
     pipe("model/config.json");
     scratch.fails(
         1,

@@ -239,6 +239,21 @@ fn contradictions_that_show_once_files_are_read() {
 }
 
 #[test]
+fn rows_are_not_written_under_the_ending_of_another_format() {
+    let scratch = Scratch::new();
+    let tokenize = "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 --sequences 2";
+    for name in ["t.npy", "t.PT", "t.jsonl"] {
+        let said = format!("--out {name}: rows are written as safetensors or Parquet");
+        scratch.fails(2, &format!("{tokenize} --out {name}"), &[&said]);
+    }
+    scratch.fails(
+        2,
+        "generate In --model $MODEL --system .",
+        &["--system .: is not a file"],
+    );
+}
+
+#[test]
 fn sizes_that_leave_no_room() {
     let scratch = Scratch::new();
     let tokenize =

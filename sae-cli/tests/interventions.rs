@@ -335,6 +335,25 @@ fn several_saes_and_streamed_direct_effects() {
     }
 }
 
+/// Gradients are recorded with the weights of all blocks above the hook.
+#[test]
+fn gradients_of_streamed_weights_are_refused() {
+    let scratch = Scratch::new();
+    let cases = [
+        (
+            "attribute unto --answer Moses --sae $RUN --model $MODEL --stream-layers",
+            "or use --method direct",
+        ),
+        (
+            "patch --clean unto --corrupted upon --answer Moses --site feature --sae $RUN --model $MODEL --stream-layers",
+            "or use another --site",
+        ),
+    ];
+    for (line, instead) in cases {
+        scratch.fails(1, line, &["gradients need all", "--memory", instead]);
+    }
+}
+
 /// Weights that are no numbers give no table that looks like one, unsaid.
 #[test]
 fn weights_that_are_nan_are_warned_of() {

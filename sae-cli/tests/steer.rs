@@ -257,6 +257,33 @@ fn several_saes_steer_at_their_own_hooks_whatever_the_batch() {
 }
 
 #[test]
+fn a_push_longer_than_what_it_pushes_is_warned_of() {
+    let scratch = Scratch::new();
+    let of = |edit: &str, more: &str| {
+        scratch.json(&format!(
+            "generate Pharaoh --model $MODEL --max-new-tokens 2 --sae $RUN --steer 5={edit} {more}"
+        ))
+    };
+    let change = |found: &Value| {
+        found["steering"]["saes"][0]["relative_change"]
+            .as_f64()
+            .unwrap()
+    };
+    let small = of("add:0.5", "");
+    let large = of("add:5e4", "");
+    // A straight line: twice as far is twice as much.
+    assert!((change(&large) / change(&small) / 1e5 - 1.0).abs() < 1e-3);
+    assert_eq!(small["warnings"], json!([]));
+    for found in [large, of("add:5e4", "--compare")] {
+        let warnings = found["warnings"].to_string();
+        assert!(
+            warnings.contains("steering moved the activations at blocks.2.hook_resid_pre by"),
+            "{warnings}"
+        );
+    }
+}
+
+#[test]
 fn bad_calls_are_explained() {
     let scratch = Scratch::new();
     scratch.copy_demo("run");

@@ -51,7 +51,13 @@ fn every_command_reads(architecture: &str, more: &str, trained_as: &str) {
     let run = &result["runs"][0];
     assert_eq!((&run["steps"], &run["tokens"]), (&json!(10), &json!(640)));
     assert!(run["last"]["losses/overall_loss"].as_f64().unwrap() > 0.0);
-    assert!(run["evaluation"]["model_performance_preservation/ce_loss_score"].is_number());
+    let score = &run["evaluation"]["model_performance_preservation/ce_loss_score"];
+    let warnings = result["warnings"].to_string();
+    assert_eq!(
+        score.as_f64().unwrap() < 0.0,
+        warnings.contains("the SAE is worse than none"),
+        "{score}: {warnings}"
+    );
     let cfg = read_json(&scratch.path("run/final_sae/cfg.json"));
     assert_eq!(cfg["metadata"]["training_architecture"], trained_as);
     let runner = read_json(&scratch.path("run/runner_cfg.json"));
@@ -98,7 +104,7 @@ architectures!(
 fn the_log_has_the_peers_names() {
     let scratch = with_tokens();
     let call = format!("{CALL} --training-tokens 1280 --eval-every 10 --out run");
-    scratch.ok(&call);
+    scratch.trains(&call);
     let lines = log(&scratch.path("run"));
     let tokens: Vec<u64> = lines
         .iter()
@@ -142,7 +148,7 @@ fn the_log_has_the_peers_names() {
 #[test]
 fn the_page_needs_nothing_else() {
     let scratch = with_tokens();
-    scratch.ok(&format!("{CALL} --training-tokens 640 --out run"));
+    scratch.trains(&format!("{CALL} --training-tokens 640 --out run"));
     let page = scratch.read("run/training.html");
     assert!(page.contains("blocks.1.hook_resid_pre"));
     // The namespace of SVG is a name, and nothing is fetched from there.
@@ -159,13 +165,13 @@ fn a_run_can_be_repeated_from_its_settings() {
     let scratch = Scratch::new();
     let more = "--architecture batchtopk --k 3.5 --lr 0.0012345 --lr-warm-up-steps 3 --lr-decay-steps 2 --adam-beta1 0.87 \
         --normalize-activations expected_average_only_in --n-batches-for-norm-estimate 4 --ema-decay 0.9 --seed 7";
-    scratch.ok(&format!("{ON_TEXT} {AT} {more} --out a").replace(" --eval-sequences 2", ""));
-    scratch.ok("train --config a/runner_cfg.json --out b");
+    scratch.trains(&format!("{ON_TEXT} {AT} {more} --out a").replace(" --eval-sequences 2", ""));
+    scratch.trains("train --config a/runner_cfg.json --out b");
     assert_same(&scratch.path("a"), &scratch.path("b"));
     let read = |name: &str| scratch.read(&format!("{name}/runner_cfg.json"));
     assert_eq!(read("a"), read("b"));
     // What is given beside the file counts more.
-    scratch.ok("train --config a/runner_cfg.json --k 2 --out c");
+    scratch.trains("train --config a/runner_cfg.json --k 2 --out c");
     assert_eq!(read_json(&scratch.path("c/runner_cfg.json"))["sae"]["k"], 2);
 }
 
@@ -182,7 +188,7 @@ fn runs_side_by_side_are_those_that_they_are_alone() {
     for hook in hooks {
         for l1 in [1, 5] {
             let name = format!("{hook},l1_coefficient={l1}");
-            scratch.ok(&format!(
+            scratch.trains(&format!(
                 "{call} --hook {hook} --l1-coefficient {l1} --out alone-{name}"
             ));
             let [together, alone] = [format!("all/{name}"), format!("alone-{name}")];
@@ -224,7 +230,7 @@ fn a_plan_is_printed_and_nothing_is_left() {
         let parts = plan["parts"].as_array().unwrap().iter();
         let sum: u64 = parts.map(|part| part["bytes"].as_u64().unwrap()).sum();
         assert_eq!(plan["total_bytes"], sum);
-        let text = scratch.ok(&format!("{call} --plan")).stdout;
+        let text = scratch.trains(&format!("{call} --plan")).stdout;
         assert!(text.starts_with("Memory plan, within ") && text.contains("training"));
         assert_eq!(scratch.listing(), before);
         let figures = [

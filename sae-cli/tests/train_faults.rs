@@ -19,8 +19,8 @@ const KEEPING: &str = "--training-tokens 640 --checkpoint-every 320 --keep-check
 /// A run that has both checkpoints and is not finished, and `whole`, which is.
 fn unfinished() -> Scratch {
     let scratch = with_tokens();
-    scratch.ok(&format!("{CALL} {KEEPING} --out whole"));
-    scratch.ok(&format!("{CALL} {KEEPING} --out run"));
+    scratch.trains(&format!("{CALL} {KEEPING} --out whole"));
+    scratch.trains(&format!("{CALL} {KEEPING} --out run"));
     fs::remove_dir_all(scratch.path("run/final_sae")).unwrap();
     scratch
 }
@@ -86,12 +86,12 @@ fn a_damaged_checkpoint_is_named_and_the_advice_helps() {
     // The one before.
     fs::write(checkpoint.join("session.json"), "{}").unwrap();
     fs::remove_dir_all(&checkpoint).unwrap();
-    scratch.ok(&line);
+    scratch.trains(&line);
     assert_same(&scratch.path("whole"), &scratch.path("run"));
     // None.
     fs::remove_dir_all(scratch.path("run/final_sae")).unwrap();
     fs::remove_dir_all(scratch.path("run/checkpoints")).unwrap();
-    scratch.ok(&line);
+    scratch.trains(&line);
     assert_same(&scratch.path("whole"), &scratch.path("run"));
 }
 

@@ -130,7 +130,7 @@ fn text_that_is_tokenised_on_the_way() {
 fn a_call_that_was_killed_between_its_last_files_goes_on() {
     let scratch = with_tokens();
     let line = format!("{CALL} --training-tokens 640 --sweep lr=1e-3,2e-3 --out out");
-    scratch.ok(&line);
+    scratch.trains(&line);
     let before = contents(&scratch.path("out"));
     let second = scratch.path("out/lr=2e-3");
     fs::remove_dir_all(second.join("final_sae")).unwrap();
@@ -143,7 +143,7 @@ fn a_call_that_was_killed_between_its_last_files_goes_on() {
         format!("{cut}\n{{\"step\": 9, \"det"),
     )
     .unwrap();
-    scratch.ok(&format!("{line} --resume"));
+    scratch.trains(&format!("{line} --resume"));
     for (path, bytes) in contents(&scratch.path("out")) {
         let same = bytes == before[&path] || path.ends_with("training.html");
         assert!(same, "{}", path.display());
@@ -202,8 +202,8 @@ fn ctrl_c_is_heard_before_the_first_step() {
     );
     assert_eq!(latest(&scratch.path("out")), None);
     // From the beginning, and with anything else.
-    scratch.ok(&format!("{line} {norms} 3 --resume"));
-    scratch.ok(&format!("{line} {norms} 3").replace("--out out", "--out whole"));
+    scratch.trains(&format!("{line} {norms} 3 --resume"));
+    scratch.trains(&format!("{line} {norms} 3").replace("--out out", "--out whole"));
     assert_same(&scratch.path("whole"), &scratch.path("out"));
 }
 
@@ -211,7 +211,7 @@ fn ctrl_c_is_heard_before_the_first_step() {
 fn unfinished() -> Scratch {
     let scratch = with_tokens();
     scratch.copy_demo("model");
-    scratch.ok(&format!("{CALL} --training-tokens 640 --out run"));
+    scratch.trains(&format!("{CALL} --training-tokens 640 --out run"));
     fs::remove_dir_all(scratch.path("run/final_sae")).unwrap();
     scratch
 }
@@ -322,7 +322,7 @@ fn what_changes_no_weight_may_be_changed() {
     let scratch = unfinished();
     let line = format!("{CALL} --training-tokens 640 --resume --out run");
     let line = line.replace("--wandb-log-frequency 2", "--wandb-log-frequency 5");
-    scratch.ok(&format!(
+    scratch.trains(&format!(
         "{line} --eval-every 3 --checkpoint-every 128 --keep-checkpoints 2 --epochs 9 --threads 1"
     ));
     assert!(scratch.path("run/final_sae/cfg.json").exists());
@@ -333,7 +333,7 @@ fn what_changes_no_weight_may_be_changed() {
 fn other_text_is_refused() {
     let scratch = Scratch::new();
     let call = CALL.replace("--tokens t.st", "--dataset $TEXT --context-size 32");
-    scratch.ok(&format!("{call} --training-tokens 640 --out run"));
+    scratch.trains(&format!("{call} --training-tokens 640 --out run"));
     fs::remove_dir_all(scratch.path("run/final_sae")).unwrap();
     let line = format!("{call} --training-tokens 640 --resume --out run");
     for more in ["--packing notebook", "--shuffle 1"] {
@@ -348,5 +348,5 @@ fn other_text_is_refused() {
         &line.replace("--context-size 32", "--context-size 16"),
         &["--out run: holds rows of other text or settings"],
     );
-    scratch.ok(&line);
+    scratch.trains(&line);
 }

@@ -228,3 +228,28 @@ fn some_features_are_columns_of_all() {
     }
     assert!(n > 30, "only {n} SAEs were tried");
 }
+
+/// As far as the push goes, and no further: a direction of length 1, so many times, at every token.
+#[test]
+fn the_relative_change_is_that_of_the_first_pass() {
+    let golden = Golden::read();
+    let model = Golden::model();
+    let sae = Golden::sae("standard");
+    let steered = SteeredSae::new(model.config(), &sae).unwrap();
+    let steered = steered.edit(3, FeatureEdit::Add(5.0.into())).unwrap();
+    let write = steered.write();
+    let mut steering = Steering::new(vec![steered]);
+    assert_eq!(steering.relative_changes(), [None]);
+    let ids = golden.clean();
+    let mut capture = Capture::new(write);
+    logits(&model, &ids, &mut capture);
+    logits(&model, &ids, &mut steering);
+    let there = numbers(capture.into_cache().r3(write));
+    let norm = there.iter().map(|x| x * x).sum::<f32>().sqrt();
+    let expected = 5.0 * (ids.len() as f32).sqrt() / norm;
+    let found = steering.relative_changes()[0].unwrap();
+    assert!((found / expected - 1.0).abs() < 1e-4, "{found} {expected}");
+    // A second pass does not count.
+    logits(&model, &ids[..2], &mut steering);
+    assert_eq!(steering.relative_changes(), [Some(found)]);
+}

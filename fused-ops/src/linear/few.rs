@@ -105,6 +105,7 @@ impl<const R: usize> pulp::WithSimd for Products<'_, R> {
     type Output = ();
 
     #[inline(always)]
+    #[allow(clippy::inline_always)] // compiled into the caller's vector code
     fn with_simd<S: pulp::Simd>(self, _: S) {
         let Self { x, weight, sums } = self;
         let (n_in, n) = (x.len(), sums.len());

@@ -97,16 +97,13 @@ impl Runs {
             }
             Trunk::run_with_gradients(model, ids, points.iter().copied(), at, metric)
         };
-        let (clean, corrupted, gradients) = match &prompts.corrupted {
-            Some(corrupted) => {
-                let clean = run(&prompts.clean)?;
-                let (corrupted, gradients) = differentiated(corrupted)?;
-                (clean, Some(corrupted), gradients)
-            }
-            None => {
-                let (clean, gradients) = differentiated(&prompts.clean)?;
-                (clean, None, gradients)
-            }
+        let (clean, corrupted, gradients) = if let Some(corrupted) = &prompts.corrupted {
+            let clean = run(&prompts.clean)?;
+            let (corrupted, gradients) = differentiated(corrupted)?;
+            (clean, Some(corrupted), gradients)
+        } else {
+            let (clean, gradients) = differentiated(&prompts.clean)?;
+            (clean, None, gradients)
         };
         Ok(Self {
             clean: clean.rows_at_once(rows_at_once),

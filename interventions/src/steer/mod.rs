@@ -46,6 +46,8 @@ pub struct Steering {
     inputs: Vec<Option<Tensor<3>>>,
     /// Of SAEs that look back, what they have read before.
     seen: Vec<Seen>,
+    /// Of each SAE, how far its first edits went.
+    changes: Vec<Option<f32>>,
 }
 
 const UNTOLD: &str =
@@ -65,6 +67,7 @@ impl Steering {
             fault: None,
             inputs: vec![None; n],
             seen: vec![Seen::default(); n],
+            changes: vec![None; n],
         }
     }
 
@@ -136,6 +139,12 @@ impl Steering {
         acting.map(SteeredSae::write).min()
     }
 
+    /// Of each SAE, how far it moved what was at its hook when it first edited something: `‖x' − x‖ / ‖x‖` over the tokens that were steered in
+    /// that pass, usually the prompt's. None where nothing was.
+    pub fn relative_changes(&self) -> &[Option<f32>] {
+        &self.changes
+    }
+
     /// Whether the tokens of a pass make a difference.
     fn needs_columns(&self) -> bool {
         self.needs_ids()
@@ -177,6 +186,11 @@ impl Steering {
             return x;
         }
         let flat = target.reshape([b * p, d]);
+        let before = self.changes[at].is_none().then(|| {
+            let all = flat.clone();
+            let steered = chosen.as_ref().map(|chosen| rows(all.clone(), chosen));
+            (steered.unwrap_or(all), chosen.clone())
+        });
         let edited = match (inputs, chosen) {
             (None, None) => sae.edited(&own, None, flat),
             (None, Some(chosen)) => {
@@ -201,6 +215,13 @@ impl Steering {
                 put(flat, &chosen, Tensor::cat(after, 0))
             }
         };
+        if let Some((before, chosen)) = before {
+            let after = match &chosen {
+                Some(chosen) => rows(edited.clone(), chosen),
+                None => edited.clone(),
+            };
+            self.changes[at] = Some(relative_change(before, after));
+        }
         let place = self.saes[at].place;
         place.put(x, edited.reshape([b, p, d]))
     }
@@ -268,6 +289,12 @@ impl Hook for Steering {
         self.fault = fault.err().map(|error| error.to_string());
         self.columns = Some(columns);
     }
+}
+
+/// `‖after − before‖ / ‖before‖`.
+fn relative_change(before: Tensor<2>, after: Tensor<2>) -> f32 {
+    let norm = |x: Tensor<2>| x.cast(DType::F32).square().sum().sqrt();
+    (norm(after - before.clone()) / norm(before)).into_scalar()
 }
 
 /// Rows of a matrix in the place of those that are there.

@@ -170,6 +170,31 @@ mod tests {
     }
 
     #[test]
+    fn a_long_prompt_goes_on_below() {
+        let n = 30;
+        let mut sheet = Sheet::new("Lens", "model");
+        let cells = (0..n).map(|i| Cell::new(format!("c{i}"), 0.0, ""));
+        sheet.grids.push(Grid {
+            title: "grid".to_owned(),
+            note: String::new(),
+            columns: (0..n).map(|i| format!("t{i}")).collect(),
+            rows: vec![("0 resid_pre".to_owned(), cells.collect())],
+        });
+        let text = sheet.text();
+        assert!(
+            text.lines().all(|line| line.chars().count() <= 120),
+            "{text}"
+        );
+        assert_eq!(text.matches("0 resid_pre").count(), 3);
+        let words: Vec<&str> = text.split_whitespace().collect();
+        for i in 0..n {
+            for name in [format!("t{i}"), format!("c{i}")] {
+                assert_eq!(words.iter().filter(|word| **word == name).count(), 1);
+            }
+        }
+    }
+
+    #[test]
     fn csv_is_quoted_where_it_must_be() {
         let rows = vec![vec!["a,b".to_owned(), "say \"x\"".to_owned()]];
         assert_eq!(

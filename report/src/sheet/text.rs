@@ -5,6 +5,8 @@ use crate::escape::visible_token;
 
 /// Characters of a cell of a grid.
 const WIDE: usize = 7;
+/// Characters of a line of a grid.
+const LINE: usize = 120;
 
 pub(super) fn text(sheet: &Sheet) -> String {
     let mut out = format!("{}: {}\n", sheet.title, sheet.subtitle);
@@ -23,17 +25,26 @@ pub(super) fn text(sheet: &Sheet) -> String {
 fn of_grid(grid: &Grid) -> String {
     let names = grid.rows.iter().map(|(name, _)| name.chars().count());
     let first = names.max().unwrap_or(0);
-    let mut out = format!("{}\n{:first$}", grid.title, "");
-    for column in &grid.columns {
-        out += &format!("  {:>WIDE$}", short(&visible_token(column)));
-    }
-    out.push('\n');
-    for (name, cells) in &grid.rows {
-        out += &format!("{name:first$}");
-        for cell in cells {
-            out += &format!("  {:>WIDE$}", short(&visible_token(&cell.text)));
+    // A long prompt goes on below, so that no line is longer than people read.
+    let at_once = (LINE.saturating_sub(first) / (WIDE + 2)).max(1);
+    let mut out = format!("{}\n", grid.title);
+    for start in (0..grid.columns.len()).step_by(at_once) {
+        let columns = start..grid.columns.len().min(start + at_once);
+        if start > 0 {
+            out.push('\n');
+        }
+        out += &format!("{:first$}", "");
+        for column in &grid.columns[columns.clone()] {
+            out += &format!("  {:>WIDE$}", short(&visible_token(column)));
         }
         out.push('\n');
+        for (name, cells) in &grid.rows {
+            out += &format!("{name:first$}");
+            for cell in cells.iter().take(columns.end).skip(columns.start) {
+                out += &format!("  {:>WIDE$}", short(&visible_token(&cell.text)));
+            }
+            out.push('\n');
+        }
     }
     out
 }

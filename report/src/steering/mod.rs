@@ -6,6 +6,9 @@ pub use text::compared_text;
 
 use serde::Serialize;
 
+/// A change of the activations, relative to their length, that leaves little of what they said.
+const LARGE_CHANGE: f32 = 4.0;
+
 /// How a text was steered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
@@ -44,6 +47,9 @@ pub struct SteeredRun {
     pub write_hook: String,
     /// Its edits.
     pub edits: Vec<EditRow>,
+    /// How far it moved the activations of the prompt, or of the first token that it steered: ‖x' − x‖ / ‖x‖. None where it steered nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub relative_change: Option<f32>,
 }
 
 impl SteeredRun {
@@ -54,7 +60,19 @@ impl SteeredRun {
             hook_name,
             write_hook,
             edits: Vec::new(),
+            relative_change: None,
         }
+    }
+
+    /// What is wrong with a push that is longer than what it pushes: `None` if it is not.
+    pub fn warning(&self) -> Option<String> {
+        let change = self
+            .relative_change
+            .filter(|change| *change > LARGE_CHANGE)?;
+        Some(format!(
+            "{}: steering moved the activations at {} by {change:.1} times their own length: what the model writes then tells of the push, and hardly of the feature; steer by less",
+            self.sae, self.write_hook
+        ))
     }
 }
 

@@ -9,8 +9,6 @@ use crate::job::{device, plan, run, sheets};
 use crate::terminal::progress::Runs;
 use crate::terminal::{Clock, interrupt};
 use anyhow::{Context, Result, bail};
-use llama_hooked::Placement;
-use sae_backend::format_bytes;
 use sae_core::RunDir;
 use sae_interventions::{
     AttributeOptions, AttributeProgress, Attribution, Method, PlacedSae, attribute,
@@ -79,11 +77,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let Some(plan) = plan::settle(&work, &args.memory, &on, global)? else {
         return Ok(());
     };
-    if plan.placement == Placement::Streamed && args.method != Method::Direct {
-        bail!(
-            "gradients need all {} of weights in memory at once; give more with --memory, or use --method direct, which needs no gradients",
-            format_bytes(config.memory(on.dtype).weights)
-        );
+    if args.method != Method::Direct {
+        plan::gradients_fit(&plan, &config, &on, "--method direct")?;
     }
     let mut clock = Clock::new();
     let model = found.load(&on, plan.placement)?;

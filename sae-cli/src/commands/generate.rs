@@ -7,11 +7,12 @@ use crate::job::model::find_model;
 use crate::job::steer::Steer;
 use crate::job::targets::Targets;
 use crate::job::{device, plan};
+use crate::terminal::progress::{NewTokens, Runs};
 use crate::terminal::{Shown, columns, interrupt};
 use anyhow::{Error, Result};
 use dataset_stream::Tokenizer;
 use llama_hooked::generate::GenerateOptions;
-use llama_hooked::{Llama, NoHooks};
+use llama_hooked::{Hook, Llama, NoHooks};
 use sae_interventions::{Steering, compare, compare_bytes};
 use sae_llama::generate::{Completion, Completions, Prompt, complete};
 use sae_llama::plan::{Part, Work};
@@ -99,19 +100,22 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         stop: &args.sampling.stop,
         rows: plan.batch_size,
     };
-    let mut result = match steering {
+    let result = match steering {
         Some(steering) if args.steering.compare => return both(&asked, steering, report, global),
-        Some(mut steering) => asked.shown(&mut steering, global)?,
+        Some(mut steering) => {
+            let mut result = asked.shown(&mut steering, global)?;
+            result.steering = report.map(|report| with_changes(report, &steering));
+            result
+        }
         None => asked.shown(&mut NoHooks, global)?,
     };
-    result.steering = report;
     interrupt::check()?;
     global.output().emit("", &result)
 }
 
 impl Asked<'_> {
     /// The continuations, of which `shown` hears every piece.
-    fn complete<H: llama_hooked::Hook>(
+    fn complete<H: Hook + ?Sized>(
         &self,
         hooks: &mut H,
         shown: impl FnMut(usize, &str) -> std::ops::ControlFlow<()>,
@@ -131,7 +135,7 @@ impl Asked<'_> {
     }
 
     /// The continuations, shown as they come.
-    fn shown<H: llama_hooked::Hook>(&self, hooks: &mut H, global: &Global) -> Result<Found> {
+    fn shown<H: Hook>(&self, hooks: &mut H, global: &Global) -> Result<Found> {
         let output = global.output();
         let shown = Shown::new(&output, self.prompts.len() * self.options.n);
         let completions = self.complete(hooks, |row, piece| {
@@ -152,6 +156,17 @@ impl Asked<'_> {
     }
 }
 
+/// What came of steering, beside what was asked for; warns of pushes that are too large.
+fn with_changes(mut report: SteeringReport, steering: &Steering) -> SteeringReport {
+    for (run, change) in report.saes.iter_mut().zip(steering.relative_changes()) {
+        run.relative_change = *change;
+        if let Some(warning) = run.warning() {
+            tracing::warn!("{warning}");
+        }
+    }
+    report
+}
+
 /// `--compare`
 fn both(
     asked: &Asked<'_>,
@@ -159,14 +174,26 @@ fn both(
     report: Option<SteeringReport>,
     global: &Global,
 ) -> Result<()> {
-    let plain = asked.complete(&mut NoHooks, |_, _| interrupt::flow())?;
+    let total = asked.prompts.len() * asked.options.n * asked.options.max_new_tokens;
+    let quietly = |what, hooks: &mut dyn Hook| {
+        let bar = NewTokens::new(global.quiet, what, total);
+        asked.complete(hooks, |_, _| {
+            bar.one();
+            interrupt::flow()
+        })
+    };
+    let plain = quietly("plain", &mut NoHooks)?;
     interrupt::check()?;
-    let steered = asked.complete(&mut steering, |_, _| interrupt::flow())?;
+    let steered = quietly("steered", &mut steering)?;
     interrupt::check()?;
+    let report = report.map(|report| with_changes(report, &steering));
+    let bar = Runs::new(global.quiet, "comparing");
     let (mut text, mut comparisons) = (String::new(), Vec::new());
+    let steered_rows = steered.completions.len();
     let pairs = plain.completions.iter().zip(&steered.completions);
     for (at, (plain, steered)) in pairs.enumerate() {
         interrupt::check()?;
+        bar.set(at, steered_rows);
         let comparison = compared(asked, plain, &mut steering)?;
         if asked.prompts.len() * asked.options.n > 1 {
             text.push_str(&format!(
@@ -183,6 +210,7 @@ fn both(
         ));
         comparisons.push(comparison);
     }
+    drop(bar);
     let result = Found {
         completions: steered,
         steering: report,

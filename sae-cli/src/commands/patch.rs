@@ -70,6 +70,9 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let Some(plan) = plan::settle(&work, &args.memory, &on, global)? else {
         return Ok(());
     };
+    if site.is_none() {
+        plan::gradients_fit(&plan, &config, &on, "another --site")?;
+    }
     let model = found.load(&on, plan.placement)?;
     warn_if_too_long(prompts.clean.len(), &model);
     let metric = metric(args, &prompts, &model)?;

@@ -7,28 +7,25 @@ use crate::job::outputs::check_folder;
 use crate::job::targets::Targets;
 use crate::job::token_origin::warn_of_another_tokenizer;
 use crate::job::train::{
-    Data, Expected, OutFolder, Outcome, Planned, Stoppable, Watch, at_once, buffer_tokens,
-    model_hooks, planned, settle,
+    CE_SCORE, Data, Expected, OutFolder, Outcome, Planned, Stoppable, Watch, at_once,
+    buffer_tokens, model_hooks, planned, settle, shares, whole_model, work,
 };
 use crate::job::{device, plan};
 use crate::terminal;
 use anyhow::{Context, Result, anyhow, ensure};
 use dataset_stream::TokenTable;
-use llama_hooked::{LlamaConfig, Placement};
+use llama_hooked::Placement;
 use sae_backend::ComputeDevice;
 use sae_core::SaeLoadOptions;
-use sae_llama::plan::{LOGITS, Part, Plan, Work};
+use sae_llama::plan::Plan;
 use sae_llama::resolve::FoundModel;
-use sae_llama::train::{HeldOut, ModelActivations, TrainHooks};
+use sae_llama::train::{HeldOut, ModelActivations};
 use sae_llama::{difference, fingerprint};
 use sae_metrics::Masking;
-use sae_train::{Activations, CheckpointError, RunConfig, Session, SessionOptions, memory};
+use sae_train::{Activations, CheckpointError, RunConfig, Session, SessionOptions};
 use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::time::Instant;
-
-/// Weights of a model below which it is kept whole for evaluations, rather than streamed.
-const SMALL: u64 = 1 << 30;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let config = settle(args, None)?;
@@ -287,92 +284,6 @@ pub(super) fn held_out(
     Ok(HeldOut::new(model, table, rows, masking, batch_size)?)
 }
 
-/// Where a whole model is while an SAE trains: streamed from its files if it is large, as training needs a part of it only.
-pub(super) fn whole_model(config: &LlamaConfig, on: &ComputeDevice) -> Placement {
-    if config.memory(on.dtype).weights < SMALL {
-        Placement::Resident
-    } else {
-        Placement::Streamed
-    }
-}
-
-/// Whether training and evaluation run one model.
-fn shares(config: &LlamaConfig, evaluates: bool, on: &ComputeDevice) -> bool {
-    evaluates && whole_model(config, on) == Placement::Resident
-}
-
-/// Every use of memory.
-fn work(
-    config: &RunConfig,
-    runs: &[Planned],
-    hooks: &TrainHooks,
-    model: &LlamaConfig,
-    data: &Expected,
-    (at_once, buffer_tokens): (usize, usize),
-    on: &ComputeDevice,
-) -> Work {
-    let context_size = data.context_size;
-    let shared = shares(model, data.evaluates, on);
-    let runs_on = if shared {
-        model.clone()
-    } else {
-        plan::below(model, hooks.layers())
-    };
-    let mut work = Work::new(&runs_on, on, context_size);
-    work.batch_size = Some(at_once);
-    work.logit_bytes = 0;
-    let width: usize = hooks.widths().iter().sum();
-    work.kept_per_row = (2 * context_size * width * 4) as u64;
-    work.besides = training_memory(config, runs, width, buffer_tokens, at_once * context_size);
-    if data.evaluates {
-        let own = (!shared).then_some(model);
-        work.besides.push(evaluation_memory(runs, own, on));
-    }
-    work
-}
-
-/// What training takes besides the model.
-pub(super) fn training_memory(
-    config: &RunConfig,
-    runs: &[Planned],
-    width: usize,
-    buffer_tokens: usize,
-    incoming_tokens: usize,
-) -> Vec<Part> {
-    let batch = config.options.train_batch_size_tokens;
-    let buffer = memory::of_buffer(width, buffer_tokens, batch, incoming_tokens);
-    let saes: Vec<_> = runs
-        .iter()
-        .map(|run| memory::of_run(run.options(), run.shape))
-        .collect();
-    vec![
-        Part::new("buffer", buffer),
-        Part::new("training", saes.iter().map(|sae| sae.state).sum()),
-        // One run after the other.
-        Part::new("a step", saes.iter().map(|sae| sae.step).sum()),
-    ]
-}
-
-/// What evaluation takes besides training, with a model of its own if it has one.
-pub(super) fn evaluation_memory(
-    runs: &[Planned],
-    model: Option<&LlamaConfig>,
-    on: &ComputeDevice,
-) -> Part {
-    let weights = model.map_or(0, |model| {
-        let memory = model.memory(on.dtype);
-        match whole_model(model, on) {
-            Placement::Resident => memory.weights,
-            Placement::Streamed => 2 * memory.block,
-        }
-    });
-    let sae = runs
-        .iter()
-        .map(|run| run.shape.n_params(run.options().architecture) as u64 * 4)
-        .max();
-    Part::new("evaluation", weights + LOGITS + sae.unwrap_or(0))
-}
-
 /// What came of the runs, a line each.
 fn table(outcomes: &[Outcome], train_s: f64) -> String {
     let mut text = String::new();
@@ -391,11 +302,10 @@ fn table(outcomes: &[Outcome], train_s: f64) -> String {
         let show = |value: Option<f64>, digits: usize| {
             value.map_or("-".to_owned(), |x| format!("{x:.digits$}"))
         };
-        let score = run.evaluation.as_ref().and_then(|figures| {
-            figures
-                .get("model_performance_preservation/ce_loss_score")?
-                .as_f64()
-        });
+        let score = run
+            .evaluation
+            .as_ref()
+            .and_then(|figures| figures.get(CE_SCORE)?.as_f64());
         text.push_str(&format!(
             "{:width$}  {:>11}  {:>12}  {:>8}  {:>9}  {:>6}  {:>9}\n",
             run.name,

@@ -1,14 +1,12 @@
 //! `sae train --activations`: from activations that were cached, without a model.
 
-use super::train::{
-    Ready, evaluation_memory, held_out, in_settings, made_from, open_out, session_options,
-    training_memory, whole_model,
-};
+use super::train::{Ready, held_out, in_settings, made_from, open_out, session_options};
 use crate::args::Global;
 use crate::args::train::Args;
 use crate::job::targets::Targets;
 use crate::job::train::{
-    Evaluated, NamedRead, at_once, buffer_tokens, cached_rows, planned, settle,
+    Evaluated, NamedRead, at_once, buffer_tokens, cached_rows, evaluation_memory, planned, settle,
+    training_memory, whole_model,
 };
 use crate::job::{device, plan};
 use activation_cache::ActivationCache;

@@ -28,6 +28,7 @@ pub(crate) fn prompts(
     };
     let chatting = &args.chatting;
     let is_chat = chatting.chat_template || chatting.system.is_some();
+    let system = chatting.system.as_deref().map(text_or_file).transpose()?;
     let needs_template = is_chat
         || requests
             .iter()
@@ -36,7 +37,7 @@ pub(crate) fn prompts(
     let mut prompter = Prompter::new(tokenizer, template);
     prompter.bos = !args.no_bos;
     prompter.text_is_chat = is_chat;
-    prompter.system = chatting.system.as_deref().map(text_or_file).transpose()?;
+    prompter.system = system;
     prompter.options.template = chatting.template.clone();
     if let Some(date) = &chatting.date {
         let moment = date
@@ -63,7 +64,14 @@ pub(crate) fn prompts(
 
 /// `--system`: the content of a file of that name, else the text itself.
 fn text_or_file(text: &str) -> Result<String> {
-    if text.len() < 4096 && Path::new(text).is_file() {
+    let path = Path::new(text);
+    if text.len() < 4096 && path.exists() {
+        if !path.is_file() {
+            return Err(UsageError(format!(
+                "--system {text}: is not a file; give a file, or a text that names none"
+            ))
+            .into());
+        }
         return std::fs::read_to_string(text).with_context(|| format!("--system {text}"));
     }
     Ok(text.to_owned())

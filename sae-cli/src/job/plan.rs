@@ -2,7 +2,7 @@
 
 use crate::args::Global;
 use crate::args::memory::{MemoryArgs, Size};
-use anyhow::{Error, Result};
+use anyhow::{Error, Result, bail};
 use llama_hooked::{LlamaConfig, Placement};
 use sae_backend::{ComputeDevice, Memory, format_bytes};
 use sae_llama::plan::{Part, Plan, PlanError, Work};
@@ -29,6 +29,22 @@ pub(crate) fn settle(
         );
     }
     Ok(Some(plan))
+}
+
+/// Refuses gradients of a model that is streamed: all blocks above the hook are recorded with their weights.
+pub(crate) fn gradients_fit(
+    plan: &Plan,
+    config: &LlamaConfig,
+    on: &ComputeDevice,
+    instead: &str,
+) -> Result<()> {
+    if plan.placement == Placement::Streamed {
+        bail!(
+            "gradients need all {} of weights in memory at once; give more with --memory, or use {instead}, which needs no gradients",
+            format_bytes(config.memory(on.dtype).weights)
+        );
+    }
+    Ok(())
 }
 
 /// The plan of a command that runs no model: these parts, for so many rows of so many tokens at a time.

@@ -40,6 +40,12 @@ impl TokenOutput {
         } else {
             Kind::of(&path)
         };
+        if let Some(ending) = foreign(&path).filter(|_| kind == Kind::File && !path.exists()) {
+            bail!(UsageError(format!(
+                "--out {}: rows are written as safetensors or Parquet, not as {ending}; end the name in .safetensors or .parquet",
+                out.display()
+            )));
+        }
         if shard_size.is_some() && kind != Kind::Folder {
             bail!(UsageError(format!(
                 "--shard-size: is the size of the files in a folder, and --out {} is one file; leave it out, or end the name in /",
@@ -99,6 +105,17 @@ impl TokenOutput {
         };
         Ok(writer?)
     }
+}
+
+/// The ending of another format, which the file would not be of.
+fn foreign(path: &Path) -> Option<&'static str> {
+    const OTHERS: [&str; 14] = [
+        "npy", "npz", "pt", "pth", "bin", "pkl", "arrow", "csv", "tsv", "json", "jsonl", "txt",
+        "gz", "zst",
+    ];
+    let ending = path.extension()?;
+    let mut others = OTHERS.into_iter();
+    others.find(|other| ending.eq_ignore_ascii_case(other))
 }
 
 impl Kind {

@@ -202,6 +202,29 @@ impl Drop for Runs {
     }
 }
 
+/// A bar over tokens that are generated and not shown; rows that end early leave it short.
+pub(crate) struct NewTokens(ProgressBar);
+
+impl NewTokens {
+    pub(crate) fn new(quiet: bool, what: &'static str, total: usize) -> Self {
+        let bar = ProgressBar::with_draw_target(Some(total as u64), target(quiet));
+        let template = "{msg:12} {bar:30} {human_pos}/{human_len} tokens  {per_sec}  {eta} left";
+        bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
+        bar.set_message(what);
+        Self(bar)
+    }
+
+    pub(crate) fn one(&self) {
+        self.0.inc(1);
+    }
+}
+
+impl Drop for NewTokens {
+    fn drop(&mut self) {
+        self.0.finish_and_clear();
+    }
+}
+
 /// A bar over the tokens of a training run, with rate, time left and how it goes.
 pub(crate) struct TrainingBar(ProgressBar);
 

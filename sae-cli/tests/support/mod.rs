@@ -134,6 +134,19 @@ impl Scratch {
         outcome
     }
 
+    /// Runs a training of a few steps, which must succeed, and may say of what came out that it is not good.
+    pub(crate) fn trains(&self, line: &str) -> Outcome {
+        let outcome = self.sae(line);
+        assert_eq!(outcome.code, 0, "sae {line}\n{outcome:#?}");
+        for said in outcome.stderr.lines() {
+            assert!(
+                said.contains("the SAE is worse than none"),
+                "sae {line}: {said}"
+            );
+        }
+        outcome
+    }
+
     /// Runs the program with `--json`, which must succeed. Every warning must be on stderr and in the JSON.
     pub(crate) fn json(&self, line: &str) -> Value {
         let outcome = self.sae(&format!("{line} --json"));

@@ -4,6 +4,9 @@ use super::Part;
 use sae_backend::{Memory, format_bytes};
 use std::fmt;
 
+/// Parts that a smaller SAE makes smaller.
+const OF_SAES: [&str; 5] = ["SAE", "further SAE", "SAEs", "training", "one transcoder"];
+
 /// A refusal: how much is needed for what, how much there is, and what would fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
@@ -53,7 +56,10 @@ impl fmt::Display for PlanError {
         )?;
         match self.fitting_rows {
             Some(rows) => write!(f, "{rows} rows at a time fit"),
-            None => f.write_str("shorter rows, a smaller SAE, or more memory would make it fit"),
+            None if self.parts.iter().any(|part| OF_SAES.contains(&part.name)) => {
+                f.write_str("shorter rows, a smaller SAE, or more memory would make it fit")
+            }
+            None => f.write_str("shorter rows or more memory would make it fit"),
         }
     }
 }

@@ -245,8 +245,11 @@ impl Work {
                 self.residuals() * tokens * memory.residual_per_token
                     + in_a_block * memory.block_per_token,
             ),
-            ("logits", logits.0 + unembedding),
         ];
+        // Where none are made, the caller counts its own.
+        if logits.0 + unembedding > 0 {
+            parts.push(("logits", logits.0 + unembedding));
+        }
         if let Some(sae) = self.sae {
             let size = memory.residual_per_token / self.model.d_model as u64;
             let d_sae = sae.d_sae as u64;

@@ -25,6 +25,9 @@ const EVAL_EVERY: u64 = 100;
 /// Checkpoints of a run unless told otherwise.
 const CHECKPOINTS: u64 = 10;
 
+/// The share of the loss that an SAE recovers, among the figures of an evaluation.
+pub(crate) const CE_SCORE: &str = "model_performance_preservation/ce_loss_score";
+
 /// What a run has come to.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct Outcome {
@@ -318,6 +321,16 @@ impl<'a> Watch<'a> {
                 .save(trainer.finished(&run.metadata), trainer.log_sparsity())?;
             let last = self.records(index).iter().rev().find(|line| is_step(line));
             let evaluation = watched.evaluation.as_ref();
+            let score = evaluation.and_then(|figures| {
+                let (_, score) = figures.iter().find(|(name, _)| name == CE_SCORE)?;
+                Some(*score)
+            });
+            if let Some(score) = score.filter(|score| *score < 0.0) {
+                tracing::warn!(
+                    "{}: the SAE is worse than none (CE score {score:.4}): the model predicts held-out text better with zeros in place of what it reconstructs; train longer, or look at --lr and the sparsity coefficient",
+                    run.name
+                );
+            }
             outcomes.push(Outcome {
                 name: run.name.clone(),
                 folder: watched.folder.path().to_owned(),
