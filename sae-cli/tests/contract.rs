@@ -63,6 +63,7 @@ fn every_option_is_described() {
     }
     for verb in [
         "devices",
+        "list",
         "info",
         "tokenize",
         "train",
@@ -116,6 +117,7 @@ fn every_key_is_described() {
     let described = code(&text);
     let calls = [
         "devices",
+        "list",
         "info $RUN",
         "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 --sequences 2 --out t2.st",
         "train --model $MODEL --tokens t.st --hook blocks.1.hook_resid_pre --d-sae 8 --train-batch-size-tokens 16 \

@@ -26,6 +26,7 @@ macro_rules! snapshots {
 
 snapshots!(
     devices,
+    list,
     info,
     tokenize,
     train,
@@ -53,6 +54,7 @@ fn overview() {
 fn every_verb_has_examples_and_a_short_form() {
     for verb in [
         "devices",
+        "list",
         "info",
         "tokenize",
         "train",

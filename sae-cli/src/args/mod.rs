@@ -21,6 +21,7 @@ pub(crate) mod info;
 pub(crate) mod input;
 mod json_flag;
 pub(crate) mod lens;
+pub(crate) mod list;
 pub(crate) mod masking;
 pub(crate) mod memory;
 pub(crate) mod packing;
@@ -132,6 +133,7 @@ impl From<Dtype> for sae_backend::Dtype {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Devices(devices::Args),
+    List(list::Args),
     Info(info::Args),
     Tokenize(tokenize::Args),
     Train(Box<train::Args>),

@@ -13,6 +13,7 @@ mod generate;
 mod graph;
 mod info;
 mod lens;
+mod list;
 mod patch;
 mod prompt;
 mod serve;
@@ -43,6 +44,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
     }
     match command {
         Command::Devices(_) => devices::run(&global),
+        Command::List(args) => list::run(&args, &global),
         Command::Info(args) => info::run(&args, &global),
         Command::Tokenize(args) => tokenize::run(&args, &global),
         Command::Train(args) => match &args.activations {
