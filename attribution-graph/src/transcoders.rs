@@ -4,9 +4,7 @@ use crate::error::TranscoderError;
 use crate::place::{Place, Reads};
 use burn::tensor::{Device, FloatDType};
 use llama_hooked::LlamaConfig;
-use sae_core::{
-    NormalizeActivations, RunDir, Sae, SaeConfig, SaeLoadError, SaeLoadOptions, Transcoder,
-};
+use sae_core::{NormalizeActivations, RunDir, Sae, SaeConfig, SaeLoadError, SaeLoadOptions};
 
 /// A transcoder for each block, in order: in their files, of which one at a time is in memory, or loaded.
 #[derive(Debug, Clone)]
@@ -192,8 +190,5 @@ fn check(name: &str, cfg: &SaeConfig, model: &LlamaConfig) -> Result<Place, Tran
 
 /// Whether a transcoder adds its input, times a matrix, to its output.
 pub(crate) fn skips(cfg: &SaeConfig) -> bool {
-    matches!(
-        cfg.architecture,
-        sae_core::Architecture::Transcoder(Transcoder { skip: true, .. })
-    )
+    cfg.architecture.skips()
 }

@@ -16,7 +16,7 @@ pub struct TokenChange {
     pub log_prob: f64,
     /// ln p of the token with hooks in place, in nats.
     pub changed_log_prob: f64,
-    /// KL(as it is ‖ with hooks) of the distributions that the token was drawn from, in nats.
+    /// KL(as it is ‖ with hooks) of the distributions that the token was drawn from, in nats; not a number where a logit is none.
     pub kl: f64,
 }
 
@@ -61,12 +61,16 @@ pub fn compare<H: Hook + ?Sized>(
             TokenChange {
                 log_prob: -of_p.cross_entropy(p[id as usize]),
                 changed_log_prob: -of_q.cross_entropy(q[id as usize]),
-                // Rounding makes a little less than nothing of nothing.
-                kl: of_p.kl_divergence(0, &of_q).max(0.0),
+                kl: at_least_nothing(of_p.kl_divergence(0, &of_q)),
             }
         }));
     }
     Ok(found)
+}
+
+/// Rounding makes a little less than nothing of nothing. What is no number stays so.
+fn at_least_nothing(kl: f64) -> f64 {
+    if kl < 0.0 { 0.0 } else { kl }
 }
 
 /// Bytes that [`compare`] takes besides the passes themselves.

@@ -23,7 +23,8 @@ pub use compare::{TokenChange, compare, compare_bytes};
 pub use gradient::{Gradients, gradients};
 pub use lens::{Lens, LensCell, LensError, LensLayer, LensOptions, LensToken, lens};
 pub use memory::{
-    attribute_bytes, attribute_rows, lens_bytes, patch_bytes, patch_rows, recorded_per_token,
+    attribute_bytes, attribute_rows, gradient_bytes, lens_bytes, patch_bytes, patch_rows,
+    recorded_per_token,
 };
 pub use metric::Metric;
 pub use patch::{

@@ -1,6 +1,6 @@
 //! How much memory the work takes, before it is done.
 
-use crate::{AttributeOptions, Method, Prompts, Site};
+use crate::{AttributeOptions, Method, PlacedSae, Prompts, Site};
 use burn::tensor::FloatDType;
 use llama_hooked::{HookPoint, LlamaConfig};
 use sae_llama::plan::Part;
@@ -88,6 +88,20 @@ pub fn attribute_bytes(
         _ => recorded(model, n_tokens),
     };
     (Part::new("prompts", kept), recorded)
+}
+
+/// What attribution of one prompt to one SAE by one gradient keeps, without heads and MLPs: the residual stream entering each block, and what is
+/// recorded of the blocks from the one on that the SAE writes in.
+pub fn gradient_bytes(
+    model: &LlamaConfig,
+    dtype: FloatDType,
+    sae: &PlacedSae,
+    n_tokens: usize,
+) -> u64 {
+    let first = sae.write().layer().unwrap_or(0);
+    let above = model.n_layers.saturating_sub(first) as u64;
+    let recorded = above * n_tokens as u64 * recorded_per_token(model, n_tokens);
+    trunk(model, dtype, n_tokens, 2 * model.d_model) + recorded
 }
 
 /// Bytes that a token takes in a block while its work is recorded for a gradient: some twelve of its residual streams and eight of the MLP's

@@ -63,7 +63,7 @@ impl fmt::Display for Masking {
                     .join(", ");
                 write!(
                     f,
-                    "SAELens: positions of tokens {ids} are left out and keep their activation; zero ablation zeroes all"
+                    "SAELens: positions of tokens {ids} are left out and keep their activation; zero ablation sets the activation at the hook to zero at every position"
                 )
             }
             Self::Notebook { prepend_bos: true } => {
@@ -111,7 +111,7 @@ mod tests {
             lines,
             [
                 "SAELens, no token excluded: every position counts",
-                "SAELens: positions of tokens 2, 9 are left out and keep their activation; zero ablation zeroes all",
+                "SAELens: positions of tokens 2, 9 are left out and keep their activation; zero ablation sets the activation at the hook to zero at every position",
                 "notebook: nothing masked in the losses, position 0 (BOS) left out of L0 and the other statistics",
             ]
         );

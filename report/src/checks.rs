@@ -337,6 +337,18 @@ fn function(architecture: &Architecture) -> String {
             jump_relu: true, ..
         }) => "JumpReLU, from one hook to another".to_owned(),
         Architecture::Transcoder(_) => "ReLU, from one hook to another".to_owned(),
+        Architecture::GroupMax(group) => {
+            format!("the largest of each of {} groups, then ReLU", group.k)
+        }
+        Architecture::TopKTranscoder(t) if t.grouped => {
+            format!(
+                "the largest of each of {} groups, then ReLU, from one hook to another",
+                t.k
+            )
+        }
+        Architecture::TopKTranscoder(t) => {
+            format!("the {} largest, then ReLU, from one hook to another", t.k)
+        }
     }
 }
 

@@ -44,8 +44,14 @@ pub struct SaeDescription {
     pub mean_log_sparsity: Option<f64>,
     /// Share of features that never fired in training, if that is recorded.
     pub dead_fraction: Option<f64>,
-    /// The folder of `cfg.json`.
+    /// The folder of `cfg.json`, or of the files of another format.
     pub path: String,
+    /// Whose files they are: `saelens`, or the name of another format.
+    pub format: &'static str,
+    /// The file of weights, in the folder of `path`.
+    pub weights: String,
+    /// What loading folds into the weights of files of another format, in sentences.
+    pub folded: Vec<String>,
     /// Whether a sparsity is recorded, usable or not.
     #[serde(skip)]
     records_sparsity: bool,
@@ -75,6 +81,13 @@ impl SaeDescription {
             mean_log_sparsity: run.mean_log_sparsity(),
             dead_fraction: run.dead_fraction(),
             path: run.dir.display().to_string(),
+            format: run.format().name(),
+            weights: in_folder(run),
+            folded: cfg
+                .foreign
+                .as_ref()
+                .map(|foreign| foreign.folded.clone())
+                .unwrap_or_default(),
             records_sparsity: run.log_sparsity.is_some(),
         }
     }
@@ -133,11 +146,16 @@ impl SaeDescription {
             ("reshaping", self.reshape_activations.clone()),
             ("b_dec", b_dec.to_owned()),
             ("sparsity", self.sparsity()),
+            ("format", self.format.to_owned()),
             ("path", self.path.clone()),
         ];
-        lines
+        let mut text = lines
             .map(|(name, value)| format!("{name:14} {value}\n"))
-            .concat()
+            .concat();
+        for fold in &self.folded {
+            text.push_str(&format!("{:14} {fold}\n", "folded"));
+        }
+        text
     }
 
     fn sparsity(&self) -> String {
@@ -151,6 +169,12 @@ impl SaeDescription {
             _ => "not recorded".to_owned(),
         }
     }
+}
+
+/// The file of weights by its name in the run's folder; where it is elsewhere, whole.
+fn in_folder(run: &RunDir) -> String {
+    let name = run.weights.strip_prefix(&run.dir);
+    name.unwrap_or(&run.weights).display().to_string()
 }
 
 /// The model of a report.

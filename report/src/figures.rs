@@ -41,9 +41,9 @@ pub fn table(metrics: &Metrics) -> String {
     text
 }
 
-/// The figures as CSV: group, metric, value; empty where a figure is undefined.
-pub fn csv(metrics: &Metrics) -> String {
-    let mut text = "group,metric,value\n".to_owned();
+/// Group, metric and value of each figure; empty where it is undefined.
+pub(crate) fn rows(metrics: &Metrics) -> Vec<[String; 3]> {
+    let mut rows = Vec::new();
     for (group, figures) in figures(metrics) {
         for (name, value) in figures {
             let value = if value.is_null() {
@@ -51,8 +51,18 @@ pub fn csv(metrics: &Metrics) -> String {
             } else {
                 value.to_string()
             };
-            text.push_str(&format!("{group},{name},{value}\n"));
+            rows.push([group.clone(), name, value]);
         }
+    }
+    rows
+}
+
+/// The figures as CSV: group, metric, value; empty where a figure is undefined.
+pub fn csv(metrics: &Metrics) -> String {
+    let mut text = "group,metric,value\n".to_owned();
+    for row in rows(metrics) {
+        text.push_str(&row.join(","));
+        text.push('\n');
     }
     text
 }

@@ -26,9 +26,15 @@ pub enum NominalSource {
 impl Nominal {
     /// k, else what the run recorded.
     pub fn of(cfg: &SaeConfig, recorded: Option<&Recorded>) -> Option<Self> {
-        if let Architecture::TopK(top) | Architecture::AbsTopK(top) = &cfg.architecture {
+        let k = match &cfg.architecture {
+            Architecture::TopK(top) | Architecture::AbsTopK(top) => Some(top.k),
+            Architecture::GroupMax(group) => Some(group.k),
+            Architecture::TopKTranscoder(top) => Some(top.k),
+            _ => None,
+        };
+        if let Some(k) = k {
             return Some(Self {
-                value: top.k as f64,
+                value: k as f64,
                 source: NominalSource::K,
             });
         }

@@ -65,6 +65,7 @@ fn every_option_is_described() {
         "devices",
         "list",
         "info",
+        "convert",
         "tokenize",
         "train",
         "activations",
@@ -119,6 +120,7 @@ fn every_key_is_described() {
         "devices",
         "list",
         "info $RUN",
+        "convert $RUN converted",
         "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 16 --sequences 2 --out t2.st",
         "train --model $MODEL --tokens t.st --hook blocks.1.hook_resid_pre --d-sae 8 --train-batch-size-tokens 16 \
          --training-tokens 16 --wandb-log-frequency 1 --eval-sequences 1 --out run",
@@ -133,6 +135,7 @@ fn every_key_is_described() {
         "generate In --model $MODEL --max-new-tokens 2 --sae $RUN --steer 5=add:9 --compare",
         "graph In --model $MODEL --sae t/layer_{layer} --out graphs",
         "eval --sae $RUN --model $MODEL --tokens t.st",
+        "eval --sae $RUN --sae $RUN --together --model $MODEL --tokens t.st",
         "analyze --sequences 1 --out o",
         "activations --model $MODEL --tokens t.st --hook blocks.0.attn.hook_z --shards --out c",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --out pages",
@@ -142,6 +145,10 @@ fn every_key_is_described() {
     for call in calls {
         let mut result = scratch.json(call);
         // The words of the run's own configuration are SAELens'.
+        let several = result.get_mut("saes").and_then(Value::as_array_mut);
+        for of in several.into_iter().flatten() {
+            of.as_object_mut().map(|of| of.remove("sae_cfg"));
+        }
         result
             .as_object_mut()
             .map(|object| object.remove("sae_cfg"));

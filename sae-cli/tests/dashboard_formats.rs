@@ -17,7 +17,7 @@ use std::time::Duration;
 use support::{Scratch, keys, read_json};
 
 const CALL: &str = "dashboard --sae $RUN --model $MODEL --tokens t.st";
-const ALL: &str = "--format html,neuronpedia,export,parquet";
+const ALL: &str = "--format html,neuronpedia,export,parquet --neuronpedia-id model/2-sae";
 
 fn scratch() -> Scratch {
     let scratch = Scratch::new();
@@ -170,7 +170,11 @@ fn one_format_alone_is_the_same_as_among_others() {
     let line = format!("{CALL} --features 70");
     scratch.ok(&format!("{line} {ALL} --out all"));
     for format in ["html", "neuronpedia", "export", "parquet"] {
-        let human = scratch.ok(&format!("{line} --format {format} --out {format}"));
+        let id = match format {
+            "neuronpedia" | "export" => "--neuronpedia-id model/2-sae",
+            _ => "",
+        };
+        let human = scratch.ok(&format!("{line} --format {format} {id} --out {format}"));
         assert!(human.stdout.contains(format), "{}", human.stdout);
         assert!(
             files(&scratch, format) == files(&scratch, &format!("all/{format}")),
@@ -325,7 +329,11 @@ fn what_does_not_go_together_is_refused() {
             "--format export --neuronpedia-id m/2-a__b__c --out o",
             vec!["suffix"],
         ),
-        (1, "--format html,export --out no/such", vec!["no/such"]),
+        (
+            1,
+            "--format html,export --neuronpedia-id m/2-s --out no/such",
+            vec!["no/such"],
+        ),
     ] {
         scratch.fails(code, &format!("{CALL} {more}"), &said);
     }

@@ -59,6 +59,7 @@ fn every_layout_is_one_run() {
     let mut flat = scratch.json("info flat");
     assert_eq!(flat["path"], "flat");
     flat["path"] = whole["path"].clone();
+    assert_eq!(flat["weights"], "sae_weights.safetensors");
     assert_eq!(flat, whole);
 }
 

@@ -262,3 +262,28 @@ fn l0_far_from_what_the_run_recorded() {
         assert_eq!(eval.stderr.contains("the run recorded densities"), is_far);
     }
 }
+
+#[test]
+fn a_name_on_neuronpedia_that_nobody_gave() {
+    let scratch = Scratch::new();
+    let dashboard = "dashboard --sae $RUN --model $MODEL --dataset $TEXT --context-size 32 --sequences 4 --features 0-3";
+    for format in ["export", "neuronpedia"] {
+        let line = format!("{dashboard} --format {format}");
+        let made =
+            "the files for it say model/2-sae, made from the model's name and the hook's layer";
+        let outcome = scratch.sae(&format!("{line} --out {format} --json"));
+        assert_eq!(outcome.code, 0, "{outcome:#?}");
+        assert!(outcome.stderr.contains(made), "{}", outcome.stderr);
+        assert!(
+            outcome.json()["warnings"]
+                .to_string()
+                .contains("--neuronpedia-id")
+        );
+        let given = scratch.sae(&format!(
+            "{line} --neuronpedia-id a/2-b --out {format}-given"
+        ));
+        assert!(!given.stderr.contains("WARN"), "{}", given.stderr);
+    }
+    let pages = scratch.sae(&format!("{dashboard} --out pages"));
+    assert!(!pages.stderr.contains("WARN"), "{}", pages.stderr);
+}

@@ -22,6 +22,10 @@ pub enum Architecture {
     Temporal(Temporal),
     /// Reads at one hook and writes at another.
     Transcoder(Transcoder),
+    /// The largest pre-activation of each of `k` groups, then ReLU. Not among SAELens' architectures.
+    GroupMax(GroupMax),
+    /// Reads at one hook and writes at another, with a few features of each token. Not among SAELens' architectures.
+    TopKTranscoder(TopKTranscoder),
 }
 
 /// Settings of [`Architecture::TopK`] and [`Architecture::AbsTopK`].
@@ -31,6 +35,35 @@ pub struct TopK {
     pub k: usize,
     /// Whether features are chosen by pre-activation times decoder norm, and given in that unit.
     pub rescale_acts_by_decoder_norm: bool,
+}
+
+/// Settings of [`Architecture::GroupMax`]: the features are `k` groups of neighbours, of which each has one winner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GroupMax {
+    /// The number of groups, a divisor of `d_sae`.
+    pub k: usize,
+}
+
+/// Settings of [`Architecture::TopKTranscoder`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TopKTranscoder {
+    /// Most features active on a token.
+    pub k: usize,
+    /// Whether the raw input, times `W_skip`, is added to the output.
+    pub skip: bool,
+    /// Whether the features are `k` groups with one winner each, rather than `k` winners of all.
+    pub grouped: bool,
+}
+
+impl TopKTranscoder {
+    /// The `k` largest of all, without a skip connection.
+    pub fn new(k: usize) -> Self {
+        Self {
+            k,
+            skip: false,
+            grouped: false,
+        }
+    }
 }
 
 /// Settings of [`Architecture::MatchingPursuit`].
@@ -71,7 +104,7 @@ pub struct Transcoder {
 }
 
 /// Every name that `cfg.json` may give as `architecture`.
-pub(crate) const NAMES: [&str; 11] = [
+pub(crate) const NAMES: [&str; 16] = [
     "standard",
     "topk",
     "abstopk",
@@ -83,13 +116,18 @@ pub(crate) const NAMES: [&str; 11] = [
     "skip_transcoder",
     "jumprelu_transcoder",
     "jumprelu_skip_transcoder",
+    "groupmax",
+    "topk_transcoder",
+    "topk_skip_transcoder",
+    "groupmax_transcoder",
+    "groupmax_skip_transcoder",
 ];
 
 /// Names that only checkpoints of training give: SAEs that are used as jumprelu.
 pub(crate) const TRAINING_NAMES: [&str; 2] = ["batchtopk", "matryoshka_batchtopk"];
 
 impl Architecture {
-    /// SAELens' name of the architecture, as in `cfg.json`.
+    /// SAELens' name of the architecture, as in `cfg.json`; ours for the two that SAELens does not have.
     pub fn name(&self) -> &'static str {
         match self {
             Self::Standard => "standard",
@@ -105,19 +143,37 @@ impl Architecture {
                 (false, true) => "jumprelu_transcoder",
                 (true, true) => "jumprelu_skip_transcoder",
             },
+            Self::GroupMax(_) => "groupmax",
+            Self::TopKTranscoder(TopKTranscoder { grouped, skip, .. }) => match (grouped, skip) {
+                (false, false) => "topk_transcoder",
+                (false, true) => "topk_skip_transcoder",
+                (true, false) => "groupmax_transcoder",
+                (true, true) => "groupmax_skip_transcoder",
+            },
         }
     }
 
     /// Whether it reads at one hook and writes at another.
     pub fn is_transcoder(&self) -> bool {
-        matches!(self, Self::Transcoder(_))
+        matches!(self, Self::Transcoder(_) | Self::TopKTranscoder(_))
+    }
+
+    /// Whether there is a skip connection from input to output.
+    pub fn skips(&self) -> bool {
+        matches!(
+            self,
+            Self::Transcoder(Transcoder { skip: true, .. })
+                | Self::TopKTranscoder(TopKTranscoder { skip: true, .. })
+        )
+    }
+
+    /// Whether SAELens has this architecture, and loads what is saved of it.
+    pub fn is_in_saelens(&self) -> bool {
+        !matches!(self, Self::GroupMax(_) | Self::TopKTranscoder(_))
     }
 
     /// Whether a full forward pass adds to `decode(encode(x))`: a skip connection, or temporal's predicted part.
     pub fn forward_adds_to_decode(&self) -> bool {
-        matches!(
-            self,
-            Self::Temporal(_) | Self::Transcoder(Transcoder { skip: true, .. })
-        )
+        self.skips() || matches!(self, Self::Temporal(_))
     }
 }

@@ -27,6 +27,9 @@
 //! # }
 //! ```
 //!
+//! Other people's files are read as they are ([`Format`]): Llama Scope, sparsify, `dictionary_learning`, pickles and more. [`RunDir::open`]
+//! finds out whose they are, [`RunDir::open_as`] is told, and loading is the same for all.
+//!
 //! A transcoder reads at one hook and writes at another ([`SaeMetadata::hook_name`] and
 //! [`SaeMetadata::write_hook`]), and `decode(encode(x))` is not the whole of [`Sae::forward`] where there is a skip connection or a
 //! temporal prediction ([`Architecture::forward_adds_to_decode`]): SAELens' evaluation uses the former, a model with the SAE spliced
@@ -37,15 +40,22 @@
 
 mod architecture;
 mod config;
+mod formats;
 mod run_dir;
 mod sae;
 mod weights;
 
-pub use architecture::{Architecture, MatchingPursuit, Temporal, TopK, Transcoder};
+pub use architecture::{
+    Architecture, GroupMax, MatchingPursuit, Temporal, TopK, TopKTranscoder, Transcoder,
+};
 pub use burn;
 pub use config::{
     ActivationScales, NormalizeActivations, Problem, ReshapeActivations, SaeConfig, SaeConfigError,
     SaeMetadata, Unfinished,
+};
+pub use formats::{
+    Foreign, Format, FormatError, FormatFiles, GivenActivation, ParseActivationError, RunOptions,
+    UnknownFormat, files_of,
 };
 pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{

@@ -22,4 +22,4 @@ pub use burn;
 pub use fingerprint::{FingerprintError, difference, fingerprint};
 pub use question::{Question, QuestionError};
 pub use spliced::{ReconstructionPath, Spliced};
-pub use split::{Place, Resume, SplitError, SplitLlama};
+pub use split::{LlamaPlaces, Place, PlacesResume, Resume, SplitError, SplitLlama};

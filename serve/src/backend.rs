@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sae_dashboard::labels::Label;
 use serde::{Deserialize, Serialize};
 
-use crate::generate::{GenerateEvent, GenerateRequest};
+use crate::attribute::{AttributeRequest, AttributeResponse};
+use crate::contrast::{ContrastRequest, ContrastResponse};
+use crate::generate::{GenerateEvent, GenerateRequest, LikelyToken};
 
 /// A model with an SAE, and the data collected about its features.
 ///
@@ -46,6 +48,33 @@ pub trait Backend: Send + Sync + 'static {
         request: ActivationsRequest,
         stop: &Stop,
     ) -> Result<ActivationsResponse, PromptError> {
+        let _ = (request, stop);
+        Err(PromptError::Failed(NOT_OFFERED.to_owned()))
+    }
+
+    /// The effect of the features that fire on a text on the token after it. Called as [`prompt`](Self::prompt) is, where it is offered; `top` is
+    /// within bounds.
+    ///
+    /// # Errors
+    /// As for [`prompt`](Self::prompt).
+    fn attribute(
+        &self,
+        request: AttributeRequest,
+        stop: &Stop,
+    ) -> Result<AttributeResponse, PromptError> {
+        let _ = (request, stop);
+        Err(PromptError::Failed(NOT_OFFERED.to_owned()))
+    }
+
+    /// The features that differ most between two texts. Called as [`prompt`](Self::prompt) is, where it is offered; `top` is within bounds.
+    ///
+    /// # Errors
+    /// As for [`prompt`](Self::prompt).
+    fn contrast(
+        &self,
+        request: ContrastRequest,
+        stop: &Stop,
+    ) -> Result<ContrastResponse, PromptError> {
         let _ = (request, stop);
         Err(PromptError::Failed(NOT_OFFERED.to_owned()))
     }
@@ -102,6 +131,10 @@ pub struct Offers {
     pub activations: bool,
     /// `POST api/generate`.
     pub generate: bool,
+    /// `POST api/attribute`.
+    pub attribute: bool,
+    /// `POST api/contrast`.
+    pub contrast: bool,
     /// Whether `POST api/generate` takes `chat`: the model has a chat template.
     pub chat: bool,
     /// `GET api/labels`, and `POST api/labels`.
@@ -180,6 +213,9 @@ pub struct PromptResponse {
     /// How the model continues the text, where the backend says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answer: Option<String>,
+    /// The tokens that may come next, likeliest first, where the backend says so.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<LikelyToken>,
 }
 
 /// A token of a text.

@@ -177,6 +177,13 @@ pub enum GenerateEvent {
         /// The likeliest tokens there, likeliest first.
         top: Vec<LikelyToken>,
     },
+    /// How much the steering changes what is said, for each token of a continuation; after both have come to their ends.
+    Changes {
+        /// Of which continuation.
+        side: Side,
+        /// Of each of its tokens.
+        tokens: Vec<TokenChange>,
+    },
     /// A continuation has come to its end.
     End {
         /// Which one.
@@ -184,6 +191,17 @@ pub enum GenerateEvent {
         /// Why.
         reason: EndReason,
     },
+}
+
+/// How likely a token of a continuation is without steering and with it, given the same tokens before it. Infinite where a probability is 0.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct TokenChange {
+    /// ln of its probability by the model as it is.
+    pub log_prob: f64,
+    /// ln of its probability by the steered model.
+    pub steered_log_prob: f64,
+    /// KL(as it is ‖ steered) of the distributions that it is from, in nats.
+    pub kl: f64,
 }
 
 /// A token that might have come.

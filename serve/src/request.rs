@@ -10,7 +10,9 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 
+use crate::attribute::AttributeRequest;
 use crate::backend::{ActivationsRequest, CheckRequest, LabelsRequest, PromptRequest};
+use crate::contrast::ContrastRequest;
 use crate::generate::GenerateRequest;
 use crate::reply;
 
@@ -48,6 +50,18 @@ impl Text for ActivationsRequest {
 impl Text for GenerateRequest {
     fn text_bytes(&self) -> usize {
         self.text.len()
+    }
+}
+
+impl Text for AttributeRequest {
+    fn text_bytes(&self) -> usize {
+        self.text.len()
+    }
+}
+
+impl Text for ContrastRequest {
+    fn text_bytes(&self) -> usize {
+        self.text.len().saturating_add(self.other.len())
     }
 }
 

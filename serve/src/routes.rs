@@ -14,10 +14,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use crate::ServeOptions;
+use crate::attribute::{AttributeRequest, check_top};
 use crate::backend::{
-    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, LabelsOffer,
-    LabelsRequest, Offers, PromptError, PromptRequest, PromptResponse, Stop,
+    ActivationsRequest, Backend, BackendError, CheckRequest, LabelsOffer, LabelsRequest, Offers,
+    PromptError, PromptRequest, Stop,
 };
+use crate::consistent::{consistent, consistent_values};
+use crate::contrast::ContrastRequest;
 use crate::generate::GenerateRequest;
 use crate::guard::Guard;
 use crate::lines::Problem;
@@ -177,6 +180,8 @@ pub(crate) fn router(shared: Arc<Shared>) -> Router {
         .route("/api/prompt", post(prompt))
         .route("/api/check", post(check))
         .route("/api/activations", post(activations))
+        .route("/api/attribute", post(attribute))
+        .route("/api/contrast", post(contrast))
         .route("/api/generate", post(generate))
         .route("/api/labels", get(labels).post(set_labels))
         .fallback(not_found)
@@ -271,6 +276,26 @@ async fn activations(State(shared): State<Arc<Shared>>, request: Request<Body>) 
     shared.ask(shared.offers.activations, request, answer).await
 }
 
+async fn attribute(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let answer = |backend: &dyn Backend, request: AttributeRequest, stop: &Stop| {
+        check_top(request.top)?;
+        let response = backend.attribute(request, stop)?;
+        response.check()?;
+        to_json(&response)
+    };
+    shared.ask(shared.offers.attribute, request, answer).await
+}
+
+async fn contrast(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
+    let answer = |backend: &dyn Backend, request: ContrastRequest, stop: &Stop| {
+        check_top(request.top)?;
+        let response = backend.contrast(request, stop)?;
+        response.check()?;
+        to_json(&response)
+    };
+    shared.ask(shared.offers.contrast, request, answer).await
+}
+
 async fn generate(State(shared): State<Arc<Shared>>, request: Request<Body>) -> Response {
     let read = shared.read::<GenerateRequest>(shared.offers.generate, request);
     let request = match read.await {
@@ -313,51 +338,6 @@ async fn set_labels(State(shared): State<Arc<Shared>>, request: Request<Body>) -
 fn to_json(value: &impl Serialize) -> Result<Vec<u8>, PromptError> {
     serde_json::to_vec(value)
         .map_err(|error| PromptError::Failed(format!("the answer cannot be written: {error}")))
-}
-
-/// That there is a number for each feature and token.
-fn consistent_values(response: &ActivationsResponse, features: usize) -> Result<(), PromptError> {
-    let tokens = response.tokens.len();
-    let is_whole = response.values.len() == features
-        && response.values.iter().all(|values| values.len() == tokens);
-    if !is_whole {
-        let message = format!(
-            "the model gave no activation for each of {features} features on {tokens} tokens"
-        );
-        return Err(PromptError::Failed(message));
-    }
-    if response.values.iter().flatten().any(|x| !x.is_finite()) {
-        let message = "an activation is not a finite number: the weights of the model or of the SAE hold NaN or infinities";
-        return Err(PromptError::Failed(message.to_owned()));
-    }
-    Ok(())
-}
-
-/// That every token has its list, and every number is one: JSON has no NaN.
-fn consistent(response: &PromptResponse) -> Result<(), PromptError> {
-    let (tokens, lists) = (response.tokens.len(), response.features.len());
-    if tokens != lists {
-        let message = format!("the model gave {tokens} tokens and features of {lists}");
-        return Err(PromptError::Failed(message));
-    }
-    for (place, features) in response.features.iter().enumerate() {
-        for feature in features {
-            let numbers = [
-                feature.value,
-                feature.quantile,
-                feature.effect.unwrap_or(0.0),
-                feature.exact.unwrap_or(0.0),
-            ];
-            if !numbers.into_iter().all(f32::is_finite) {
-                let message = format!(
-                    "feature {} on token {place} is not a finite number: the weights of the model or of the SAE hold NaN or infinities",
-                    feature.index
-                );
-                return Err(PromptError::Failed(message));
-            }
-        }
-    }
-    Ok(())
 }
 
 async fn not_found(uri: Uri) -> Response {

@@ -7,7 +7,7 @@ mod interventions;
 use burn::tensor::{Int, Tensor, TensorData};
 use interventions::{Golden, numbers};
 use llama_hooked::generate::{DrawOptions, GenerateOptions, Generated, Sampling};
-use llama_hooked::{ForwardOptions, Hook, KvCache, Llama, NoHooks, Unobserved};
+use llama_hooked::{Edit, ForwardOptions, Hook, HookPoint, KvCache, Llama, NoHooks, Unobserved};
 use sae_interventions::{Part, SteeredSae, Steering, Window, compare};
 
 /// The special tokens of the tests: BOS and one that comes in the middle of prompts.
@@ -206,4 +206,8 @@ fn a_comparison_is_of_the_two_passes() {
     assert_eq!(compare(&model, prompt, &[], &mut hooks).unwrap(), []);
     let same = compare(&model, prompt, &continuation, &mut NoHooks).unwrap();
     assert!(same.iter().all(|change| change.kl.abs() < 1e-9));
+    // What cannot be compared is not called the same.
+    let mut broken = Edit::new(HookPoint::ResidPre(1), |_, x| x.scale(f32::NAN));
+    let none = compare(&model, prompt, &continuation, &mut broken).unwrap();
+    assert!(none.iter().all(|change| change.kl.is_nan()), "{none:?}");
 }

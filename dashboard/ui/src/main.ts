@@ -8,6 +8,7 @@ import { labelTools } from './labels/tools';
 import { startLabels, labels } from './labels/store';
 import { promptPanel } from './live/prompt';
 import { steerPanel } from './live/steer';
+import { twoPanel } from './live/two';
 import { startTheme } from './base/theme';
 import { hideTooltip } from './base/tooltip';
 import { dataSource } from './data/source';
@@ -37,6 +38,7 @@ async function start() {
   const list = featureList(overview);
   const panels = [];
   if (source.prompt) panels.push(promptPanel(source));
+  if (source.prompt && source.contrast) panels.push(twoPanel(source));
   if (source.prompt && source.generate) panels.push(steerPanel(source));
   if (source.check) panels.push(checkPanel(source.check));
   const whole = overviewView(overview, list.model, panels, labelTools(overview));

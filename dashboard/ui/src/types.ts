@@ -68,6 +68,10 @@ export interface DataSource {
   activations?: (text: string, features: number[], signal?: AbortSignal) => Promise<ActivationsResult>;
   /** Continues a text plain and steered, and tells of each token as it comes. */
   generate?: (question: GenerateQuestion, hear: (event: GenerateEvent) => void, signal: AbortSignal) => Promise<void>;
+  /** The effect of the features that fire on a text on the token after it, perhaps compared with another token. */
+  attribute?: (text: string, answer: number, against: number | null, top: number, signal: AbortSignal) => Promise<AttributeResult>;
+  /** The features that differ most between two texts. */
+  contrast?: (text: string, other: string, top: number, signal: AbortSignal) => Promise<ContrastResult>;
   /** Whether there is a chat template to continue by. */
   chat?: boolean;
   labels: Label[];
@@ -86,7 +90,11 @@ export interface PromptToken {
   n_active?: number;
 }
 
-export interface PromptResult { tokens: PromptToken[]; features: PromptFeature[][]; answer?: string }
+export interface PromptResult {
+  tokens: PromptToken[]; features: PromptFeature[][]; answer?: string;
+  /** What may come next, the likeliest first. */
+  next?: LikelyToken[];
+}
 export interface ActivationsResult { tokens: PromptToken[]; values: number[][] }
 
 export type SteerKind = 'add' | 'clamp' | 'scale' | 'ablate';
@@ -97,11 +105,28 @@ export interface GenerateQuestion {
 }
 export type Side = 'plain' | 'steered';
 export interface LikelyToken extends PromptToken { log_prob: number | null }
+/** A token without steering and with it, after the same tokens; null where a probability is 0. */
+export interface TokenChange { log_prob: number | null; steered_log_prob: number | null; kl: number | null }
 /** A line of the answer; null where a probability is 0. */
 export type GenerateEvent =
   | { event: 'prompt'; tokens: PromptToken[] }
   | { event: 'token'; side: Side; token: PromptToken; log_prob: number | null; top: LikelyToken[] }
+  | { event: 'changes'; side: Side; tokens: TokenChange[] }
   | { event: 'end'; side: Side; reason: 'stop' | 'length' };
+
+export interface AttributedFeature { feature: number; position: number; activation: number; effect: number }
+export interface AttributedTotal { feature: number; effect: number; n_positions: number }
+/** Lists by position have an entry for each token; everything adds up to `sum`, which is an estimate of `measured`. */
+export interface AttributeResult {
+  tokens: PromptToken[]; answer: PromptToken; against: PromptToken | null;
+  metric: string; value: number; hook_name: string; write_hook: string; n_active: number;
+  features: AttributedFeature[]; totals: AttributedTotal[];
+  by_position: number[]; error: number[]; bias: number[];
+  sum: number; measured: number;
+}
+/** Of each text the largest activation and the place of the token that has it. */
+export interface ContrastedFeature { index: number; max: [number, number]; token: [number | null, number | null]; difference: number }
+export interface ContrastResult { texts: [PromptToken[], PromptToken[]]; n_different: number; features: ContrastedFeature[] }
 
 export interface TopToken { token: string; prob: number | null }
 /** A token of the answer: its place among the predictions; null where the logits are not numbers. */
@@ -126,6 +151,11 @@ export interface State {
   compare: number | null;
   /** One's own text. */
   text: string;
+  /** The text that one's own is compared with. */
+  other: string;
+  /** The token after one's own text that is explained, and the one that it is compared with. */
+  answer: number | null;
+  against: number | null;
   /** The feature whose activations colour one's own text. */
   heat: number | null;
   /** What is steered. */

@@ -33,6 +33,6 @@ mod sampling;
 
 pub use config::{GenerationConfig, GenerationConfigError};
 pub use generator::{GenerateError, Generated, Generator, NewToken, StopReason};
-pub use log_probs::LogProbs;
+pub use log_probs::{LogProbs, likeliest};
 pub use options::GenerateOptions;
 pub use sampling::{DrawOptions, InvalidSampling, Sampling};

@@ -34,7 +34,8 @@ where
 {
     let mut terms = Moments::default();
     let none = EvaluationProgress::default();
-    for_each_batch(model, rows, options, none, observer, |batch| {
+    let vocab_size = model.vocab_size();
+    for_each_batch(vocab_size, rows, options, none, observer, |batch| {
         let prefix = model.prefix(batch.tensor(&model.device()));
         check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
         let decoded = sae.reconstruct(prefix.input.clone()).decoded;

@@ -3,10 +3,12 @@
 mod batch;
 mod error;
 mod legacy;
+mod multi;
 mod steps;
 
 pub use error::ProtocolError;
 pub use legacy::explained_variance_legacy;
+pub use multi::{MultiEvaluation, evaluate_multi};
 
 use crate::masking::Masking;
 use crate::merge::MergeError;
@@ -230,13 +232,18 @@ where
         sequences: sparsity.tokens.sequences,
         tokens: sparsity.tokens.seen,
     };
-    *stopped = for_each_batch(model, rows, options, done, observer, |batch| {
-        let step = steps::Step::begin(model, sae, batch)?;
+    let vocab_size = model.vocab_size();
+    *stopped = for_each_batch(vocab_size, rows, options, done, observer, |batch| {
+        let prefix = model.prefix(batch.tensor(&model.device()));
+        let step = steps::Step::begin(sae, batch, &prefix)?;
         if passes != Passes::Reconstruction {
             step.add_sparsity(sparsity);
         }
         if passes != Passes::Sparsity {
-            step.add_reconstruction(model, options.logit_bytes, reconstruction);
+            let spliced = step.into_spliced();
+            let logit_bytes = options.logit_bytes;
+            let resume = &prefix.resume;
+            steps::add_reconstruction(model, batch, resume, spliced, logit_bytes, reconstruction);
         }
         Ok(())
     })?;
@@ -244,8 +251,8 @@ where
 }
 
 /// Gathers rows into batches, does the work on each and tells the observer, counting on from `progress`; whether the observer stopped it.
-fn for_each_batch<M: SplitModel, E: Error + 'static>(
-    model: &M,
+fn for_each_batch<E: Error + 'static>(
+    vocab_size: usize,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
     options: &ProtocolOptions,
     mut progress: EvaluationProgress,
@@ -255,7 +262,7 @@ fn for_each_batch<M: SplitModel, E: Error + 'static>(
     let batches = Batches::new(
         rows.into_iter(),
         options.batch_size,
-        model.vocab_size(),
+        vocab_size,
         &options.masking,
     );
     for batch in batches {

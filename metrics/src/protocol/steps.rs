@@ -6,31 +6,29 @@ use crate::activations::{position_sums, splice, token_norms};
 use crate::features;
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};
 use crate::tensors::to_f32s;
-use crate::vocab::{Runs, token_losses};
+use crate::vocab::{Runs, TokenLosses, token_losses};
 use burn::tensor::Tensor;
 use sae_traits::{Autoencoder, Features, Prefix, Splice, SplitModel};
 use std::error::Error;
 
-/// A batch whose prefix has been run and whose activations have been reconstructed.
+/// The activations of a batch at one place, and what an SAE makes of them.
 pub(super) struct Step<'a, R> {
     batch: &'a Batch,
-    prefix: Prefix<R>,
+    prefix: &'a Prefix<R>,
     features: Features,
     decoded: Tensor<3>,
 }
 
 impl<'a, R> Step<'a, R> {
-    pub(super) fn begin<M, S, E>(
-        model: &M,
+    pub(super) fn begin<S, E>(
         sae: &S,
         batch: &'a Batch,
+        prefix: &'a Prefix<R>,
     ) -> Result<Self, ProtocolError<E>>
     where
-        M: SplitModel<Resume = R>,
         S: Autoencoder,
         E: Error + 'static,
     {
-        let prefix = model.prefix(batch.tensor(&model.device()));
         check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
         let reconstruction = sae.reconstruct(prefix.input.clone());
         let [_, _, d_out] = prefix.target().dims();
@@ -71,45 +69,58 @@ impl<'a, R> Step<'a, R> {
         }
     }
 
-    /// Runs what lies above the hook three times and adds the losses.
-    pub(super) fn add_reconstruction<M>(
-        self,
-        model: &M,
-        logit_bytes: usize,
-        statistics: &mut ReconstructionStatistics,
-    ) where
-        M: SplitModel<Resume = R>,
-    {
-        let Self {
-            batch,
-            prefix,
-            features,
-            decoded,
-        } = self;
-        // Dense features are the largest tensor here, and done with.
-        drop(features);
-        let kept = &batch.in_losses;
-        let target = prefix.target();
-        let spliced = splice(target, decoded, kept);
-        let Prefix { resume, .. } = prefix;
-        let edits = vec![Splice::Keep, Splice::Replace(spliced), Splice::Zero];
-        let runs = Runs::new(model.suffix(&resume, edits));
-        statistics.tokens.merge(&counts(batch, kept));
-        let losses = token_losses(model, &runs, &batch.next_tokens(), logit_bytes);
-        for (token, losses) in losses.iter().enumerate().filter(|&(token, _)| kept[token]) {
-            statistics
-                .kl_divergence
-                .reconstructed
-                .push(losses.kl_reconstructed);
-            statistics.kl_divergence.ablated.push(losses.kl_ablated);
-            if batch.has_next(token) {
-                statistics.cross_entropy.original.push(losses.ce_original);
-                statistics
-                    .cross_entropy
-                    .reconstructed
-                    .push(losses.ce_reconstructed);
-                statistics.cross_entropy.ablated.push(losses.ce_ablated);
-            }
+    /// What comes in the activation's place. The features, dense the largest tensor here, are done with.
+    pub(super) fn into_spliced(self) -> Tensor<3> {
+        splice(self.prefix.target(), self.decoded, &self.batch.in_losses)
+    }
+}
+
+/// Runs what lies above the hook three times and adds the losses.
+pub(super) fn add_reconstruction<M: SplitModel>(
+    model: &M,
+    batch: &Batch,
+    resume: &M::Resume,
+    spliced: Tensor<3>,
+    logit_bytes: usize,
+    statistics: &mut ReconstructionStatistics,
+) {
+    let edits = vec![Splice::Keep, Splice::Replace(spliced), Splice::Zero];
+    let results: [Tensor<3>; 3] = model
+        .suffix(resume, edits)
+        .try_into()
+        .expect("one result per edit");
+    let [original, reconstructed, ablated] = results;
+    let runs = Runs::new(original, vec![reconstructed, ablated]);
+    let losses = token_losses(
+        |rows, entries| model.logits(rows, entries),
+        &runs,
+        &batch.next_tokens(),
+        model.vocab_size(),
+        logit_bytes,
+    );
+    add_losses(batch, &losses, (0, 1), statistics);
+}
+
+/// Adds the losses of a batch: which of the altered runs had the reconstruction in place, and which was zeroed.
+pub(super) fn add_losses(
+    batch: &Batch,
+    losses: &TokenLosses,
+    (reconstructed, ablated): (usize, usize),
+    statistics: &mut ReconstructionStatistics,
+) {
+    let kept = &batch.in_losses;
+    statistics.tokens.merge(&counts(batch, kept));
+    let (cross_entropy, divergence) =
+        (&mut statistics.cross_entropy, &mut statistics.kl_divergence);
+    for token in (0..batch.n_tokens()).filter(|&token| kept[token]) {
+        let reconstructed = losses.altered[reconstructed][token];
+        let ablated = losses.altered[ablated][token];
+        divergence.reconstructed.push(reconstructed.kl);
+        divergence.ablated.push(ablated.kl);
+        if batch.has_next(token) {
+            cross_entropy.original.push(losses.original[token]);
+            cross_entropy.reconstructed.push(reconstructed.ce);
+            cross_entropy.ablated.push(ablated.ce);
         }
     }
 }

@@ -1,74 +1,72 @@
 //! Cross-entropy and KL over the vocabulary, from final-norm outputs, a piece at a time.
 //!
-//! Logits never exist as a whole. Those of all runs come from one matrix multiplication, so the unembedding is read once per
-//! piece, and are reduced to five numbers per token. On the CPU a piece is all tokens by a range of the vocabulary, reduced by
-//! plain Rust over host slices ([`host`]); on an accelerator it is some tokens by the whole vocabulary, reduced by tensor
-//! operations, and only the five numbers travel ([`device`]).
+//! Logits never exist as a whole: they are reduced to a few numbers per token. Those of the model as it is are made once, however many
+//! altered runs they are compared with. On the CPU a piece is all tokens by a range of the vocabulary, each run a product of its own, so that
+//! its figures do not depend on what else is measured; plain Rust reduces it over host slices ([`host`]). On an accelerator a piece is some
+//! tokens by the whole vocabulary, all runs in one product that reads the unembedding once; tensor operations reduce it, and only the numbers
+//! travel ([`device`]).
 
 mod device;
 mod host;
 
 use burn::tensor::{DType, Tensor};
-use sae_traits::SplitModel;
+use std::ops::Range;
 
-/// Final-norm outputs of the three runs.
+/// Runs whose logits are there at once: the original and a pair of others. The plan of memory counts on it.
+const AT_ONCE: usize = 3;
+
+/// Final-norm outputs of the model as it is, and of altered runs.
 #[derive(Debug, Clone)]
 pub(crate) struct Runs {
     /// `[n, d_model]`
     original: Tensor<2>,
-    /// `[n, d_model]`
-    reconstructed: Tensor<2>,
-    /// `[n, d_model]`, or one row where they are all alike.
-    ablated: Tensor<2>,
+    /// Each `[n, d_model]`, or one row where they are all alike.
+    altered: Vec<Tensor<2>>,
 }
 
 impl Runs {
-    /// From the results of the edits keep, replace and zero, in this order.
+    /// From the results of the model as it is, and of each edit.
     ///
     /// # Panics
-    /// If these are not three.
-    pub(crate) fn new(results: Vec<Tensor<3>>) -> Self {
-        let results: [Tensor<3>; 3] = results.try_into().expect("one result per edit");
-        let [original, reconstructed, ablated] = results.map(|normed| {
+    /// If the results differ in shape, those apart that are one row for all.
+    pub(crate) fn new(original: Tensor<3>, altered: Vec<Tensor<3>>) -> Self {
+        let flat = |normed: Tensor<3>| {
             let [b, p, d] = normed.dims();
             normed.reshape([b * p, d])
-        });
-        let [n, d] = original.dims();
-        assert!(
-            reconstructed.dims() == [n, d] && [[n, d], [1, d]].contains(&ablated.dims()),
-            "results are of the shape of the batch"
-        );
-        // Equal rows have equal logits: one will do. A residual stream of zeros stays zero to the end of a network without biases.
-        let ablated = if is_zero(&ablated) {
-            ablated.narrow(0, 0, 1)
-        } else {
-            ablated
         };
+        let original = flat(original);
+        let [n, d] = original.dims();
+        let altered = altered.into_iter().map(flat).map(|altered| {
+            assert!(
+                [[n, d], [1, d]].contains(&altered.dims()),
+                "results are of the shape of the batch"
+            );
+            // Equal rows have equal logits: one will do. A residual stream of zeros stays zero to the end of a network without biases.
+            if is_zero(&altered) {
+                altered.narrow(0, 0, 1)
+            } else {
+                altered
+            }
+        });
         Self {
+            altered: altered.collect(),
             original,
-            reconstructed,
-            ablated,
         }
     }
 
-    /// Tokens `start..start + n` of the original and the reconstructed run, then the ablated rows, which are `n` or one.
-    fn rows(&self, start: usize, n: usize) -> Tensor<2> {
-        let ablated = if self.ablated_alike() {
-            self.ablated.clone()
+    /// Tokens `start..start + n` of an altered run: `n` rows, or the one that is the same for all.
+    fn altered(&self, run: usize, start: usize, n: usize) -> Tensor<2> {
+        let run = self.altered[run].clone();
+        if run.dims()[0] == 1 {
+            run
         } else {
-            self.ablated.clone().narrow(0, start, n)
-        };
-        let rows = vec![
-            self.original.clone().narrow(0, start, n),
-            self.reconstructed.clone().narrow(0, start, n),
-            ablated,
-        ];
-        Tensor::cat(rows, 0)
+            run.narrow(0, start, n)
+        }
     }
 
-    /// Whether all ablated rows are the same one.
-    fn ablated_alike(&self) -> bool {
-        self.ablated.dims()[0] == 1
+    /// Tokens `start..start + n` of the original.
+    fn original(&self, start: usize, n: usize) -> Tensor<2> {
+        self.original.clone().narrow(0, start, n)
     }
 }
 
@@ -76,28 +74,35 @@ fn is_zero(x: &Tensor<2>) -> bool {
     x.dims()[0] > 0 && x.clone().cast(DType::F32).abs().max().into_scalar::<f32>() == 0.0
 }
 
-/// The loss and the divergence of one token. Cross-entropies mean nothing where there is no next token.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// The losses and divergences of every token. Cross-entropies mean nothing where there is no next token.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct TokenLosses {
-    pub(crate) ce_original: f64,
-    pub(crate) ce_reconstructed: f64,
-    pub(crate) ce_ablated: f64,
-    pub(crate) kl_reconstructed: f64,
-    pub(crate) kl_ablated: f64,
+    /// Cross-entropies of the model as it is.
+    pub(crate) original: Vec<f64>,
+    /// Of each altered run.
+    pub(crate) altered: Vec<Vec<Altered>>,
+}
+
+/// One token of an altered run.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub(crate) struct Altered {
+    /// Its cross-entropy.
+    pub(crate) ce: f64,
+    /// The divergence from the model as it is.
+    pub(crate) kl: f64,
 }
 
 /// The losses of every token, sequence after sequence.
 ///
 /// `targets` holds the token that follows each one (anything valid where none does). At most about `max_bytes` of f32 logits exist
-/// at a time, but at least one token's.
-pub(crate) fn token_losses<M: SplitModel>(
-    model: &M,
+/// at a time, but at least one token's. `logits` is what [`SplitModel::logits`](sae_traits::SplitModel::logits) is.
+pub(crate) fn token_losses(
+    logits: impl Fn(Tensor<2>, Range<usize>) -> Tensor<2>,
     runs: &Runs,
     targets: &[u32],
+    vocab_size: usize,
     max_bytes: usize,
-) -> Vec<TokenLosses> {
-    let vocab_size = model.vocab_size();
-    let logits = |rows, entries| model.logits(rows, entries);
+) -> TokenLosses {
     if sae_backend::is_host(&runs.original.device()) {
         host::losses(runs, targets, vocab_size, max_bytes, logits)
     } else {
@@ -111,15 +116,16 @@ mod tests {
     use burn::tensor::{DType, Device, Distribution, Tensor};
     use std::ops::Range;
 
-    /// "Final-norm outputs" that are their own logits.
-    fn runs(n: usize, vocab: usize, ablated_rows: usize) -> Runs {
+    /// "Final-norm outputs" that are their own logits, with altered runs of so many rows.
+    fn runs(n: usize, vocab: usize, altered: &[usize]) -> Runs {
         let device = Device::flex();
         device.seed(1);
         let random = |rows| {
             let dims = [1, rows, vocab];
             Tensor::<3>::random(dims, Distribution::Normal(0.0, 3.0), (&device, DType::F32))
         };
-        Runs::new(vec![random(n), random(n), random(ablated_rows)])
+        let original = random(n);
+        Runs::new(original, altered.iter().map(|&rows| random(rows)).collect())
     }
 
     fn itself(rows: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
@@ -129,19 +135,21 @@ mod tests {
     #[test]
     fn tensors_and_host_agree_in_pieces_of_any_size() {
         let (n, vocab) = (7, 3001);
-        for ablated_rows in [n, 1] {
-            let runs = runs(n, vocab, ablated_rows);
+        for altered in [vec![n, n], vec![n, 1], vec![1, n, n], vec![n, 1, n, 1, n]] {
+            let runs = runs(n, vocab, &altered);
             let targets: Vec<u32> = (0..n as u32).map(|token| token * 400).collect();
             let whole = device::losses(&runs, &targets, vocab, 1 << 30, itself);
+            assert_eq!(whole.altered.len(), altered.len());
             for max_bytes in [0, 100_000, 1 << 30] {
                 let others = [
                     host::losses(&runs, &targets, vocab, max_bytes, itself),
                     device::losses(&runs, &targets, vocab, max_bytes, itself),
                 ];
                 for other in others {
-                    assert_eq!(other.len(), n);
-                    let pairs = other.iter().flat_map(numbers);
-                    for (a, b) in pairs.zip(whole.iter().flat_map(numbers)) {
+                    let (found, expected) = (numbers(&other), numbers(&whole));
+                    assert_eq!(found.len(), n * (1 + 2 * altered.len()));
+                    assert_eq!(found.len(), expected.len());
+                    for (a, b) in found.iter().zip(expected) {
                         assert!((a - b).abs() < 1e-5 * (1.0 + a.abs()), "{a} and {b}");
                     }
                 }
@@ -150,20 +158,34 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_zeros_become_one() {
-        let zeros = Tensor::<3>::zeros([2, 3, 5], &Device::flex());
-        let runs = Runs::new(vec![zeros.ones_like(), zeros.ones_like(), zeros]);
-        assert_eq!(runs.ablated.dims(), [1, 5]);
-        assert_eq!(runs.rows(1, 4).dims(), [9, 5]);
+    fn a_run_has_the_same_figures_whatever_else_is_measured() {
+        let (n, vocab) = (9, 2500);
+        let all = runs(n, vocab, &[n, 1, n, n]);
+        let targets: Vec<u32> = (0..n as u32).map(|token| token * 100).collect();
+        let together = host::losses(&all, &targets, vocab, 1 << 16, itself);
+        for at in 0..4 {
+            let alone = Runs {
+                original: all.original.clone(),
+                altered: vec![all.altered[at].clone()],
+            };
+            let alone = host::losses(&alone, &targets, vocab, 1 << 16, itself);
+            assert_eq!(alone.altered[0], together.altered[at]);
+            assert_eq!(alone.original, together.original);
+        }
     }
 
-    fn numbers(losses: &TokenLosses) -> [f64; 5] {
-        [
-            losses.ce_original,
-            losses.ce_reconstructed,
-            losses.ce_ablated,
-            losses.kl_reconstructed,
-            losses.kl_ablated,
-        ]
+    #[test]
+    fn rows_of_zeros_become_one() {
+        let zeros = Tensor::<3>::zeros([2, 3, 5], &Device::flex());
+        let runs = Runs::new(zeros.ones_like(), vec![zeros.ones_like(), zeros]);
+        assert_eq!(runs.altered[1].dims(), [1, 5]);
+        assert_eq!(runs.altered(0, 1, 4).dims(), [4, 5]);
+        assert_eq!(runs.altered(1, 1, 4).dims(), [1, 5]);
+    }
+
+    fn numbers(losses: &TokenLosses) -> Vec<f64> {
+        let altered = losses.altered.iter().flatten();
+        let altered = altered.flat_map(|token| [token.ce, token.kl]);
+        losses.original.iter().copied().chain(altered).collect()
     }
 }

@@ -2,10 +2,12 @@
 
 mod bars;
 mod histograms;
+mod layers;
 #[cfg(feature = "png")]
 mod png;
 mod svg;
 
+pub(crate) use layers::over_layers;
 #[cfg(feature = "png")]
 pub use png::{PngError, Renderer};
 pub use svg::Plot;

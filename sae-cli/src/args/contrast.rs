@@ -1,10 +1,10 @@
 //! The arguments of `sae contrast`.
 
+use super::layers::Layers;
 use super::memory::MemoryArgs;
 use super::place::PlaceArgs;
 use clap::{ArgGroup, ValueEnum};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 /// Which features tell two sets of prompts apart: effect sizes, tests, sparse probes, and the prompts in colour
 #[derive(Debug, clap::Args)]
@@ -145,56 +145,10 @@ pub(crate) enum RankChoice {
     Mean,
 }
 
-/// `--layers`: which layers, ascending as they were given.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Layers(pub(crate) Vec<usize>);
-
-/// Layers that a model may have, so that a slip of the finger does not make millions of paths.
-const MOST: usize = 1024;
-
-impl FromStr for Layers {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let number = |text: &str| -> Result<usize, String> {
-            let number = text.trim().parse();
-            let number = number.map_err(|_| format!("{text:?} is not a layer"))?;
-            if number > MOST {
-                return Err(format!("{number} is more layers than any model has"));
-            }
-            Ok(number)
-        };
-        let layers: Vec<usize> = if let Some((from, to)) = text.split_once("..") {
-            (number(from)?..number(to)?).collect()
-        } else {
-            text.split(',').map(number).collect::<Result<_, _>>()?
-        };
-        if layers.is_empty() {
-            return Err("there are no layers in it; 0..32 is 0 to 31".to_owned());
-        }
-        Ok(Self(layers))
-    }
-}
-
 fn share(text: &str) -> Result<f64, String> {
     let number: f64 = text.parse().map_err(|_| "is not a number".to_owned())?;
     if number > 0.0 && number < 1.0 {
         return Ok(number);
     }
     Err("expected a number between 0 and 1".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Layers;
-
-    #[test]
-    fn layers_are_ranges_and_lists() {
-        let parse = |text: &str| text.parse::<Layers>().map(|layers| layers.0);
-        assert_eq!(parse("2..5"), Ok(vec![2, 3, 4]));
-        assert_eq!(parse("7, 3"), Ok(vec![7, 3]));
-        assert!(parse("5..5").unwrap_err().contains("0..32 is 0 to 31"));
-        assert!(parse("0..9999999").unwrap_err().contains("more layers"));
-        assert!(parse("x").unwrap_err().contains("is not a layer"));
-    }
 }

@@ -1,5 +1,6 @@
 //! The arguments of `sae encode`.
 
+use super::files::FilesArgs;
 use std::path::PathBuf;
 
 /// Encode activations from a file, and decode them again
@@ -24,4 +25,6 @@ pub(crate) struct Args {
     /// The file to write
     #[arg(long, value_name = "FILE.safetensors")]
     pub(crate) out: PathBuf,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }

@@ -1,6 +1,7 @@
 //! The arguments of `sae eval`.
 
 use super::input::InputArgs;
+use super::layers::Layers;
 use super::masking::MaskingArgs;
 use std::path::PathBuf;
 
@@ -10,10 +11,27 @@ use std::path::PathBuf;
   sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
   sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens \\
       --csv metrics.csv
+  sae eval --sae 'runs/l{layer}' --layers 0..16 --dataset text/ --page layers.html
+  sae eval --sae runs/l8 --sae runs/l12 --dataset text/ --together
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
-zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size.")]
+zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
 pub(crate) struct Args {
+    /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; several times for several SAEs, each at its own hook
+    #[arg(long, value_name = "DIR|ID", required = true)]
+    pub(crate) sae: Vec<PathBuf>,
+    /// Layers that {layer} in --sae stands for: A..B without B, or a list
+    #[arg(long, value_name = "A..B|LIST")]
+    pub(crate) layers: Option<Layers>,
+    /// Of several SAEs, how many are in memory at a time; by default as many as fit. The model runs once for each group
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sae_at_once: Option<u32>,
+    /// Also put all SAEs in place at once, each on what those below have left
+    #[arg(long, conflicts_with = "sae_at_once")]
+    pub(crate) together: bool,
+    /// Also write one HTML file: the figures of all SAEs, and how they go over the layers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) page: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Stop after this many rows; 128 of text by default, all of a file of tokens
@@ -27,7 +45,7 @@ pub(crate) struct Args {
     /// With --resume, save the state every N rows
     #[arg(long, value_name = "N", default_value_t = 256, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) checkpoint_every: u64,
-    /// Also write the metrics as CSV (group, metric, value); with -, to stdout in place of the table
+    /// Also write the metrics as CSV (group, metric, value; of several SAEs with sae and hook before); with -, to stdout in place of the table
     #[arg(long, value_name = "FILE")]
     pub(crate) csv: Option<PathBuf>,
 }

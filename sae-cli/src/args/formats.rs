@@ -134,12 +134,17 @@ impl FormatArgs {
                 source.hook_name
             )
         })?;
-        Ok(Some(SourceId {
+        let id = SourceId {
             model_id: plain_name(&source.model),
             layer,
             sae_set: "sae".to_owned(),
             suffix: None,
-        }))
+        };
+        tracing::warn!(
+            "nothing says what Neuronpedia calls this SAE: the files for it say {id}, made from the model's name and the hook's layer; \
+             give the name by --neuronpedia-id, such as gpt2-small/6-res-jb"
+        );
+        Ok(Some(id))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The arguments that `sae eval`, `sae dashboard` and `sae serve` share: a model, an SAE and rows.
+//! The arguments that `sae eval`, `sae dashboard` and `sae serve` share: a model and rows.
 
 use super::memory::MemoryArgs;
 use super::packing::{PackingChoice, context_sizes};
@@ -11,9 +11,6 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(group = ArgGroup::new("data").args(["dataset", "tokens"]).required(true))]
 pub(crate) struct InputArgs {
-    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
-    #[arg(long, value_name = "DIR|ID")]
-    pub(crate) sae: PathBuf,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]

@@ -9,10 +9,12 @@ pub(crate) mod attribute;
 pub(crate) mod bad_rows;
 mod choice;
 pub(crate) mod contrast;
+pub(crate) mod convert;
 pub(crate) mod dashboard;
 pub(crate) mod devices;
 pub(crate) mod encode;
 pub(crate) mod eval;
+pub(crate) mod files;
 mod formats;
 pub(crate) mod generate;
 pub(crate) mod graph;
@@ -20,6 +22,7 @@ mod hints;
 pub(crate) mod info;
 pub(crate) mod input;
 mod json_flag;
+pub(crate) mod layers;
 pub(crate) mod lens;
 pub(crate) mod list;
 pub(crate) mod masking;
@@ -135,6 +138,7 @@ pub(crate) enum Command {
     Devices(devices::Args),
     List(list::Args),
     Info(info::Args),
+    Convert(convert::Args),
     Tokenize(tokenize::Args),
     Train(Box<train::Args>),
     Activations(activations::Args),

@@ -1,5 +1,7 @@
 //! The options that say where an SAE belongs.
 
+use super::files::FilesArgs;
+
 /// Where the SAE belongs, if not where `cfg.json` says.
 #[derive(Debug, clap::Args)]
 pub(crate) struct PlaceArgs {
@@ -9,4 +11,6 @@ pub(crate) struct PlaceArgs {
     /// The hook the SAE reads at, and writes at unless cfg.json has hook_name_out; by default what cfg.json names
     #[arg(long, value_name = "NAME")]
     pub(crate) hook: Option<String>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
 }

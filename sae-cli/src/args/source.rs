@@ -9,6 +9,9 @@ use std::path::PathBuf;
 /// What is common to both commands.
 #[derive(Debug, clap::Args)]
 pub(crate) struct SourceArgs {
+    /// The SAE's run: a folder, or on the Hub organisation/name[@revision][:folder]
+    #[arg(long, value_name = "DIR|ID")]
+    pub(crate) sae: PathBuf,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Stop after this many rows; 2048 of text by default, all of a file of tokens

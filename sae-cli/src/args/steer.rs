@@ -1,5 +1,6 @@
 //! The options that steer.
 
+use super::files::FilesArgs;
 use clap::ValueEnum;
 use sae_interventions::SteerSpec;
 use std::path::PathBuf;
@@ -11,6 +12,8 @@ pub(crate) struct SteerArgs {
     /// An SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; several times for several SAEs, each at its own hook
     #[arg(long, value_name = "DIR|ID")]
     pub(crate) sae: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
     /// Edit a feature: FEATURE=EDIT, or RUN:FEATURE=EDIT with several SAEs; EDIT is add:S, add-raw:S, clamp:C, min-clamp:C, scale:A, ablate,
     /// mean, mean:M, orthogonal, orthogonal:C or cap:C, where 2x is twice the feature's maximum; may be repeated
     #[arg(

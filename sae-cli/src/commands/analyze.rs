@@ -19,8 +19,9 @@ use crate::terminal::{self, Clock, interrupt};
 use anyhow::{Context, Result, bail};
 use dataset_stream::{Budget, StreamOptions, Tokenizer};
 use sae_backend::ComputeDevice;
-use sae_core::{RunDir, SaeConfig};
+use sae_core::RunDir;
 use sae_llama::plan::{LOGITS, Work};
+use sae_llama::resolve::RunPart;
 use sae_llama::{ReconstructionPath, Spliced};
 use sae_metrics::{Evaluation, Masking, ProtocolOptions, evaluate};
 use sae_report::{
@@ -146,11 +147,11 @@ impl Job {
             Some(demo) => (demo.settings.prompt.clone(), demo.settings.answer.clone()),
             None => (PROMPT.0.to_owned(), PROMPT.1.to_owned()),
         });
-        let run = run::find_at(&path, &args.place, quiet)?;
-        let recorded = SaeConfig::from_file(&run.dir.join("cfg.json"))?;
+        let run = run::find(&path, &args.place.files, RunPart::All, quiet)?;
+        let hook_recorded = run.cfg.metadata.hook_name.clone();
         Ok(Self {
-            run,
-            hook_recorded: recorded.metadata.hook_name,
+            run: run::placed(run, &args.place)?,
+            hook_recorded,
             model: args.place.model.clone().or_else(|| Some(demo?.model())),
             dataset: args.dataset.clone().or_else(|| Some(demo?.dataset())),
             prompt,

@@ -19,7 +19,7 @@ use whole_file::follow;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = targets(args, global)?;
-    let Some(prepared) = prepare(&args.source, &targets, global, 0)? else {
+    let Some(prepared) = prepare(&args.source, &targets, global, None)? else {
         return Ok(());
     };
     let id = args
@@ -70,7 +70,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         tokenize_s, load_s, ..
     } = prepared;
     let result = json!({
-        "sae": args.source.input.sae,
+        "sae": args.source.sae,
         "model": prepared.described,
         "n_features": features.len(),
         "n_dead": n_dead,

@@ -17,7 +17,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let targets = Targets::new(global, [("--out", args.out.as_path())])?;
     targets.spare([&args.input])?;
     let on = device::choose(global)?;
-    let run = run::find(&args.sae, RunPart::All, global.quiet)?;
+    let run = run::find(&args.sae, &args.files, RunPart::All, global.quiet)?;
     targets.spare(run.files())?;
     let input = open(args, &run.cfg).map_err(in_flags)?;
     let sae = run::load(&run, &on)?;

@@ -1,6 +1,7 @@
 //! `sae graph`
 
 use crate::args::Global;
+use crate::args::files::FilesArgs;
 use crate::args::graph::Args;
 use crate::job::model::find_model;
 use crate::job::outputs::check_folder;
@@ -40,7 +41,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let first = job::names(&args.sae[..1], 1);
     let first = match args.model {
         Some(_) => None,
-        None => Some(run::find(Path::new(&first[0]), RunPart::All, global.quiet)?),
+        None => Some(run::find(
+            Path::new(&first[0]),
+            &FilesArgs::default(),
+            RunPart::All,
+            global.quiet,
+        )?),
     };
     let metadata = first.as_ref().map(|run| &run.cfg.metadata);
     let found = find_model(args.model.as_deref(), metadata, global.quiet)?;

@@ -5,10 +5,12 @@ mod activations;
 mod analyze;
 mod attribute;
 mod contrast;
+mod convert;
 mod dashboard;
 mod devices;
 mod encode;
 mod eval;
+mod eval_several;
 mod generate;
 mod graph;
 mod info;
@@ -46,6 +48,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Devices(_) => devices::run(&global),
         Command::List(args) => list::run(&args, &global),
         Command::Info(args) => info::run(&args, &global),
+        Command::Convert(args) => convert::run(&args, &global),
         Command::Tokenize(args) => tokenize::run(&args, &global),
         Command::Train(args) => match &args.activations {
             Some(folder) => train_cached::run(&args, folder, &global),

@@ -2,8 +2,8 @@
 
 use crate::args::Global;
 use crate::args::serve::Args;
-use crate::job::live::{KEPT_TOKENS, Live};
-use crate::job::prepare::prepare;
+use crate::job::live::{KEPT_TOKENS, Live, MOST_NEW};
+use crate::job::prepare::{Continued, prepare};
 use crate::job::targets::Targets;
 use crate::terminal::interrupt;
 use anyhow::Result;
@@ -22,7 +22,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let own = work.into_iter().chain(on_bad_row.file()).chain(labels);
     let targets = Targets::new(global, own)?;
     targets.spare(&args.source.input.tokens)?;
-    let Some(mut prepared) = prepare(&args.source, &targets, global, KEPT_TOKENS)? else {
+    let continued = Continued {
+        kept: KEPT_TOKENS,
+        compared: MOST_NEW,
+    };
+    let Some(mut prepared) = prepare(&args.source, &targets, global, Some(continued))? else {
         return Ok(());
     };
     // Before the text goes through the model, which takes long.

@@ -2,6 +2,7 @@
 
 use super::{plan, run};
 use crate::args::Global;
+use crate::args::files::FilesArgs;
 use crate::args::graph::Args;
 use crate::error::UsageError;
 use anyhow::{Context, Error, Result};
@@ -36,7 +37,8 @@ pub(crate) fn transcoders(
     quiet: bool,
 ) -> Result<Transcoders> {
     let found = names.iter().map(|name| {
-        run::find(Path::new(name), RunPart::All, quiet).with_context(|| format!("--sae {name}"))
+        run::find(Path::new(name), &FilesArgs::default(), RunPart::All, quiet)
+            .with_context(|| format!("--sae {name}"))
     });
     let runs: Vec<RunDir> = found.collect::<Result<_>>()?;
     Transcoders::from_runs(runs, model).context("--sae")

@@ -5,7 +5,7 @@ use crate::args::memory::{MemoryArgs, Size};
 use anyhow::{Error, Result, bail};
 use llama_hooked::{LlamaConfig, Placement};
 use sae_backend::{ComputeDevice, Memory, format_bytes};
-use sae_llama::plan::{Part, Plan, PlanError, Work};
+use sae_llama::plan::{Part, Plan, PlanError, SaeAt, Work};
 
 /// The plan for a command, which is printed with `-v`; `None` if printing it was all that was asked for.
 pub(crate) fn settle(
@@ -20,6 +20,47 @@ pub(crate) fn settle(
     let Some(plan) = shown(plan, args, global)? else {
         return Ok(None);
     };
+    warn_if_streamed(work, &plan, args);
+    Ok(Some(plan))
+}
+
+/// As [`settle`], for several SAEs, and which of them are measured together.
+pub(crate) fn settle_groups(
+    work: &Work,
+    saes: &[SaeAt],
+    (at_once, together): (Option<usize>, bool),
+    args: &MemoryArgs,
+    on: &ComputeDevice,
+    global: &Global,
+) -> Result<Option<(Plan, Vec<Vec<usize>>)>> {
+    let planned = work.plan_groups(
+        saes,
+        at_once,
+        together,
+        &limit(args, on),
+        args.stream_layers,
+    );
+    let (plan, groups) = planned.map_err(|error| {
+        let error = in_flags(&error);
+        let n = saes.len();
+        match at_once {
+            _ if together => error.context(format!(
+                "--together has all {n} SAEs in memory at once; without it they are measured in groups that fit"
+            )),
+            Some(n @ 2..) => error.context(format!(
+                "--sae-at-once {n}: give fewer, or leave it out for as many as fit"
+            )),
+            _ => error,
+        }
+    })?;
+    let Some(plan) = shown(plan, args, global)? else {
+        return Ok(None);
+    };
+    warn_if_streamed(work, &plan, args);
+    Ok(Some((plan, groups)))
+}
+
+fn warn_if_streamed(work: &Work, plan: &Plan, args: &MemoryArgs) {
     if plan.placement == Placement::Streamed && !args.stream_layers {
         tracing::warn!(
             "the model's {} of weights do not fit into {} ({}): they are streamed from their files, block by block",
@@ -28,7 +69,6 @@ pub(crate) fn settle(
             plan.limit_from
         );
     }
-    Ok(Some(plan))
 }
 
 /// Refuses gradients of a model that is streamed: all blocks above the hook are recorded with their weights.

@@ -16,6 +16,7 @@ use dataset_stream::{Budget, StreamOptions, TokenTable, Tokenizer};
 use llama_hooked::Llama;
 use sae_core::{RunDir, Sae};
 use sae_dashboard::{ActivationLog, Source};
+use sae_interventions::compare_bytes;
 use sae_llama::dashboard::Logging;
 use sae_llama::fingerprint;
 use sae_llama::plan::{Part, Plan, Work};
@@ -48,15 +49,22 @@ pub(crate) struct Prepared {
     n_rows: usize,
 }
 
-/// Finds, tokenises and loads; nothing if only the plan was asked for. `kept_tokens`: tokens whose keys and values are in memory besides.
+/// Tokens whose keys and values are in memory, and those that are compared.
+#[derive(Clone, Copy)]
+pub(crate) struct Continued {
+    pub(crate) kept: usize,
+    pub(crate) compared: usize,
+}
+
+/// Finds, tokenises and loads; nothing if only the plan was asked for. `continued`: what continuing texts takes besides, if they are.
 pub(crate) fn prepare(
     args: &SourceArgs,
     targets: &Targets,
     global: &Global,
-    kept_tokens: usize,
+    continued: Option<Continued>,
 ) -> Result<Option<Prepared>> {
     let on = device::choose(global)?;
-    let run = run::find_at(&args.input.sae, &args.input.place, global.quiet)?;
+    let run = run::find_at(&args.sae, &args.input.place, global.quiet)?;
     let metadata = Some(&run.cfg.metadata);
     let found = find_model(args.input.place.model.as_deref(), metadata, global.quiet)?;
     targets.spare(run.files().into_iter().chain(found.paths()))?;
@@ -87,11 +95,13 @@ pub(crate) fn prepare(
     let mut planned = Work::new(&config, &on, table.context_size()).with_sae(&run)?;
     planned.rows = Some(n_rows as u64);
     planned.batch_size = args.input.batch_size.map(|n| n as usize);
-    if kept_tokens > 0 {
+    if let Some(Continued { kept, compared }) = continued {
         // No more than a model reads, on each of two sides.
-        let kept = kept_tokens.min(2 * config.max_position_embeddings);
+        let kept = kept.min(2 * config.max_position_embeddings);
         let bytes = planned.key_bytes(kept as u64);
         planned.besides.push(Part::new("KV cache", bytes));
+        let bytes = compare_bytes(&config, compared);
+        planned.besides.push(Part::new("comparison", bytes));
     }
     let Some(plan) = plan::settle(&planned, &args.input.memory, &on, global)? else {
         return Ok(None);
@@ -170,7 +180,7 @@ fn source(
         .map(|path| path.display().to_string());
     Source {
         model: found.name.clone(),
-        sae: args.input.sae.display().to_string(),
+        sae: args.sae.display().to_string(),
         architecture: run.cfg.architecture.name().to_owned(),
         hook_name: metadata.hook_name.clone().unwrap_or_default(),
         dataset: args.input.dataset.clone().or(tokens).unwrap_or_default(),

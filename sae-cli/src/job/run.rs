@@ -1,5 +1,6 @@
 //! The SAE: its run, and where it belongs.
 
+use crate::args::files::FilesArgs;
 use crate::args::place::PlaceArgs;
 use crate::error::UsageError;
 use crate::terminal::interrupt;
@@ -9,15 +10,24 @@ use llama_hooked::{HookPoint, Llama};
 use sae_backend::ComputeDevice;
 use sae_core::{RunDir, Sae, SaeLoadOptions};
 use sae_llama::SplitLlama;
-use sae_llama::resolve::{RunPart, find_run};
+use sae_llama::resolve::{RunPart, find_run_as};
 use std::path::Path;
 
 /// Finds a run, here or on the Hub.
-pub(crate) fn find(path: &Path, part: RunPart, quiet: bool) -> Result<RunDir> {
+pub(crate) fn find(path: &Path, files: &FilesArgs, part: RunPart, quiet: bool) -> Result<RunDir> {
     let _at_once = interrupt::at_once();
     let mut bar = Downloads::new(quiet);
-    let run = find_run(path, part, &mut bar.observer())?;
+    let run = find_run_as(path, part, &files.options(), &mut bar.observer())?;
     Ok(run)
+}
+
+/// Puts the run at a hook, in place of the one that its files name.
+pub(crate) fn put_at(run: &mut RunDir, hook: &str) -> Result<()> {
+    if let Err(error) = hook.parse::<HookPoint>() {
+        bail!("--hook: {error}");
+    }
+    run.cfg.metadata.hook_name = Some(hook.to_owned());
+    Ok(())
 }
 
 /// Finds a run and puts what was given in place of what its configuration says.
@@ -27,10 +37,15 @@ pub(crate) fn find_at(path: &Path, place: &PlaceArgs, quiet: bool) -> Result<Run
     if let Some(Err(error)) = place.hook.as_deref().map(str::parse::<HookPoint>) {
         bail!("--hook: {error}");
     }
-    let mut run = find(path, RunPart::All, quiet)?;
-    let cfg = run.dir.join("cfg.json");
+    let run = find(path, &place.files, RunPart::All, quiet)?;
+    placed(run, place)
+}
+
+/// As [`find_at`], of a run that is found already.
+pub(crate) fn placed(mut run: RunDir, place: &PlaceArgs) -> Result<RunDir> {
+    let cfg = run.described_by();
     if let Some(hook) = &place.hook {
-        run.cfg.metadata.hook_name = Some(hook.clone());
+        put_at(&mut run, hook)?;
     }
     let metadata = &run.cfg.metadata;
     for warning in metadata.model_warnings() {

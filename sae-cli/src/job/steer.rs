@@ -53,6 +53,7 @@ impl<'a> Steer<'a> {
         let place = PlaceArgs {
             model: None,
             hook: None,
+            files: args.files.clone(),
         };
         let runs = args.sae.iter().map(|path| find_at(path, &place, quiet));
         let runs = runs.collect::<Result<Vec<_>>>()?;

@@ -96,6 +96,7 @@ impl TryFrom<Cfg> for SaeConfig {
                     .collect(),
             },
             unfinished: None,
+            foreign: None,
         })
     }
 }

@@ -7,6 +7,7 @@ mod model_kwargs;
 mod python_json;
 mod unfinished;
 mod v6;
+mod validate;
 
 pub use error::{Problem, SaeConfigError};
 pub use metadata::SaeMetadata;
@@ -20,11 +21,6 @@ use std::path::Path;
 
 /// No configuration comes near this size.
 const MAX_BYTES: u64 = 16 << 20;
-/// Larger than any dictionary, small enough that products of two dimensions stay far from overflow.
-const MAX_DIM: usize = 1 << 28;
-
-/// Tokens in a row of training data: more than any model reads.
-const MAX_CONTEXT: usize = 1 << 24;
 
 /// The configuration of an SAE, from whichever version of `cfg.json`.
 #[derive(Debug, Clone, PartialEq)]
@@ -51,6 +47,8 @@ pub struct SaeConfig {
     /// Of a checkpoint of training: what loading does to its weights. None for an SAE that is ready for use, and so for every one that
     /// is loaded.
     pub unfinished: Option<Unfinished>,
+    /// Of files of another format: how loading reads them. None for `SAELens`' files, and so for every SAE that is loaded.
+    pub foreign: Option<Box<crate::formats::Foreign>>,
 }
 
 /// Scaling of the input before encoding, undone after decoding.
@@ -166,6 +164,7 @@ impl SaeConfig {
             reshape_activations: ReshapeActivations::None,
             metadata: SaeMetadata::default(),
             unfinished: None,
+            foreign: None,
         }
     }
 
@@ -263,87 +262,6 @@ impl SaeConfig {
     /// The configuration as SAELens 6 writes it, of the SAE as it is used.
     pub fn to_json(&self) -> String {
         format!("{:#}", v6::to_value(self))
-    }
-
-    fn validated(self) -> Result<Self, Problem> {
-        for (key, value) in [
-            ("d_in", self.d_in),
-            ("d_sae", self.d_sae),
-            ("d_out", self.d_out),
-        ] {
-            if value == 0 || value > MAX_DIM {
-                return Err(invalid(key, value, format!("1 to {MAX_DIM}")));
-            }
-        }
-        if let Some(n) = self.metadata.context_size
-            && (n == 0 || n > MAX_CONTEXT)
-        {
-            return Err(invalid(
-                "context_size",
-                n,
-                format!("1 to {MAX_CONTEXT} tokens"),
-            ));
-        }
-        if self.architecture.is_transcoder() && self.apply_b_dec_to_input {
-            return Err(invalid(
-                "apply_b_dec_to_input",
-                true,
-                "false, as b_dec of a transcoder belongs to its output",
-            ));
-        }
-        let temporal = matches!(self.architecture, Architecture::Temporal(_));
-        if self.normalize_activations == NormalizeActivations::ConstantScalarRescale && !temporal {
-            return Err(invalid(
-                "normalize_activations",
-                "constant_scalar_rescale",
-                "another scaling: this one is for temporal SAEs",
-            ));
-        }
-        match &self.architecture {
-            Architecture::TopK(topk) | Architecture::AbsTopK(topk)
-                if topk.k == 0 || topk.k > self.d_sae =>
-            {
-                Err(invalid("k", topk.k, format!("1 to d_sae ({})", self.d_sae)))
-            }
-            Architecture::Temporal(t) => self.validate_temporal(*t),
-            _ => Ok(()),
-        }?;
-        Ok(self)
-    }
-
-    fn validate_temporal(&self, t: crate::Temporal) -> Result<(), Problem> {
-        let unit = t.n_heads.saturating_mul(t.bottleneck_factor);
-        if unit == 0 || !self.d_sae.is_multiple_of(unit) {
-            let expected = "n_heads · bottleneck_factor to divide d_sae";
-            let found = format!(
-                "{} with bottleneck_factor {} and d_sae {}",
-                t.n_heads, t.bottleneck_factor, self.d_sae
-            );
-            return Err(invalid("n_heads", found, expected));
-        }
-        if t.n_attn_layers > 1024 {
-            return Err(invalid("n_attn_layers", t.n_attn_layers, "at most 1024"));
-        }
-        if let Some(k) = t.k
-            && k > self.d_sae
-        {
-            return Err(invalid(
-                "kval_topk",
-                k,
-                format!("at most d_sae ({})", self.d_sae),
-            ));
-        }
-        if !(t.activation_normalization_factor.is_finite()
-            && t.activation_normalization_factor > 0.0)
-        {
-            let found = t.activation_normalization_factor;
-            return Err(invalid(
-                "activation_normalization_factor",
-                found,
-                "a positive number",
-            ));
-        }
-        Ok(())
     }
 }
 

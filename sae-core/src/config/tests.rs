@@ -1,3 +1,4 @@
+use super::validate::MAX_DIM;
 use super::*;
 use crate::architecture::{Temporal, TopK, Transcoder};
 
@@ -21,7 +22,7 @@ fn legacy(rest: &str) -> Result<SaeConfig, String> {
 #[test]
 fn what_cannot_be_meant_is_refused() {
     let names = "standard, topk, abstopk, jumprelu, gated, matching_pursuit, temporal, transcoder, skip_transcoder, \
-                 jumprelu_transcoder, jumprelu_skip_transcoder, batchtopk, matryoshka_batchtopk";
+                 jumprelu_transcoder, jumprelu_skip_transcoder, groupmax, topk_transcoder, topk_skip_transcoder, groupmax_transcoder, groupmax_skip_transcoder, batchtopk, matryoshka_batchtopk";
     let cases = [
         (v6(r#""k": 3"#), format!("cfg.json: architecture is missing; expected one of {names}")),
         (v6(r#""architecture": "dense""#), format!("cfg.json: architecture is \"dense\"; expected one of {names}")),

@@ -3,7 +3,8 @@
 use super::unfinished::{Present, Unfinished};
 use super::{NORMALIZATIONS, Problem, RESHAPINGS, SaeConfig, SaeMetadata, invalid, list, look_up};
 use crate::architecture::{
-    Architecture, MatchingPursuit, NAMES, TRAINING_NAMES, Temporal, TopK, Transcoder,
+    Architecture, GroupMax, MatchingPursuit, NAMES, TRAINING_NAMES, Temporal, TopK, TopKTranscoder,
+    Transcoder,
 };
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -69,6 +70,7 @@ impl TryFrom<Cfg> for SaeConfig {
             reshape_activations: look_up(&RESHAPINGS, "reshape_activations", reshape)?,
             metadata,
             unfinished,
+            foreign: None,
         })
     }
 }
@@ -99,6 +101,11 @@ impl Cfg {
             "skip_transcoder" => transcoder(true, false),
             "jumprelu_transcoder" => transcoder(false, true),
             "jumprelu_skip_transcoder" => transcoder(true, true),
+            "groupmax" => Architecture::GroupMax(GroupMax { k: self.topk()?.k }),
+            "topk_transcoder" => self.topk_transcoder(false, false)?,
+            "topk_skip_transcoder" => self.topk_transcoder(true, false)?,
+            "groupmax_transcoder" => self.topk_transcoder(false, true)?,
+            "groupmax_skip_transcoder" => self.topk_transcoder(true, true)?,
             other => return Err(unknown(other)),
         })
     }
@@ -138,6 +145,15 @@ impl Cfg {
             k: k as usize,
             rescale_acts_by_decoder_norm: self.rescales(),
         })
+    }
+
+    fn topk_transcoder(&self, skip: bool, grouped: bool) -> Result<Architecture, Problem> {
+        let k = self.topk()?.k;
+        Ok(Architecture::TopKTranscoder(TopKTranscoder {
+            k,
+            skip,
+            grouped,
+        }))
     }
 
     fn temporal(&self) -> Result<Temporal, Problem> {
@@ -230,6 +246,8 @@ pub(super) fn to_value(cfg: &SaeConfig) -> Value {
             "activation_normalization_factor": t.activation_normalization_factor,
         }),
         Architecture::Transcoder(_) => json!({ "d_out": cfg.d_out }),
+        Architecture::TopKTranscoder(t) => json!({ "d_out": cfg.d_out, "k": t.k }),
+        Architecture::GroupMax(g) => json!({ "k": g.k }),
         Architecture::Standard | Architecture::JumpRelu | Architecture::Gated => json!({}),
     };
     for (key, setting) in own.as_object().expect("made as an object") {

@@ -7,6 +7,7 @@ pub use layout::RunLayout;
 pub use sparsity::LogSparsity;
 
 use crate::config::{SaeConfig, SaeConfigError, Scaler};
+use crate::formats::{self, Format, FormatError, Found, RunOptions};
 use crate::weights::{SaeLoadError, WeightFile};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +17,7 @@ const MAX_SCALER: u64 = 1 << 20;
 /// Runs in a folder that a message names.
 const MOST_NAMED: usize = 20;
 
-/// A SAELens run, opened but not loaded.
+/// A SAELens run, or an SAE in files of another [`Format`], opened but not loaded.
 ///
 /// Both layouts are read: everything in one folder, or `final_sae/{cfg.json,sae_weights.safetensors}` with `sparsity.safetensors`
 /// beside `final_sae`. Either that folder or `final_sae` itself may be given. A checkpoint of training is a run, too: see
@@ -54,20 +55,15 @@ pub enum RunDirError {
         /// The names of those in it, in order.
         runs: Vec<String>,
     },
-    /// There are weights, but pickled by `PyTorch` and without a configuration.
-    #[error(
-        "{}: holds weights pickled by PyTorch and no cfg.json beside them; neither can be read. Convert the weights in Python: \
-         `import torch; from safetensors.torch import save_file; save_file(torch.load({:?}, weights_only=True), \"sae_weights.safetensors\")`, \
-         and write a cfg.json that says architecture, d_in, d_sae and metadata.hook_name (see docs/formats.md)",
-        .0.display(), .0.file_name().unwrap_or_default()
-    )]
-    Pickled(PathBuf),
     /// Something has the name of a file of the run and is none: a pipe, a device or a folder.
     #[error("{}: is not a file; expected one that a SAELens run left behind", .0.display())]
     NotAFile(PathBuf),
     /// There are no weights.
     #[error("{}: is missing beside cfg.json; was the run copied whole?", .0.display())]
     NoWeights(PathBuf),
+    /// It is of another format, whose files are at fault.
+    #[error(transparent)]
+    Foreign(#[from] FormatError),
     /// The configuration is at fault.
     #[error(transparent)]
     Config(#[from] SaeConfigError),
@@ -97,11 +93,24 @@ impl RunDir {
     /// # Errors
     /// If there is no run at `path`, or it cannot be read.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
-        let run = Self::describe(path)?;
-        if !run.weights.is_file() {
-            return Err(RunDirError::NoWeights(run.weights));
+        Self::open_as(path, &RunOptions::default())
+    }
+
+    /// As [`open`](Self::open), with what the user says about the files.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), and if the files are not of the format that was asked for.
+    pub fn open_as(path: impl AsRef<Path>, options: &RunOptions) -> Result<Self, RunDirError> {
+        let run = Self::describe_as(path, options)?;
+        match run.format() {
+            _ if run.weights.is_file() => Ok(run),
+            Format::SaeLens => Err(RunDirError::NoWeights(run.weights)),
+            format => Err(FormatError::NoWeights {
+                path: run.weights,
+                format,
+            }
+            .into()),
         }
-        Ok(run)
     }
 
     /// As [`open`](Self::open), but the weights need not exist: for a run whose weights are not needed, or not yet.
@@ -109,7 +118,20 @@ impl RunDir {
     /// # Errors
     /// As [`open`](Self::open).
     pub fn describe(path: impl AsRef<Path>) -> Result<Self, RunDirError> {
+        Self::describe_as(path, &RunOptions::default())
+    }
+
+    /// As [`describe`](Self::describe), with what the user says about the files.
+    ///
+    /// # Errors
+    /// As [`open_as`](Self::open_as).
+    pub fn describe_as(path: impl AsRef<Path>, options: &RunOptions) -> Result<Self, RunDirError> {
         let path = path.as_ref();
+        if path.exists()
+            && let Some(found) = formats::detect(path, options)?
+        {
+            return Self::foreign(found, options);
+        }
         match std::fs::metadata(path) {
             Err(_) => return Err(RunDirError::NotFound(path.to_owned())),
             Ok(found) if !found.is_dir() => return Err(RunDirError::NotAFolder(path.to_owned())),
@@ -118,10 +140,7 @@ impl RunDir {
         let layout = RunLayout::of(path)
             .into_iter()
             .find(|layout| layout.cfg().exists())
-            .ok_or_else(|| match pickled(path) {
-                Some(file) => RunDirError::Pickled(file),
-                None => no_config(path),
-            })?;
+            .ok_or_else(|| no_config(path))?;
         // Opening a pipe would wait for somebody who writes into it.
         for file in [layout.cfg(), layout.weights()] {
             if file.exists() && !file.is_file() {
@@ -145,8 +164,38 @@ impl RunDir {
         })
     }
 
+    fn foreign(found: Found, options: &RunOptions) -> Result<Self, RunDirError> {
+        let cfg = formats::read(&found, options)?;
+        Ok(Self {
+            dir: found.folder,
+            cfg,
+            weights: found.weights,
+            log_sparsity: None,
+        })
+    }
+
+    /// Whose files these are.
+    pub fn format(&self) -> Format {
+        let foreign = self.cfg.foreign.as_ref();
+        foreign.map_or(Format::SaeLens, |foreign| foreign.format)
+    }
+
+    /// The file that says what the SAE is: the configuration, or the weights where there is none.
+    pub fn described_by(&self) -> PathBuf {
+        match &self.cfg.foreign {
+            None => RunLayout::new(&self.dir).cfg(),
+            Some(foreign) => foreign
+                .config
+                .clone()
+                .unwrap_or_else(|| self.weights.clone()),
+        }
+    }
+
     /// The files of the run that may be read, those that need not exist included.
     pub fn files(&self) -> Vec<PathBuf> {
+        if self.cfg.foreign.is_some() {
+            return vec![self.described_by(), self.weights.clone()];
+        }
         let layout = RunLayout::new(&self.dir);
         let mut files = vec![layout.cfg(), self.weights.clone(), layout.scaler()];
         files.extend(layout.sparsity());
@@ -200,7 +249,8 @@ fn no_config(path: &Path) -> RunDirError {
 fn runs_in(path: &Path) -> Vec<String> {
     let is_run = |path: &PathBuf| {
         let layouts = RunLayout::of(path);
-        layouts.iter().any(|layout| layout.cfg().is_file())
+        let is_foreign = || matches!(formats::detect(path, &RunOptions::default()), Ok(Some(_)));
+        layouts.iter().any(|layout| layout.cfg().is_file()) || path.is_dir() && is_foreign()
     };
     let runs = entries(path).filter(is_run);
     runs.map(|run| run.display().to_string()).collect()
@@ -209,21 +259,6 @@ fn runs_in(path: &Path) -> Vec<String> {
 fn entries(path: &Path) -> impl Iterator<Item = PathBuf> + use<> {
     let entries = std::fs::read_dir(path).into_iter().flatten().flatten();
     entries.map(|entry| entry.path())
-}
-
-/// A file of pickled weights where the weights of a run would be.
-fn pickled(path: &Path) -> Option<PathBuf> {
-    let folders = RunLayout::of(path).into_iter();
-    let mut files = folders.flat_map(|layout| {
-        let names = [
-            "sae_weights.pt",
-            "sae_weights.pth",
-            "ae.pt",
-            "pytorch_model.bin",
-        ];
-        names.map(|name| layout.folder().join(name))
-    });
-    files.find(|file| file.is_file())
 }
 
 /// The layout by its canonical path: a relative `final_sae` has an empty parent.

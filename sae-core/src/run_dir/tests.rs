@@ -186,17 +186,20 @@ fn a_sparsity_that_does_not_fit_says_so() {
 }
 
 #[test]
-fn pickled_weights_without_a_configuration_are_named() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = dir.path().join("final_sae");
-    std::fs::create_dir(&folder).unwrap();
-    std::fs::write(folder.join("sae_weights.pt"), b"PK\x03\x04").unwrap();
-    let message = RunDir::open(dir.path()).unwrap_err().to_string();
-    for said in [
-        "final_sae/sae_weights.pt: holds weights pickled by PyTorch",
-        "torch.load(\"sae_weights.pt\", weights_only=True)",
-        "d_in, d_sae and metadata.hook_name",
+fn other_files_beside_a_run_do_not_make_it_another_format() {
+    let dir = run();
+    for (name, text) in [
+        ("config.json", r#"{"hook_point_in": "x", "trainer": {}}"#),
+        ("config.yaml", "model_kind: transcoder_set"),
+        ("weights.pt", "PK"),
+        ("params.npz", "PK"),
     ] {
-        assert!(message.contains(said), "{message}");
+        for folder in ["", "final_sae"] {
+            fs::write(dir.path().join(folder).join(name), text).unwrap();
+        }
+    }
+    for folder in ["", "final_sae"] {
+        let run = RunDir::open(dir.path().join(folder)).unwrap();
+        assert_eq!(run.format(), Format::SaeLens, "{folder:?}");
     }
 }

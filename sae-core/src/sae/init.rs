@@ -23,11 +23,12 @@ impl Sae {
         } else {
             Tensor::random([cfg.d_in, cfg.d_sae], normal, device) / (cfg.d_in as f64).sqrt()
         };
-        let selection = |k, by_magnitude| {
+        let selection = |k, by_magnitude, grouped| {
             Activation::TopK(Selection {
                 k,
                 by_magnitude,
                 norms: None,
+                grouped,
             })
         };
         let activation = match &cfg.architecture {
@@ -35,8 +36,10 @@ impl Sae {
             Architecture::JumpRelu => Activation::JumpRelu {
                 threshold: zeros(cfg.d_sae) + 1.0,
             },
-            Architecture::TopK(topk) => selection(topk.k, false),
-            Architecture::AbsTopK(topk) => selection(topk.k, true),
+            Architecture::TopK(topk) => selection(topk.k, false, false),
+            Architecture::AbsTopK(topk) => selection(topk.k, true, false),
+            Architecture::GroupMax(group) => selection(group.k, false, true),
+            Architecture::TopKTranscoder(t) if !t.skip => selection(t.k, false, t.grouped),
             Architecture::Transcoder(t) if !t.skip && !t.jump_relu => Activation::Relu,
             _ => return None,
         };

@@ -35,6 +35,8 @@ pub(super) struct Selection {
     pub(super) by_magnitude: bool,
     /// `[d_sae]`, decoder norms that pre-activations are multiplied by first, where the SAE asks for it.
     pub(super) norms: Option<Tensor<1>>,
+    /// The largest of each of `k` groups of neighbours, rather than the `k` largest of all.
+    pub(super) grouped: bool,
 }
 
 impl Linear {

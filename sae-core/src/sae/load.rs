@@ -7,6 +7,7 @@ use super::temporal::{Affine, AttentionLayer, Temporal};
 use super::{Encoder, Sae};
 use crate::architecture::{self, Architecture};
 use crate::config::SaeConfig;
+use crate::formats::Folding;
 use crate::run_dir::RunDir;
 use crate::weights::{SaeLoadError, WeightFile};
 use burn::tensor::{Device, FloatDType, Tensor};
@@ -74,19 +75,31 @@ impl Sae {
         if !matches!(dtype, FloatDType::F32 | FloatDType::F16 | FloatDType::BF16) {
             return Err(SaeLoadError::Target(dtype));
         }
-        let file = WeightFile::parse(path, bytes, cfg.architecture.name())?;
+        let foreign = cfg.foreign.take();
+        let fold = foreign
+            .as_ref()
+            .map(|foreign| foreign.fold.clone())
+            .unwrap_or_default();
+        let file = WeightFile::parse(path, bytes, cfg.architecture.name())?.of(foreign);
         let finish = Finish::new(&mut cfg, path);
         let mut reader = Reader {
             file,
             options,
+            folding: fold.begin(),
             finish,
         };
         reader.file.drop_scaling_factor(cfg.d_sae)?;
         let w_dec = reader.get("W_dec", [cfg.d_sae, cfg.d_out])?;
-        let encoder = reader.encoder(&cfg, &w_dec)?;
+        let mut encoder = reader.encoder(&cfg, &w_dec)?;
         let b_dec = reader.get("b_dec", [cfg.d_out])?;
-        let skips = matches!(cfg.architecture, Architecture::Transcoder(t) if t.skip);
-        let w_skip = skips
+        if let (true, Encoder::Linear(linear)) = (fold.folds_b_dec(), &mut encoder) {
+            // What is subtracted from the input is a constant behind the encoder.
+            let constant = b_dec.clone().unsqueeze::<2>().matmul(linear.w_enc.clone());
+            linear.b_enc = linear.b_enc.clone() - constant.squeeze_dim(0);
+        }
+        let w_skip = cfg
+            .architecture
+            .skips()
             .then(|| reader.get("W_skip", [cfg.d_out, cfg.d_in]))
             .transpose()?;
         reader.file.finish()?;
@@ -105,6 +118,7 @@ impl Sae {
 struct Reader<'a> {
     file: WeightFile<'a>,
     options: &'a SaeLoadOptions,
+    folding: Folding,
     finish: Finish,
 }
 
@@ -115,8 +129,9 @@ impl Reader<'_> {
         shape: [usize; D],
     ) -> Result<Tensor<D>, SaeLoadError> {
         let SaeLoadOptions { device, dtype } = self.options;
-        let finish = &mut self.finish;
+        let (folding, finish) = (&mut self.folding, &mut self.finish);
         self.file.read(name, shape, device, *dtype, |numbers| {
+            folding.apply(name, numbers, &shape);
             finish.apply(name, numbers, &shape);
         })
     }
@@ -127,7 +142,16 @@ impl Reader<'_> {
             Activation::TopK(Selection {
                 k: topk.k,
                 by_magnitude,
+                grouped: false,
                 norms: topk.rescale_acts_by_decoder_norm.then(|| row_norms(w_dec)),
+            })
+        };
+        let winners = |k, grouped| {
+            Activation::TopK(Selection {
+                k,
+                by_magnitude: false,
+                grouped,
+                norms: None,
             })
         };
         let activation = match &cfg.architecture {
@@ -144,6 +168,8 @@ impl Reader<'_> {
                 }));
             }
             Architecture::TopK(topk) => selection(*topk, false),
+            Architecture::GroupMax(group) => winners(group.k, true),
+            Architecture::TopKTranscoder(t) => winners(t.k, t.grouped),
             Architecture::AbsTopK(topk) => selection(*topk, true),
             Architecture::JumpRelu => self.jump_relu(d_sae)?,
             Architecture::Transcoder(t) if t.jump_relu => self.jump_relu(d_sae)?,

@@ -70,7 +70,7 @@ impl Linear {
         pre_activation: impl Fn(usize, f32) -> f32 + Sync,
     ) -> Vec<Row> {
         let n = x.dims()[0];
-        let mut rows: Vec<TopRow> = (0..n).map(|_| TopRow::new(selection)).collect();
+        let mut rows: Vec<TopRow> = (0..n).map(|_| TopRow::new(selection, d_sae)).collect();
         for_each_tile(x, &self.w_enc, d_sae, &mut rows, |row, latents, values| {
             for (latent, &h) in latents.zip(values) {
                 row.push(latent as u32, pre_activation(latent, h));

@@ -83,6 +83,7 @@ impl Temporal {
                     k,
                     by_magnitude: false,
                     norms: None,
+                    grouped: false,
                 };
                 keep_top(novel.reshape([b * p, d_sae]), &selection).reshape([b, p, d_sae])
             }

@@ -4,7 +4,7 @@
 //! selection takes a few), so there the rows are read where they lie and selected in linear time. Elsewhere the backend's own.
 
 use super::linear::Selection;
-use burn::tensor::{DType, IndexingUpdateOp, Tensor, TensorData, activation::relu};
+use burn::tensor::{DType, IndexingUpdateOp, Int, Tensor, TensorData, activation::relu};
 use rayon::prelude::*;
 use sae_traits::SparseRows;
 
@@ -27,6 +27,9 @@ pub(super) fn to_f32<const D: usize>(x: Tensor<D>) -> Vec<f32> {
 }
 
 fn keep_top_on_device(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
+    if selection.grouped {
+        return keep_winners_on_device(h, selection.k);
+    }
     if selection.k >= h.dims()[1] {
         // The backend's selection wants something to leave out.
         return if selection.by_magnitude { h } else { relu(h) };
@@ -42,6 +45,22 @@ fn keep_top_on_device(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
     zeros.scatter(1, kept.1, kept.0, IndexingUpdateOp::Add)
 }
 
+/// The largest of each of `k` groups of neighbours.
+fn keep_winners_on_device(h: Tensor<2>, k: usize) -> Tensor<2> {
+    let [n, d_sae] = h.dims();
+    let zeros = h.zeros_like();
+    let groups = h.reshape([n, k, d_sae / k]);
+    let (values, indices) = groups.max_dim_with_indices(2);
+    let starts = Tensor::<1, Int>::arange(0..k as i64, &zeros.device()) * (d_sae / k) as i64;
+    let indices = indices.reshape([n, k]) + starts.reshape([1, k]);
+    zeros.scatter(
+        1,
+        indices,
+        relu(values.reshape([n, k])),
+        IndexingUpdateOp::Add,
+    )
+}
+
 fn select_rows(h: Tensor<2>, selection: &Selection) -> SparseRows {
     let [_, d_sae] = h.dims();
     let values = to_f32(h);
@@ -54,7 +73,7 @@ fn select_rows(h: Tensor<2>, selection: &Selection) -> SparseRows {
 
 /// The selected entries of one row by feature.
 fn select_row(row: &[f32], selection: &Selection) -> Vec<(u32, f32)> {
-    let mut top = TopRow::new(selection);
+    let mut top = TopRow::new(selection, row.len());
     for (feature, &value) in row.iter().enumerate() {
         top.push(feature as u32, value);
     }
@@ -70,14 +89,17 @@ fn select_row(row: &[f32], selection: &Selection) -> Vec<(u32, f32)> {
 pub(super) struct TopRow {
     k: usize,
     by_magnitude: bool,
+    /// Features in a group, where each group has one winner.
+    group: Option<u32>,
     /// The value that a candidate has to exceed.
     bar: f32,
     candidates: Vec<(u32, f32)>,
 }
 
 impl TopRow {
-    pub(super) fn new(selection: &Selection) -> Self {
+    pub(super) fn new(selection: &Selection, d_sae: usize) -> Self {
         Self {
+            group: selection.grouped.then(|| (d_sae / selection.k) as u32),
             k: selection.k,
             by_magnitude: selection.by_magnitude,
             // The ReLU comes after the selection, and zeros are not kept: nothing that is not positive can matter.
@@ -96,6 +118,9 @@ impl TopRow {
 
     #[inline]
     pub(super) fn push(&mut self, feature: u32, value: f32) {
+        if let Some(width) = self.group {
+            return self.push_to_group(feature, value, width);
+        }
         // Written so that a NaN is kept, and seen.
         if self.key(value) <= self.bar {
             return;
@@ -103,6 +128,22 @@ impl TopRow {
         self.candidates.push((feature, value));
         if self.candidates.len() >= 4 * self.k.max(16) {
             self.cut();
+        }
+    }
+
+    /// Keeps the value if it beats the one of its group so far; values that are not positive are not kept, as after a ReLU.
+    fn push_to_group(&mut self, feature: u32, value: f32, width: u32) {
+        if value <= 0.0 {
+            return;
+        }
+        match self.candidates.last_mut() {
+            Some(best) if best.0 / width == feature / width => {
+                // A NaN wins, and is seen.
+                if value > best.1 || value.is_nan() {
+                    *best = (feature, value);
+                }
+            }
+            _ => self.candidates.push((feature, value)),
         }
     }
 
@@ -143,6 +184,26 @@ mod tests {
             k,
             by_magnitude,
             norms: None,
+            grouped: false,
+        }
+    }
+
+    #[test]
+    fn each_group_has_one_winner_at_most() {
+        let groups = |k| Selection {
+            grouped: true,
+            ..selection(k, false)
+        };
+        let row = [0.5, 2.0, -1.0, -3.0, 1.0, 1.0];
+        assert_eq!(select_row(&row, &groups(3)), [(1, 2.0), (4, 1.0)]);
+        assert_eq!(select_row(&row, &groups(2)), [(1, 2.0), (4, 1.0)]);
+        assert_eq!(select_row(&row, &groups(1)), [(1, 2.0)]);
+        assert_eq!(select_row(&row, &groups(6)).len(), 4);
+        let h = Tensor::<2>::from_floats([row, row.map(|x| -x)], &burn::tensor::Device::flex());
+        for k in [1, 2, 3, 6] {
+            let ours = to_f32(keep_top(h.clone(), &groups(k)));
+            let theirs = to_f32(keep_top_on_device(h.clone(), &groups(k)));
+            assert_eq!(ours, theirs, "{k} groups");
         }
     }
 

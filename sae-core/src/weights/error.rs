@@ -21,6 +21,9 @@ pub enum SaeLoadError {
         /// Why.
         source: std::io::Error,
     },
+    /// Files of another format are at fault.
+    #[error(transparent)]
+    Foreign(#[from] crate::formats::FormatError),
     /// A file is not what its name says.
     #[error("{}: is not a safetensors file: {reason}; if it was copied or downloaded, it may be incomplete", path.display())]
     Format {
@@ -55,8 +58,22 @@ pub enum SaeLoadError {
         /// The configuration's architecture.
         architecture: &'static str,
     },
+    /// A tensor that is none of the format's.
+    #[error("{}: tensor {name} of shape {found:?} is none that a {architecture} SAE of the format {format} has; are these files of another kind or version?", path.display())]
+    Unknown {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        found: Vec<usize>,
+        /// The configuration's architecture.
+        architecture: &'static str,
+        /// The format.
+        format: crate::formats::Format,
+    },
     /// A tensor of another shape than the configuration implies.
-    #[error("{}: tensor {name} has shape {found:?}, expected {expected:?} by cfg.json", path.display())]
+    #[error("{}: tensor {name} has shape {found:?}, expected {expected:?} by {by}", path.display())]
     Shape {
         /// The file.
         path: PathBuf,
@@ -66,6 +83,8 @@ pub enum SaeLoadError {
         found: Vec<usize>,
         /// By the configuration.
         expected: Vec<usize>,
+        /// The configuration: `cfg.json`, or a format's own.
+        by: String,
     },
     /// A tensor whose numbers are not plain floats.
     #[error("{}: tensor {name} is stored as {found}, expected F32, F16 or BF16", path.display())]

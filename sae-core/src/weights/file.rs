@@ -1,11 +1,12 @@
-//! One safetensors file, mapped into memory.
+//! One file of weights, mapped into memory.
 
 use super::SaeLoadError;
+use super::tensors::{Stored, Tensors};
+use crate::formats::{Foreign, Theirs};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use half::{bf16, f16};
 use memmap2::Mmap;
-use safetensors::tensor::TensorView;
-use safetensors::{Dtype, SafeTensors};
+use safetensors::Dtype;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -13,11 +14,20 @@ use std::path::{Path, PathBuf};
 /// A mapped file, and which of its tensors have been used.
 pub(crate) struct WeightFile<'a> {
     path: PathBuf,
-    tensors: SafeTensors<'a>,
+    tensors: Tensors<'a>,
+    /// Which of its tensors are ours, if its names are not.
+    foreign: Option<Box<Foreign>>,
     architecture: &'static str,
     used: BTreeSet<String>,
     /// That float64 is rounded has been said.
     narrowed: bool,
+}
+
+/// In which order the numbers of a tensor are read.
+#[derive(Debug, Clone, Copy)]
+enum Order {
+    AsStored,
+    Transposed,
 }
 
 impl<'a> WeightFile<'a> {
@@ -39,29 +49,33 @@ impl<'a> WeightFile<'a> {
         bytes: &'a [u8],
         architecture: &'static str,
     ) -> Result<Self, SaeLoadError> {
-        let tensors = SafeTensors::deserialize(bytes).map_err(|e| SaeLoadError::Format {
-            path: path.to_owned(),
-            reason: e.to_string(),
-        })?;
         Ok(Self {
             path: path.to_owned(),
-            tensors,
+            tensors: Tensors::parse(path, bytes)?,
+            foreign: None,
             architecture,
             used: BTreeSet::new(),
             narrowed: false,
         })
     }
 
+    /// The same file with another format's names.
+    pub(crate) fn of(mut self, foreign: Option<Box<Foreign>>) -> Self {
+        self.foreign = foreign;
+        self
+    }
+
     /// How many numbers the file holds.
     pub(crate) fn n_values(&self) -> u64 {
         let tensors = self.tensors.iter();
-        tensors
-            .map(|(_, view)| view.shape().iter().product::<usize>() as u64)
-            .sum()
+        tensors.map(|(_, stored)| stored.n_values() as u64).sum()
     }
 
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.tensors.tensor(name).is_ok()
+        match &self.foreign {
+            Some(foreign) => foreign.find(name).is_some(),
+            None => self.tensors.get(name).is_some(),
+        }
     }
 
     /// Reads one tensor of the given shape onto the device, with its numbers changed on the way.
@@ -88,7 +102,7 @@ impl<'a> WeightFile<'a> {
     /// Reads a tensor without axes, in full precision where that is how it is stored.
     pub(crate) fn scalar(&mut self, name: &str) -> Result<f64, SaeLoadError> {
         let view = self.view(name, &[])?;
-        if let (Dtype::F64, Ok(bytes)) = (view.dtype(), view.data().try_into()) {
+        if let (Dtype::F64, Ok(bytes)) = (view.dtype, view.data.try_into()) {
             let value = f64::from_le_bytes(bytes);
             self.check_finite(name, &[value as f32], &[])?;
             self.used.insert(name.to_owned());
@@ -99,48 +113,132 @@ impl<'a> WeightFile<'a> {
         Ok(f64::from(numbers[0]))
     }
 
-    /// Reads one tensor of the given shape as f32.
+    /// Reads one tensor of the given shape as f32: of the file's own names, or as the format has it.
     pub(crate) fn numbers(
         &mut self,
         name: &str,
         expected: &[usize],
     ) -> Result<Vec<f32>, SaeLoadError> {
-        let view = self.view(name, expected)?;
+        let theirs = match &self.foreign {
+            Some(foreign) => foreign.find(name).cloned(),
+            None => None,
+        };
+        let n = expected.iter().product();
+        match theirs {
+            None => self.plain(name, expected),
+            Some(Theirs::AsIs(name)) => {
+                let numbers = self.plain(&name, expected)?;
+                self.check_finite(&name, &numbers, expected)?;
+                Ok(numbers)
+            }
+            Some(Theirs::Transposed(name)) => {
+                let reversed: Vec<usize> = expected.iter().rev().copied().collect();
+                let numbers = self.stored(&name, &reversed, Order::Transposed)?;
+                let checked = self.check_finite(&name, &numbers, expected);
+                checked.map(|()| numbers).map_err(|error| match error {
+                    // Where it is in the file.
+                    SaeLoadError::NotFinite {
+                        path,
+                        name,
+                        mut index,
+                        found,
+                    } => {
+                        index.reverse();
+                        SaeLoadError::NotFinite {
+                            path,
+                            name,
+                            index,
+                            found,
+                        }
+                    }
+                    other => other,
+                })
+            }
+            Some(Theirs::Exp(name)) => {
+                let mut numbers = self.plain(&name, expected)?;
+                self.check_finite(&name, &numbers, expected)?;
+                for x in &mut numbers {
+                    *x = x.exp();
+                }
+                Ok(numbers)
+            }
+            Some(Theirs::Scalar(name)) => {
+                // A number has no axes, or one of length 1.
+                let shape = self.tensors.get(&name).map(|stored| stored.shape.clone());
+                let shape = shape.filter(|shape| shape == &[1]).unwrap_or_default();
+                let numbers = self.plain(&name, &shape)?;
+                self.check_finite(&name, &numbers, &shape)?;
+                Ok(vec![numbers[0]; n])
+            }
+            Some(Theirs::Fill(x)) => Ok(vec![x as f32; n]),
+        }
+    }
+
+    /// Reads one tensor of the file.
+    fn plain(&mut self, name: &str, expected: &[usize]) -> Result<Vec<f32>, SaeLoadError> {
+        self.stored(name, expected, Order::AsStored)
+    }
+
+    /// Reads one tensor of the file, in an order of its numbers.
+    fn stored(
+        &mut self,
+        name: &str,
+        expected: &[usize],
+        order: Order,
+    ) -> Result<Vec<f32>, SaeLoadError> {
+        let view = self.view(name, expected)?.clone();
         self.used.insert(name.to_owned());
-        if view.dtype() == Dtype::F64 && !std::mem::replace(&mut self.narrowed, true) {
+        if view.dtype == Dtype::F64 && !std::mem::replace(&mut self.narrowed, true) {
             tracing::warn!(
                 "{}: weights are stored in float64 and are rounded to the dtype they run in",
                 self.path.display()
             );
         }
-        to_f32(view.dtype(), view.data()).ok_or_else(|| SaeLoadError::Dtype {
+        let numbers = match order {
+            Order::AsStored => view.to_f32(),
+            Order::Transposed => view.to_f32_transposed(),
+        };
+        numbers.ok_or_else(|| SaeLoadError::Dtype {
             path: self.path.clone(),
             name: name.to_owned(),
-            found: format!("{:?}", view.dtype()),
+            found: format!("{:?}", view.dtype),
         })
     }
 
     /// A tensor of the given shape, as it is stored.
-    fn view(&self, name: &str, expected: &[usize]) -> Result<TensorView<'a>, SaeLoadError> {
+    fn view(&self, name: &str, expected: &[usize]) -> Result<&Stored<'a>, SaeLoadError> {
         let view = self
             .tensors
-            .tensor(name)
-            .map_err(|_| SaeLoadError::Missing {
+            .get(name)
+            .ok_or_else(|| SaeLoadError::Missing {
                 path: self.path.clone(),
                 name: name.to_owned(),
                 expected: expected.to_vec(),
                 architecture: self.architecture,
-                found: self.names(),
+                found: self.tensors.names(),
             })?;
-        if view.shape() != expected {
+        if view.shape != expected {
             return Err(SaeLoadError::Shape {
                 path: self.path.clone(),
                 name: name.to_owned(),
-                found: view.shape().to_vec(),
+                found: view.shape.clone(),
                 expected: expected.to_vec(),
+                by: self.config(),
             });
         }
         Ok(view)
+    }
+
+    /// What decides on shapes, for a message.
+    fn config(&self) -> String {
+        let Some(foreign) = &self.foreign else {
+            return "cfg.json".to_owned();
+        };
+        let name = foreign.config.as_deref().and_then(Path::file_name);
+        name.map_or_else(
+            || "the shape of the other tensors".to_owned(),
+            |name| name.to_string_lossy().into_owned(),
+        )
     }
 
     /// Refuses weights that would make every figure NaN. An infinite threshold is only a feature that is switched off, or always on.
@@ -192,27 +290,35 @@ impl<'a> WeightFile<'a> {
 
     /// Checks that every tensor of the file has been used.
     pub(crate) fn finish(self) -> Result<(), SaeLoadError> {
-        for (name, view) in self.tensors.tensors() {
-            if !self.used.contains(&name) {
-                return Err(SaeLoadError::Extra {
-                    path: self.path,
-                    name,
-                    found: view.shape().to_vec(),
-                    architecture: self.architecture,
-                });
+        for (name, stored) in self.tensors.iter() {
+            if self.used.contains(name) {
+                continue;
+            }
+            let (path, name, found) = (self.path.clone(), name.to_owned(), stored.shape.clone());
+            let architecture = self.architecture;
+            match &self.foreign {
+                Some(foreign) if foreign.ignores(&name) => {}
+                Some(foreign) => {
+                    let format = foreign.format;
+                    return Err(SaeLoadError::Unknown {
+                        path,
+                        name,
+                        found,
+                        architecture,
+                        format,
+                    });
+                }
+                None => {
+                    return Err(SaeLoadError::Extra {
+                        path,
+                        name,
+                        found,
+                        architecture,
+                    });
+                }
             }
         }
         Ok(())
-    }
-
-    fn names(&self) -> String {
-        let mut names: Vec<_> = self.tensors.names().into_iter().collect();
-        names.sort_unstable();
-        if names.is_empty() {
-            "none".to_owned()
-        } else {
-            names.join(", ")
-        }
     }
 }
 
@@ -222,35 +328,4 @@ fn convert<T: burn::tensor::Element, const D: usize>(
     shape: [usize; D],
 ) -> TensorData {
     TensorData::new(numbers.iter().map(|&x| cast(x)).collect::<Vec<_>>(), shape)
-}
-
-/// Little-endian floats as f32, or `None` for other kinds of numbers.
-pub(crate) fn to_f32(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
-    Some(match dtype {
-        Dtype::F32 => bytes
-            .as_chunks::<4>()
-            .0
-            .iter()
-            .map(|b| f32::from_le_bytes(*b))
-            .collect(),
-        Dtype::F64 => bytes
-            .as_chunks::<8>()
-            .0
-            .iter()
-            .map(|b| f64::from_le_bytes(*b) as f32)
-            .collect(),
-        Dtype::F16 => bytes
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|b| f16::from_le_bytes(*b).to_f32())
-            .collect(),
-        Dtype::BF16 => bytes
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(|b| bf16::from_le_bytes(*b).to_f32())
-            .collect(),
-        _ => return None,
-    })
 }

@@ -1,7 +1,13 @@
-//! Tensors of an SAE in a safetensors file, and back.
+//! Tensors of an SAE in a file, of safetensors, `PyTorch` or numpy.
 
 mod error;
 mod file;
+mod npy;
+mod peek;
+mod pickle;
+mod tensors;
+mod zip;
 
 pub use error::SaeLoadError;
 pub(crate) use file::WeightFile;
+pub(crate) use peek::{Numbers, peek};

@@ -1,11 +1,14 @@
 //! Features of one text: which ones fire on each token, and the effect of each on the next one.
 
+mod difference;
 mod effects;
 
 use crate::SplitLlama;
-use burn::tensor::{Int, Tensor, TensorData};
+use burn::tensor::{FloatDType, Int, Tensor, TensorData};
+pub use difference::{FeatureDifference, Peak, most_different};
 use effects::Effects;
 use llama_hooked::NoHooks;
+use llama_hooked::generate::likeliest;
 use sae_core::{Active, EncodedSparse, Sae};
 use sae_traits::{SparseRows, SplitModel};
 
@@ -29,6 +32,8 @@ pub struct FeatureOptions {
     pub direct: bool,
     /// The token whose features' exact effects are measured, by its place.
     pub exact: Option<usize>,
+    /// Tokens that may come next, the likeliest, listed at most.
+    pub next: usize,
 }
 
 impl Default for FeatureOptions {
@@ -38,6 +43,7 @@ impl Default for FeatureOptions {
             strongest: STRONGEST,
             direct: false,
             exact: None,
+            next: 0,
         }
     }
 }
@@ -91,6 +97,8 @@ pub struct FeaturesOfText {
     pub tokens: Vec<Vec<FeatureOfToken>>,
     /// The likeliest token after the text; `None` if no logit is a number.
     pub next_token: Option<u32>,
+    /// The likeliest tokens after the text, likeliest first, with ln p of each; as many as were asked for, or none if a logit is no number.
+    pub next: Vec<(u32, f32)>,
     /// Every feature on every token.
     pub all: TextActivations,
 }
@@ -178,6 +186,7 @@ impl TextFeatures {
             exact = found;
         }
         let (mut direct, mut exact) = (direct.into_iter(), exact.into_iter());
+        let logits = self.next_logits(&resid);
         let tokens = strongest.iter().enumerate().map(|(place, of_token)| {
             let feature = |active: &Active| FeatureOfToken {
                 feature: active.feature,
@@ -191,7 +200,12 @@ impl TextFeatures {
         });
         Ok(Some(FeaturesOfText {
             tokens: tokens.collect(),
-            next_token: self.next_token(&resid),
+            next_token: best(&logits),
+            next: if logits.iter().all(|x| x.is_finite()) {
+                likeliest(&logits, options.next)
+            } else {
+                Vec::new()
+            },
             all: TextActivations(features),
         }))
     }
@@ -227,19 +241,22 @@ impl TextFeatures {
         }
     }
 
-    /// The likeliest token after the text.
-    fn next_token(&self, resid: &Tensor<3>) -> Option<u32> {
+    /// The logits after the text.
+    fn next_logits(&self, resid: &Tensor<3>) -> Vec<f32> {
         let model = self.split.model();
         let [_, p, d] = resid.dims();
         let last = resid.clone().narrow(1, p - 1, 1);
         let normed = model.ln_final(last, &mut NoHooks).reshape([1, d]);
-        let logits = model.unembed(normed).into_data();
-        let numbers = logits.iter::<f32>().enumerate();
-        let best = numbers
-            .filter(|(_, x)| !x.is_nan())
-            .max_by(|a, b| a.1.total_cmp(&b.1));
-        best.map(|(id, _)| id as u32)
+        let logits = model.unembed(normed).cast(FloatDType::F32).into_data();
+        logits.try_into_vec().expect("the logits are f32")
     }
+}
+
+/// The likeliest token, if any logit is a number.
+fn best(logits: &[f32]) -> Option<u32> {
+    let numbers = logits.iter().enumerate().filter(|(_, x)| !x.is_nan());
+    let best = numbers.max_by(|a, b| a.1.total_cmp(b.1));
+    best.map(|(id, _)| id as u32)
 }
 
 /// The strongest features of a token, the strongest first.

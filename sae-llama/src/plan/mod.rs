@@ -3,12 +3,14 @@
 //! Each crate knows what its own part needs; here the parts are added up, and batches are made as large as the rest allows. A model whose weights do not fit is streamed from its files block by block; work that does not fit even then is refused.
 
 mod error;
+mod groups;
 mod part;
 mod show;
 mod tokens;
 mod without_model;
 
 pub use error::PlanError;
+pub use groups::SaeAt;
 pub use part::Part;
 
 use burn::tensor::FloatDType;
@@ -71,6 +73,17 @@ impl SaeShape {
             active: None,
         }
     }
+
+    /// The SAE of a run, with the L0 that it recorded.
+    ///
+    /// # Errors
+    /// If the header of its weights cannot be read.
+    pub fn of(run: &RunDir) -> Result<Self, SaeLoadError> {
+        let mut sae = Self::new(&run.cfg, run.n_params()?);
+        let recorded = run.log_sparsity.as_ref().and_then(LogSparsity::mean_l0);
+        sae.active = recorded.map(|l0| l0.ceil() as usize);
+        Ok(sae)
+    }
 }
 
 /// How a run goes about its work, and how much memory that takes.
@@ -90,10 +103,27 @@ pub struct Plan {
     pub rows_at_once: usize,
     /// Tokens in a row.
     pub context_size: usize,
+    /// Where several SAEs are measured: how many of them at a time, in the order of their hooks. The model runs once for each group. Empty
+    /// otherwise.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sae_groups: Vec<usize>,
     /// Every use of memory.
     pub parts: Vec<Part>,
     /// Their sum.
     pub total_bytes: u64,
+}
+
+impl Plan {
+    /// Bytes that are free for a question asked by itself, when no batch is at work: the limit less weights, the SAE and whatever else stays.
+    pub fn room(&self) -> u64 {
+        let passing = ["activations", "kept", "KV cache"];
+        let stays = self
+            .parts
+            .iter()
+            .filter(|part| !passing.contains(&part.name));
+        let stays = stays.map(|part| part.bytes).sum();
+        self.limit_bytes.saturating_sub(stays)
+    }
 }
 
 /// Pieces of logits, of all runs together.
@@ -148,11 +178,8 @@ impl Work {
     /// # Errors
     /// If the header of its weights cannot be read.
     pub fn with_sae(self, run: &RunDir) -> Result<Self, SaeLoadError> {
-        let mut sae = SaeShape::new(&run.cfg, run.n_params()?);
-        let recorded = run.log_sparsity.as_ref().and_then(LogSparsity::mean_l0);
-        sae.active = recorded.map(|l0| l0.ceil() as usize);
         Ok(Self {
-            sae: Some(sae),
+            sae: Some(SaeShape::of(run)?),
             ..self
         })
     }
@@ -193,6 +220,7 @@ impl Work {
             batch_size,
             rows_at_once,
             context_size: self.context_size,
+            sae_groups: Vec::new(),
             total_bytes: sum(&parts),
             parts,
         })

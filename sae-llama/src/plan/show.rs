@@ -31,6 +31,19 @@ impl Plan {
         }
         let total = format_bytes(self.total_bytes);
         text.push_str(&format!("  {:12} {total:>12}\n", "together"));
+        match self.sae_groups.as_slice() {
+            [] => {}
+            [all] => text.push_str(&format!("  {all} SAEs at once: the model runs once\n")),
+            groups => {
+                let sizes: Vec<_> = groups.iter().map(usize::to_string).collect();
+                text.push_str(&format!(
+                    "  {} SAEs, {} at a time: the model runs {} times; the parts are those of the largest group\n",
+                    groups.iter().sum::<usize>(),
+                    sizes.join(" + "),
+                    groups.len()
+                ));
+            }
+        }
         text
     }
 }

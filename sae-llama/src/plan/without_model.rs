@@ -37,6 +37,7 @@ impl Plan {
             batch_size: rows,
             rows_at_once: rows,
             context_size,
+            sae_groups: Vec::new(),
             parts,
             total_bytes,
         })

@@ -6,5 +6,5 @@ mod run_on_hub;
 mod tokenizer;
 
 pub use model::{FoundModel, ModelError};
-pub use run::{RunError, RunPart, find_run};
+pub use run::{RunError, RunPart, find_run, find_run_as, published};
 pub use tokenizer::{TokenizerSpecError, find_tokenizer, tokenizer_files};

@@ -2,7 +2,8 @@
 
 use super::run_on_hub::{FORM, RunOnHub};
 use hub_io::{CacheError, DownloadProgress, HubError, Observer};
-use sae_core::{RunDir, RunDirError};
+use sae_core::{RunDir, RunDirError, RunOptions};
+use sae_releases::{NameError, Named};
 use std::path::{Path, PathBuf};
 
 /// How much of a run is read.
@@ -28,6 +29,9 @@ pub enum RunError {
     /// The folder is no run.
     #[error(transparent)]
     Dir(#[from] RunDirError),
+    /// The name is of a release that has no such SAE.
+    #[error(transparent)]
+    Release(#[from] NameError),
     /// The name was taken for a repository's, and that does not work.
     #[error("{}: there is no such folder here, so it is taken for an SAE on the Hub ({FORM})", name.display())]
     OnHub {
@@ -59,7 +63,8 @@ pub enum OnHubError {
     Dir(#[from] RunDirError),
 }
 
-/// Opens a run: the folder of that name if there is one, else a folder of a repository on the Hub, `organisation/name[@revision][:folder]`.
+/// Opens a run: the folder of that name if there is one, else the SAE of a release that [`sae_releases`] knows,
+/// `release/sae_id`, else a folder of a repository on the Hub, `organisation/name[@revision][:folder]`.
 ///
 /// For [`RunPart::Description`] the weights need not exist, and they are not downloaded.
 ///
@@ -70,11 +75,27 @@ pub fn find_run(
     part: RunPart,
     observer: &mut dyn Observer<DownloadProgress>,
 ) -> Result<RunDir, RunError> {
-    let on_hub = || name.to_str().and_then(RunOnHub::parse);
-    let Some(on_hub) = (!name.exists()).then(on_hub).flatten() else {
+    find_run_as(name, part, &RunOptions::default(), observer)
+}
+
+/// As [`find_run`], with what the user says about the files.
+///
+/// # Errors
+/// As [`find_run`].
+pub fn find_run_as(
+    name: &Path,
+    part: RunPart,
+    options: &RunOptions,
+    observer: &mut dyn Observer<DownloadProgress>,
+) -> Result<RunDir, RunError> {
+    let elsewhere = name.to_str().filter(|_| !name.exists());
+    let published =
+        published(name)?.map(|found| format!("{}:{}", found.release.repo_id, found.sae.path));
+    let on_hub = published.as_deref().or(elsewhere).and_then(RunOnHub::parse);
+    let Some(on_hub) = on_hub else {
         let opened = match part {
-            RunPart::Description => RunDir::describe(name),
-            RunPart::All => RunDir::open(name),
+            RunPart::Description => RunDir::describe_as(name, options),
+            RunPart::All => RunDir::open_as(name, options),
         };
         return opened.map_err(|error| match error {
             source @ RunDirError::NotFound(_) => RunError::NotFound { source },
@@ -82,11 +103,20 @@ pub fn find_run(
         });
     };
     on_hub
-        .open(part, observer)
+        .open(part, options, observer)
         .map_err(|source| RunError::OnHub {
             name: name.to_owned(),
             source: Box::new(source),
         })
+}
+
+/// The published SAE of this name, `release/sae_id`; none if a folder here has it, or it is none of a release.
+///
+/// # Errors
+/// If the release has no such SAE.
+pub fn published(name: &Path) -> Result<Option<Named>, NameError> {
+    let elsewhere = name.to_str().filter(|_| !name.exists());
+    Ok(elsewhere.map(sae_releases::find).transpose()?.flatten())
 }
 
 #[cfg(test)]

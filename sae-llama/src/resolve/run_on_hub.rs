@@ -5,13 +5,15 @@ use hub_io::{
     Cache, CacheError, DownloadProgress, Hub, Observer, RepoKind, Snapshot, WarnOfRetries,
     is_repo_name,
 };
-use sae_core::{RunDir, RunLayout};
+use sae_core::{Format, RunDir, RunLayout, RunOptions, files_of};
 use sae_progress::Unobserved;
 use std::path::Path;
 use std::sync::Arc;
 
 /// How a run on the Hub is written, for messages.
 pub(super) const FORM: &str = "organisation/name[@revision][:folder]";
+/// Files that an SAE's folder has, in one format or another, and other folders do not.
+const DESCRIBED_BY: [&str; 4] = ["cfg.json", "hyperparams.json", "ae.pt", "params.npz"];
 /// Folders that a message lists.
 const LISTED: usize = 12;
 
@@ -40,12 +42,15 @@ impl<'a> RunOnHub<'a> {
     pub(super) fn open(
         &self,
         part: RunPart,
+        options: &RunOptions,
         observer: &mut dyn Observer<DownloadProgress>,
     ) -> Result<RunDir, OnHubError> {
         let hub = Hub::from_env()?.with_listener(Arc::new(WarnOfRetries));
         let cache = Cache::from_env().ok_or(OnHubError::NoCache)?;
         let mut files = cache.snapshot(&hub, RepoKind::Model, self.repo, self.revision)?;
-        let layout = self.find(&mut files)?;
+        let Some(layout) = self.find(&mut files, options)? else {
+            return self.open_foreign(&mut files, part, options, observer);
+        };
         files.fetch(&[&in_repo(&layout.cfg())], observer)?;
         let places: Vec<String> = layout.sparsity().iter().map(|p| in_repo(p)).collect();
         let places: Vec<&str> = places.iter().map(String::as_str).collect();
@@ -54,11 +59,15 @@ impl<'a> RunOnHub<'a> {
         }
         let dir = files.dir().join(layout.folder());
         // Problems in the description are found before the weights, which are large, are downloaded.
-        let mut run = RunDir::describe(&dir)?;
+        let mut run = RunDir::describe_as(&dir, options)?;
+        if run.format() != Format::SaeLens {
+            // sparsify's configuration is called cfg.json, too.
+            return self.open_foreign(&mut files, part, options, observer);
+        }
         let scaler = in_repo(&layout.scaler());
         if run.cfg.lacks_scales() && files.first_of(&[&scaler])?.is_some() {
             files.fetch(&[&scaler], observer)?;
-            run = RunDir::describe(&dir)?;
+            run = RunDir::describe_as(&dir, options)?;
         }
         if part == RunPart::Description {
             files.remember_if_new()?;
@@ -66,23 +75,113 @@ impl<'a> RunOnHub<'a> {
         }
         files.fetch(&[&in_repo(&layout.weights())], observer)?;
         files.remember()?;
-        Ok(RunDir::open(&dir)?)
+        Ok(RunDir::open_as(&dir, options)?)
+    }
+
+    /// An SAE in files of another format, in the folder or as the file that was named.
+    fn open_foreign(
+        &self,
+        files: &mut Snapshot,
+        part: RunPart,
+        options: &RunOptions,
+        observer: &mut dyn Observer<DownloadProgress>,
+    ) -> Result<RunDir, OnHubError> {
+        let all = files.names()?;
+        let is_file = all.iter().any(|name| name == self.folder);
+        let folder = match self.folder.rsplit_once('/') {
+            Some((folder, _)) if is_file => folder,
+            None if is_file => "",
+            _ => self.folder,
+        };
+        let start = if folder.is_empty() {
+            String::new()
+        } else {
+            format!("{folder}/")
+        };
+        let named = all.iter().filter_map(|name| name.strip_prefix(&start));
+        let mut named: Vec<String> = named.map(str::to_owned).collect();
+        let above = beside(folder, "../config.json");
+        if !folder.is_empty() && all.contains(&above) {
+            named.push("../config.json".to_owned());
+        }
+        // Of several pickled files, or layers of a set, only the one that was named is meant.
+        let file = is_file.then(|| self.folder[start.len()..].to_owned());
+        let mut layer = options.layer;
+        if let Some(file) = &file {
+            layer = layer.or_else(|| {
+                file.strip_prefix("layer_")?
+                    .strip_suffix(".safetensors")?
+                    .parse()
+                    .ok()
+            });
+            let is_other_pickle = |name: &String| {
+                [".pt", ".pth", ".bin"]
+                    .iter()
+                    .any(|ending| name.ends_with(ending))
+                    && name != file
+            };
+            named.retain(|name| !is_other_pickle(name));
+        }
+        let Some(found) = files_of(&named, layer) else {
+            return Err(OnHubError::NoRun(self.no_run(&all)));
+        };
+        let small: Vec<String> = found
+            .small
+            .iter()
+            .map(|name| beside(folder, name))
+            .collect();
+        let small: Vec<&str> = small
+            .iter()
+            .map(String::as_str)
+            .filter(|name| all.iter().any(|n| n == name))
+            .collect();
+        if !small.is_empty() {
+            files.fetch(&small, observer)?;
+        }
+        let weights = beside(folder, &found.weights);
+        let path = match file {
+            Some(file) => files.dir().join(folder).join(file),
+            None if small.is_empty() => files.dir().join(&weights),
+            None => files.dir().join(folder),
+        };
+        if part == RunPart::Description && !small.is_empty() {
+            // Not every configuration says how wide the SAE is.
+            if let Ok(run) = RunDir::describe_as(&path, options) {
+                files.remember_if_new()?;
+                return Ok(run);
+            }
+        }
+        files.fetch(&[&weights], observer)?;
+        files.remember()?;
+        let mut options = options.clone();
+        options.layer = layer;
+        Ok(RunDir::open_as(&path, &options)?)
     }
 
     /// The layout whose `cfg.json` is there: of the folder that was named, or of `final_sae` in it.
-    fn find(&self, files: &mut Snapshot) -> Result<RunLayout, OnHubError> {
+    ///
+    /// `None` if there is none, and the folder may hold files of another format.
+    fn find(
+        &self,
+        files: &mut Snapshot,
+        options: &RunOptions,
+    ) -> Result<Option<RunLayout>, OnHubError> {
+        if options
+            .format
+            .is_some_and(|format| format != Format::SaeLens)
+        {
+            return Ok(None);
+        }
         let layouts = RunLayout::of(self.folder);
         let [plain, last] = layouts.clone().map(|layout| in_repo(&layout.cfg()));
         let [in_folder, in_final_sae] = layouts;
         match files.first_of(&[&plain, &last])? {
-            Some(found) if *found == last => Ok(in_final_sae),
-            Some(_) => Ok(in_folder),
+            Some(found) if *found == last => Ok(Some(in_final_sae)),
+            Some(_) => Ok(Some(in_folder)),
             None => match files.fetch(&[&plain], &mut Unobserved) {
-                Err(CacheError::NoFile { .. }) => {
-                    Err(OnHubError::NoRun(self.no_run(&files.names()?)))
-                }
+                Err(CacheError::NoFile { .. }) => Ok(None),
                 Err(error) => Err(error.into()),
-                Ok(()) => Ok(in_folder),
+                Ok(()) => Ok(Some(in_folder)),
             },
         }
     }
@@ -97,9 +196,10 @@ impl<'a> RunOnHub<'a> {
             "{}@{} has neither cfg.json nor final_sae/cfg.json {place}",
             self.repo, self.revision
         );
-        let folders = names
-            .iter()
-            .filter_map(|name| name.strip_suffix("/cfg.json"));
+        let folders = names.iter().filter_map(|name| {
+            let mut ends = DESCRIBED_BY.iter();
+            ends.find_map(|end| name.strip_suffix(end)?.strip_suffix('/'))
+        });
         let folders: Vec<_> = folders
             .map(|folder| folder.strip_suffix("/final_sae").unwrap_or(folder))
             .collect();
@@ -118,6 +218,19 @@ impl<'a> RunOnHub<'a> {
             "{what}; folders that have one: {shown}{more}; give one, as in {}:{first}",
             self.repo
         )
+    }
+}
+
+/// A file by its name relative to a folder, which may begin with `../`.
+fn beside(folder: &str, name: &str) -> String {
+    let (folder, name) = match name.strip_prefix("../") {
+        Some(name) => (folder.rsplit_once('/').map_or("", |(above, _)| above), name),
+        None => (folder, name),
+    };
+    if folder.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{folder}/{name}")
     }
 }
 
@@ -168,6 +281,11 @@ mod tests {
         assert!(
             none.ends_with("no SAE that SAELens saved (1 files)"),
             "{none}"
+        );
+        let scope = run.no_run(&names(&["L1R/hyperparams.json", "trainer_0/ae.pt"]));
+        assert!(
+            scope.contains("folders that have one: L1R, trainer_0; give one"),
+            "{scope}"
         );
     }
 }

@@ -34,10 +34,10 @@ impl Resume {
 }
 
 /// A residual on its way up, and the hook that edits it.
-struct Run {
-    resid: Tensor<3>,
-    layers: Range<usize>,
-    hook: Box<dyn Hook>,
+pub(super) struct Run {
+    pub(super) resid: Tensor<3>,
+    pub(super) layers: Range<usize>,
+    pub(super) hook: Box<dyn Hook>,
 }
 
 impl SplitModel for SplitLlama {
@@ -83,22 +83,9 @@ impl SplitModel for SplitLlama {
         let (mut runs, mut edit_of_run) = (Vec::new(), Vec::new());
         let n_edits = edits.len();
         for (index, edit) in edits.into_iter().enumerate() {
-            let mut start = 0;
-            for group in resume {
-                let edit = match &edit {
-                    Splice::Replace(x) => {
-                        Splice::Replace(x.clone().narrow(0, start, group.n_rows()))
-                    }
-                    other => other.clone(),
-                };
-                start += group.n_rows();
-                let alike = matches!((group, &edit), (Resume::Between(..), Splice::Zero));
-                runs.push(self.run(group, edit));
-                edit_of_run.push(index);
-                if alike {
-                    break;
-                }
-            }
+            let more = self.runs(resume, &edit);
+            edit_of_run.extend(more.iter().map(|_| index));
+            runs.extend(more);
         }
         let mut results = vec![Vec::new(); n_edits];
         for (normed, index) in self.finish(runs).into_iter().zip(edit_of_run) {
@@ -123,34 +110,80 @@ impl SplitModel for SplitLlama {
 impl SplitLlama {
     /// The SAE's input for a group of rows, and the state to resume from.
     fn cut_off(&self, resid: Tensor<3>, mut capture: Capture) -> Prefix<Resume> {
-        let (resume, mut cache) = match self.cut() {
-            Cut::Between(layer) => {
+        let cache = match self.cut() {
+            Cut::Between(_) => {
                 // A point between two blocks is fired by the block below or above: the value is the residual itself.
                 let mut cache = capture.into_cache();
                 cache.insert(self.write(), resid.clone().into());
-                (Resume::Between(layer, resid), cache)
+                cache
             }
-            Cut::Within(layer) => {
-                let cache = capture.into_cache();
-                let before = cache.r3(HookPoint::ResidPre(layer)).clone();
-                let resume = Resume::Within {
-                    layer,
-                    before,
-                    after: resid,
-                };
-                (resume, cache)
-            }
+            Cut::Within(_) => capture.into_cache(),
             Cut::Final => {
                 self.model.ln_final(resid.clone(), &mut capture);
-                (Resume::Final(resid), capture.into_cache())
+                capture.into_cache()
             }
         };
-        self.prefix_of(&mut cache, resume)
+        let resume = match self.cut() {
+            Cut::Between(layer) => Resume::Between(layer, resid),
+            Cut::Within(layer) => Resume::Within {
+                layer,
+                before: cache.r3(HookPoint::ResidPre(layer)).clone(),
+                after: resid,
+            },
+            Cut::Final => Resume::Final(resid),
+        };
+        self.prefix_of(&cache, resume)
     }
 
-    fn prefix_of(&self, cache: &mut ActivationCache, resume: Resume) -> Prefix<Resume> {
+    /// The same from a run of the whole network: what it fired at the points of the cut, and what left its last block.
+    pub(super) fn left_in(&self, cache: &ActivationCache, last: &Tensor<3>) -> Prefix<Resume> {
+        let n_layers = self.model.config().n_layers;
+        let resume = match self.cut() {
+            Cut::Between(layer) if layer == n_layers => Resume::Between(layer, last.clone()),
+            Cut::Between(layer) => {
+                Resume::Between(layer, cache.r3(HookPoint::ResidPre(layer)).clone())
+            }
+            Cut::Within(layer) => Resume::Within {
+                layer,
+                before: cache.r3(HookPoint::ResidPre(layer)).clone(),
+                after: cache.r3(HookPoint::ResidPost(layer)).clone(),
+            },
+            Cut::Final => Resume::Final(last.clone()),
+        };
+        self.prefix_of(cache, resume)
+    }
+
+    fn prefix_of(&self, cache: &ActivationCache, resume: Resume) -> Prefix<Resume> {
         let target = (self.write() != self.read()).then(|| self.take(cache, self.write()));
         Prefix::new(resume, self.take(cache, self.read())).with_target(target)
+    }
+
+    /// Whether an edit leaves all positions alike, so that one is enough.
+    pub(super) fn alike(resume: &[Resume], edit: &Splice) -> bool {
+        matches!(
+            (resume.first(), edit),
+            (Some(Resume::Between(..)), Splice::Zero)
+        )
+    }
+
+    /// The runs above the cut for one edit: one for each group of rows, or one for all where all positions are alike.
+    pub(super) fn runs(&self, resume: &[Resume], edit: &Splice) -> Vec<Run> {
+        let (mut runs, mut start) = (Vec::new(), 0);
+        for group in resume {
+            let rows = group.n_rows();
+            let edit = match edit {
+                Splice::Replace(x) => Splice::Replace(x.clone().narrow(0, start, rows)),
+                other => other.clone(),
+            };
+            start += rows;
+            runs.push(self.run(group, edit));
+        }
+        runs.truncate(if Self::alike(resume, edit) {
+            1
+        } else {
+            runs.len()
+        });
+        runs
     }
 
     /// The run above the cut, for one edit of one group of rows.
@@ -189,7 +222,7 @@ impl SplitLlama {
     }
 
     /// The runs through their blocks, and the final norm.
-    fn finish(&self, runs: Vec<Run>) -> Vec<Tensor<3>> {
+    pub(super) fn finish(&self, runs: Vec<Run>) -> Vec<Tensor<3>> {
         let (mut passes, mut hooks) = (Vec::new(), Vec::new());
         for Run {
             resid,
@@ -231,7 +264,7 @@ fn join(prefixes: Vec<Prefix<Resume>>) -> Prefix<Vec<Resume>> {
 }
 
 /// Rows one after the other; a single group is not copied.
-fn cat(mut groups: Vec<Tensor<3>>) -> Tensor<3> {
+pub(super) fn cat(mut groups: Vec<Tensor<3>>) -> Tensor<3> {
     match groups.len() {
         1 => groups.remove(0),
         _ => Tensor::cat(groups, 0),

@@ -3,10 +3,12 @@
 mod error;
 mod halves;
 mod place;
+mod places;
 
 pub use error::SplitError;
 pub use halves::Resume;
 pub use place::Place;
+pub use places::{LlamaPlaces, PlacesResume};
 
 use burn::tensor::Tensor;
 use llama_hooked::{Activation, ActivationCache, Edit, HookPoint, Llama};
@@ -102,9 +104,9 @@ impl SplitLlama {
     }
 
     /// The activation at a point as the SAE sees it.
-    fn take(&self, cache: &mut ActivationCache, point: HookPoint) -> Tensor<3> {
-        let x = cache.remove(point).expect("the hook was run through");
-        self.place.take(x)
+    fn take(&self, cache: &ActivationCache, point: HookPoint) -> Tensor<3> {
+        let x = cache.get(point).expect("the hook was run through");
+        self.place.take(x.clone())
     }
 
     /// A hook that puts the SAE's output, or zeros, in place.

@@ -71,7 +71,7 @@ fn it_is_not_there_where_it_is_not_offered() {
     };
     let server = Running::new(fake, ServeOptions::default());
     let mut tab = open(&server);
-    assert_eq!(tab.texts(".prompt:not(.steer)").len(), 1);
+    assert_eq!(tab.texts(".prompt:not(.steer, .contrasted)").len(), 1);
     assert_eq!(tab.texts(".check").len(), 0);
     assert_own(&mut tab, &server);
 }

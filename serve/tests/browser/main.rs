@@ -15,6 +15,8 @@ mod labels;
 mod others;
 mod steer;
 mod texts;
+mod two;
+mod why;
 
 use chromium::Tab;
 use fixture::Fixture;

@@ -100,11 +100,46 @@ fn two_continuations_are_side_by_side_and_what_differs_is_marked() {
     ] {
         assert!(told.contains(part), "{told}");
     }
+    // What the steering changes, by token, with a sentence that says what that is.
+    for part in ["plain−0.500 (60.7 %)", "KL0.500 nats"] {
+        assert!(told.contains(part), "{told}");
+    }
+    assert_eq!(tab.texts(".continued.plain .kl-bar").len(), 6);
+    assert_eq!(tab.texts(".continued.steered .kl-bar").len(), 5);
+    let heights = tab.eval("[...document.querySelectorAll('.continued.steered .kl-bar')].map((bar) => Number(bar.style.getPropertyValue('--share')))");
+    assert_eq!(
+        heights,
+        json!([0, 0.2, 0.4, 0.6, 0.8]),
+        "of the largest on both sides"
+    );
+    assert_eq!(
+        tab.text(".continued.steered .kl-said"),
+        "KL 0.500 nats a token, at most 1.00"
+    );
+    let name = tab
+        .eval("document.querySelector('.continued.plain [role=img]').getAttribute('aria-label')");
+    assert_eq!(
+        name,
+        "Plain: KL per token, 0.625 nats in the mean, the largest 1.25 at token 6"
+    );
+    let meaning = tab.text(".kl-meaning");
+    assert!(
+        meaning.contains("p the model as it is, q steered")
+            && meaning.contains("sae generate --compare"),
+        "{meaning}"
+    );
+    tab.hover(".continued.steered .kl-bar:nth-child(4)");
+    assert_eq!(tab.texts(".continued.steered .cell.target"), [&*steered[3]]);
     // With the keyboard, too.
     tab.eval("document.querySelector('.continued.plain .strip').focus()");
     tab.key("ArrowRight");
     let said = tab.text("#announce");
     assert!(said.contains("log-probability −0.500"), "{said}");
+    for _ in 0..5 {
+        tab.key("ArrowRight");
+    }
+    let said = tab.text("#announce");
+    assert!(said.contains("steered −∞ (0 %), KL 1.25 nats"), "{said}");
     assert_own(&mut tab, &server);
 }
 

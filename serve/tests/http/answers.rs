@@ -33,7 +33,7 @@ fn the_page_and_its_data() {
         feature.header("content-type"),
         Some("application/octet-stream")
     );
-    let health = json!({"status": "ok", "offers": {"prompt": true, "check": true, "activations": true, "generate": true, "chat": true, "labels": "none"}, "running": 0, "waiting": 0});
+    let health = json!({"status": "ok", "offers": {"prompt": true, "check": true, "activations": true, "generate": true, "attribute": true, "contrast": true, "chat": true, "labels": "none"}, "running": 0, "waiting": 0});
     assert_eq!(get(server.address, "/api/health").json(), health);
 }
 
@@ -47,6 +47,11 @@ fn ones_own_text() {
         "tokens": [{"id": 7, "text": "In ", "counts": true, "n_active": 31}, {"id": 8, "text": "the", "counts": true, "n_active": 31}],
         "features": [list(2), list(3)],
         "answer": " and <i>so</i> on",
+        "next": [
+            {"id": 5, "text": " Mary", "counts": true, "log_prob": -0.25},
+            {"id": 6, "text": " <b>", "counts": true, "log_prob": -1.75},
+            {"id": 13, "text": "\n", "counts": true, "log_prob": -4.0},
+        ],
     });
     assert_eq!(answer.json(), expected);
     let body = r#"{"text": "a", "effects": true}"#;
@@ -147,6 +152,7 @@ fn what_is_not_offered_is_not_there() {
     let fake = Fake {
         no_check: true,
         no_generate: true,
+        no_effects: true,
         ..Fake::default()
     };
     let server = Running::new(fake, ServeOptions::default());
@@ -157,7 +163,7 @@ fn what_is_not_offered_is_not_there() {
     let health = get(server.address, "/api/health").json();
     assert_eq!(
         health["offers"],
-        json!({"prompt": true, "check": false, "activations": true, "generate": false, "chat": true, "labels": "none"})
+        json!({"prompt": true, "check": false, "activations": true, "generate": false, "attribute": false, "contrast": false, "chat": true, "labels": "none"})
     );
     assert_eq!(server.backend.begun(), [""; 0]);
 }

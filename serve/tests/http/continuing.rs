@@ -79,6 +79,18 @@ fn tokens_of_both_sides_come_as_lines() {
         *ends[1],
         json!({"event": "end", "side": "plain", "reason": "length"})
     );
+    let changes = |n: usize| -> Vec<Value> {
+        let of = |at: usize| {
+            let steered = if at == 3 { Value::Null } else { json!(-1.5) };
+            json!({"log_prob": -0.5, "steered_log_prob": steered, "kl": at as f64 / 4.0})
+        };
+        (0..n).map(of).collect()
+    };
+    let [.., plain, other, _] = &lines[..] else {
+        panic!("{lines:?}")
+    };
+    let event = |side: &str, n| json!({"event": "changes", "side": side, "tokens": changes(n)});
+    assert_eq!((plain, other), (&event("plain", 4), &event("steered", 3)));
     assert_eq!(lines.last().unwrap(), &json!({"event": "done"}));
     // The connection goes on.
     assert_eq!(client.send(prompt("next")).reply().unwrap().status, 200);

@@ -7,6 +7,7 @@ mod support;
 mod answers;
 mod client;
 mod continuing;
+mod effects;
 mod guard;
 mod hostile;
 mod limits;

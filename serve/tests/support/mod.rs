@@ -1,6 +1,8 @@
 //! A backend that does as the text says, and a server of it.
 #![allow(dead_code, reason = "each test uses some of it")]
 
+mod effects;
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
@@ -8,10 +10,11 @@ use std::time::{Duration, Instant};
 
 use sae_dashboard::labels::{Label, Labels};
 use sae_serve::{
-    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, EndReason,
-    GenerateEvent, GenerateRequest, LabelsOffer, LikelyToken, Offers, PromptError, PromptFeature,
-    PromptRequest, PromptResponse, PromptToken, ServeError, ServeOptions, Server, Shutdown, Side,
-    Stop,
+    ActivationsRequest, ActivationsResponse, AttributeRequest, AttributeResponse, Backend,
+    BackendError, CheckRequest, ContrastRequest, ContrastResponse, EndReason, GenerateEvent,
+    GenerateRequest, LabelsOffer, LikelyToken, Offers, PromptError, PromptFeature, PromptRequest,
+    PromptResponse, PromptToken, ServeError, ServeOptions, Server, Shutdown, Side, Stop,
+    TokenChange,
 };
 use serde_json::{Value, json};
 
@@ -27,6 +30,7 @@ pub(crate) struct Fake {
     pub(crate) features: Vec<Vec<u8>>,
     pub(crate) no_check: bool,
     pub(crate) no_generate: bool,
+    pub(crate) no_effects: bool,
     pub(crate) labels: Option<Mutex<Labels>>,
     pub(crate) log: Mutex<Log>,
     pub(crate) released: (Mutex<bool>, Condvar),
@@ -120,6 +124,7 @@ impl Backend for Fake {
     fn offers(&self) -> Offers {
         let mut offers = Offers::default();
         (offers.prompt, offers.check, offers.activations) = (true, !self.no_check, true);
+        (offers.attribute, offers.contrast) = (!self.no_effects, !self.no_effects);
         (offers.generate, offers.chat) = (!self.no_generate, true);
         if self.labels.is_some() {
             offers.labels = LabelsOffer::Change;
@@ -183,7 +188,42 @@ impl Backend for Fake {
         emit(GenerateEvent::End {
             side: Side::Plain,
             reason: EndReason::Length,
+        })?;
+        // Each token changes by a quarter more than the one before; the last one of the plain side could not come at all.
+        let change = |(at, last): (usize, usize)| TokenChange {
+            log_prob: -0.5,
+            steered_log_prob: if at + 1 == last {
+                f64::NEG_INFINITY
+            } else {
+                -1.5
+            },
+            kl: at as f64 / 4.0,
+        };
+        let changes = |n: usize| (0..n).map(|at| change((at, request.max_new_tokens)));
+        emit(GenerateEvent::Changes {
+            side: Side::Plain,
+            tokens: changes(n).collect(),
+        })?;
+        emit(GenerateEvent::Changes {
+            side: Side::Steered,
+            tokens: changes(n - 1).collect(),
         })
+    }
+
+    fn attribute(
+        &self,
+        request: AttributeRequest,
+        stop: &Stop,
+    ) -> Result<AttributeResponse, PromptError> {
+        self.run(&request.text, stop, || effects::attribute(&request))
+    }
+
+    fn contrast(
+        &self,
+        request: ContrastRequest,
+        stop: &Stop,
+    ) -> Result<ContrastResponse, PromptError> {
+        self.run(&request.text, stop, || effects::contrast(&request))
     }
 
     /// A feature fires on the words that are as long as its number, half as strongly as that; `nan` is none.
@@ -241,6 +281,12 @@ impl Backend for Fake {
                     .map(|at| vec![feature(at)])
                     .collect(),
                 answer: Some(" and <i>so</i> on".into()),
+                next: [(5, " Mary", -0.25), (6, " <b>", -1.75), (13, "\n", -4.0)]
+                    .map(|(id, text, log_prob): (u32, &str, f32)| LikelyToken {
+                        token: PromptToken::new(id, text.as_bytes()),
+                        log_prob,
+                    })
+                    .to_vec(),
             }
         })
     }

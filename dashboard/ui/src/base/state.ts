@@ -50,6 +50,9 @@ function readState(hash: string): State {
     range: range.length === 2 && range.every(Number.isFinite) ? [range[0], range[1]] : null,
     compare: whole('compare'),
     text: (found.get('text') ?? '').slice(0, LONGEST_TEXT),
+    other: (found.get('other') ?? '').slice(0, LONGEST_TEXT),
+    answer: whole('answer'),
+    against: whole('against'),
     heat: whole('heat'),
     steer: readSteered(found.getAll('steer')),
     generate: {
@@ -73,6 +76,9 @@ function stateHash(state: State) {
   if (state.compare !== null) parts.set('compare', String(state.compare));
   // One that would make the address too long to send is not in it.
   if (state.text && state.text.length <= LONGEST_TEXT) parts.set('text', state.text);
+  if (state.other && state.other.length <= LONGEST_TEXT) parts.set('other', state.other);
+  if (state.answer !== null) parts.set('answer', String(state.answer));
+  if (state.against !== null) parts.set('against', String(state.against));
   if (state.heat !== null) parts.set('heat', String(state.heat));
   for (const { feature, kind, amount } of state.steer) parts.append('steer', [feature, kind, amount ?? []].flat().join('_'));
   const { tokens, temperature, seed, chat, special } = state.generate;

@@ -143,6 +143,10 @@ async function liveSource(): Promise<DataSource> {
         await readLines(await ask('api/generate', { method: 'POST', headers, body: JSON.stringify(question), signal }), hear);
       }
       : undefined,
+    attribute: offers?.attribute
+      ? (text, answer, against, top, signal) => post('api/attribute', { text, answer, against, top }, signal)
+      : undefined,
+    contrast: offers?.contrast ? (text, other, top, signal) => post('api/contrast', { text, other, top }, signal) : undefined,
     chat: offers?.chat === true,
     check: offers?.check ? (prompt, answer, signal) => post('api/check', { prompt, answer }, signal) : undefined,
   };

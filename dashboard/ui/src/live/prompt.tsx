@@ -13,6 +13,7 @@ import { largest, OwnStrip } from './own-strip';
 import { PlainText } from './pieces';
 import { PromptTable } from './table';
 import { asTokens, own, runsAtOnce, runText, wantValues } from './text';
+import { Why } from './why';
 
 export function promptPanel(source: DataSource): HTMLElement {
   const place = el('section', { class: 'panel prompt' });
@@ -80,6 +81,7 @@ function Output({ source, result }: { source: DataSource; result: PromptResult }
         label="Your text; choose a token with the arrow keys"
       />
       {typeof result.answer === 'string' && <p class="answer">Continues: <PlainText text={result.answer} /></p>}
+      {source.attribute && result.next && result.next.length > 0 && <Why source={source} next={result.next} />}
       {chosen >= 0 && (
         <div class="prompt-features" aria-live="polite">
           <PromptTable key={chosen} source={source} token={shown[chosen]} features={features[chosen]} n={tokens[chosen].n_active} place={chosen} last={chosen + 1 === tokens.length} />

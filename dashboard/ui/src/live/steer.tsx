@@ -10,6 +10,7 @@ import { tokenElement } from '../base/text';
 import { labelOf } from '../labels/store';
 import { tokenOf } from '../list/rows';
 import type { DataSource, Side, SteerKind, Steered } from '../types';
+import { klOf, KlStrip, largestKl } from './kl-strip';
 import { OwnStrip } from './own-strip';
 import { TokenText } from './pieces';
 import { type Continuation, continueText, continuing, differs, MOST, MOST_TOKENS, stopContinuing, unitOf, withFeature } from './steering';
@@ -34,6 +35,7 @@ export function steerWith(source: DataSource, feature: number) {
 function Steer({ source }: { source: DataSource }) {
   const { steer } = useAddress();
   const { busy, said, failed, of, plain, steered } = useStore(continuing);
+  const most = Math.max(largestKl(plain.changes), largestKl(steered.changes));
   const set = (at: number, to: Steered | null) => change({ steer: steer.flatMap((old, i) => (i === at ? (to ? [to] : []) : [old])) });
   return (
     <>
@@ -48,9 +50,15 @@ function Steer({ source }: { source: DataSource }) {
       </div>
       {of && (
         <div class="continuations" aria-busy={busy}>
-          <Output name="Plain" side="plain" of={plain} />
-          <Output name="Steered" side="steered" of={steered} note={of.steer.map(inWords).join(', ')} />
+          <Output name="Plain" side="plain" of={plain} most={most} />
+          <Output name="Steered" side="steered" of={steered} most={most} note={of.steer.map(inWords).join(', ')} />
         </div>
+      )}
+      {of && plain.changes.length + steered.changes.length > 0 && (
+        <p class="hint kl-meaning">
+          KL(p ‖ q) = Σ p·(ln p − ln q), in nats, of the distributions that a token comes from: p the model as it is, q steered, both after the same tokens, those of the
+          text that the bar stands under; on the plain side as <code>sae generate --compare</code> has it.
+        </p>
       )}
     </>
   );
@@ -166,11 +174,13 @@ function Settings({ source }: { source: DataSource }) {
   );
 }
 
-interface OutputProps { name: string; side: Side; of: Continuation; note?: string }
+/** `most`: what a bar of full height means. */
+interface OutputProps { name: string; side: Side; of: Continuation; most: number; note?: string }
 
 const nothing: number[] = [];
 
-function Output({ name, side, of, note }: OutputProps) {
+function Output({ name, side, of, most, note }: OutputProps) {
+  const place = useRef<HTMLElement>(null);
   const tokens = of.tokens.map(({ token }) => token);
   const text = useStable(tokens);
   const shown = asTokens(text);
@@ -182,17 +192,31 @@ function Output({ name, side, of, note }: OutputProps) {
       const entry = el('span', {}, tokenElement(likely), ` ${logProb(top[rank].log_prob)}`);
       pairs.push([rank === 0 ? 'likeliest' : `likeliest ${rank + 1}`, entry]);
     }
+    const change = of.changes[place];
+    if (change) {
+      pairs.push(side === 'plain' ? ['steered', logProb(change.steered_log_prob)] : ['plain', logProb(change.log_prob)]);
+      pairs.push(['KL', `${num(klOf(change), 3)} nats`]);
+    }
     if (differs(place)) pairs.push(['other side', 'has another token here']);
     return pairs;
   };
   const marks = of.tokens.map((_, place) => differs(place)).join();
   return (
-    <section class={`continued ${side}`} aria-label={`${name} continuation`}>
+    <section ref={place} class={`continued ${side}`} aria-label={`${name} continuation`}>
       <h3>{name}{note && <small>{note}</small>}</h3>
       {text.length > 0 && <OwnStrip tokens={text} values={nothing} max={1} marks={marks} marked={differs} details={details} label={`${name} continuation; the arrow keys go through its tokens`} />}
+      <KlStrip name={name} changes={of.changes} most={most} hover={(at) => point(place.current, at)} />
       <p class="unit">{of.end === 'stop' ? 'The model ended the text here.' : of.end === 'length' ? 'As many tokens as asked for.' : ''}</p>
     </section>
   );
+}
+
+/** Marks the token that a bar stands for. */
+function point(section: HTMLElement | null, at: number | null) {
+  for (const cell of section?.querySelectorAll<HTMLElement>('.cell') ?? []) {
+    const [from, to] = [Number(cell.dataset.from), Number(cell.dataset.to)];
+    cell.classList.toggle('target', at !== null && from <= at && at < to);
+  }
 }
 
 const logProb = (x: number | null) => (x === null ? '−∞ (0 %)' : `${num(x, 3)} (${percent(Math.exp(x), 3)})`);

@@ -3,7 +3,7 @@
 import { signed } from '../base/format';
 import { change, state } from '../base/state';
 import { store } from '../base/store';
-import type { DataSource, GenerateEvent, LikelyToken, Overview, PromptToken, Side, SteerKind, Steered } from '../types';
+import type { DataSource, GenerateEvent, LikelyToken, Overview, PromptToken, Side, SteerKind, Steered, TokenChange } from '../types';
 import { own } from './text';
 
 /** Features at once, at most, as the server has it. */
@@ -11,7 +11,8 @@ export const MOST = 16;
 export const MOST_TOKENS = 512;
 
 export interface NewToken { token: PromptToken; log_prob: number | null; top: LikelyToken[] }
-export interface Continuation { tokens: NewToken[]; end: 'stop' | 'length' | null }
+/** `changes`: what the steering changes in each of its tokens, once that has been found. */
+export interface Continuation { tokens: NewToken[]; end: 'stop' | 'length' | null; changes: TokenChange[] }
 
 interface Continuing {
   busy: boolean;
@@ -23,7 +24,7 @@ interface Continuing {
   steered: Continuation;
 }
 
-const none: Continuation = { tokens: [], end: null };
+const none: Continuation = { tokens: [], end: null, changes: [] };
 export const continuing = store<Continuing>({ busy: false, said: '', failed: false, of: null, plain: none, steered: none });
 let running: AbortController | null = null;
 
@@ -84,7 +85,8 @@ export async function continueText(source: DataSource) {
     else if (event.event === 'token') {
       const { side, token, log_prob, top } = event;
       sides[side] = { ...sides[side], tokens: [...sides[side].tokens, { token, log_prob, top }] };
-    } else sides[event.side] = { ...sides[event.side], end: event.reason };
+    } else if (event.event === 'changes') sides[event.side] = { ...sides[event.side], changes: event.tokens };
+    else sides[event.side] = { ...sides[event.side], end: event.reason };
     if (!due) requestAnimationFrame(draw);
     due = true;
   };

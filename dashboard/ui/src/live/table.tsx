@@ -1,16 +1,12 @@
 // The features of one token of the text.
 
-import { useEffect, useRef, useState } from 'preact/hooks';
-import { copyButtons, type Table } from '../base/copy';
+import { useState } from 'preact/hooks';
+import type { Table } from '../base/copy';
 import { count, num, percent, signed } from '../base/format';
-import { change, featureHref } from '../base/state';
 import { useAddress } from '../base/store';
-import { spoken } from '../base/text';
-import { labelOf } from '../labels/store';
-import { tokenOf } from '../list/rows';
 import type { DataSource, PromptFeature, Token } from '../types';
+import { Copy, NAME_HEADS, NameCells, named, ToolCells, ToolHeads } from './cells';
 import { TokenText } from './pieces';
-import { steerWith } from './steer';
 import { measureExact } from './text';
 
 type Key = 'value' | 'quantile' | 'effect' | 'exact';
@@ -42,10 +38,7 @@ export function PromptTable({ source, token, features, n, place, last }: Props) 
   const sortBy = (key: Key) => setSort({ key, descending: by.key === key ? !by.descending : true });
   const table = (): Table => ({
     columns: ['feature', 'label', 'fires_on', ...columns.map(({ key }) => key)],
-    rows: sorted.map((f) => {
-      const top = tokenOf(overview, overview.top_token, f.index);
-      return [f.index, labelOf(f.index)?.label ?? '', top ? spoken(top) : '', ...columns.map(({ key }) => f[key])];
-    }),
+    rows: sorted.map((f) => [f.index, ...named(overview, f.index), ...columns.map(({ key }) => f[key])]),
   });
   const unmeasured = !columns.some(({ key }) => key === 'effect');
   return (
@@ -58,15 +51,13 @@ export function PromptTable({ source, token, features, n, place, last }: Props) 
           </caption>
           <thead>
             <tr>
-              <th scope="col">feature</th>
-              <th scope="col" title="The token that it fires on most in the data set, or its label">fires on</th>
+              {NAME_HEADS}
               {columns.map(({ key, name, title }) => (
                 <th scope="col" aria-sort={by.key === key ? (by.descending ? 'descending' : 'ascending') : 'none'}>
                   <button type="button" title={title} onClick={() => sortBy(key)}>{name}{by.key === key ? (by.descending ? ' ↓' : ' ↑') : ''}</button>
                 </th>
               ))}
-              {source.activations && <th scope="col"><span class="unseen">colour</span></th>}
-              {source.generate && <th scope="col"><span class="unseen">steer</span></th>}
+              <ToolHeads source={source} />
             </tr>
           </thead>
           <tbody>{sorted.map((feature) => <Row key={feature.index} source={source} feature={feature} columns={columns} heat={heat} />)}</tbody>
@@ -81,45 +72,17 @@ export function PromptTable({ source, token, features, n, place, last }: Props) 
 interface RowProps { source: DataSource; feature: PromptFeature; columns: Column[]; heat: number | null }
 
 function Row({ source, feature, columns, heat }: RowProps) {
-  const { overview, activations, generate } = source;
   const { index } = feature;
-  const top = tokenOf(overview, overview.top_token, index);
-  const label = labelOf(index)?.label;
-  const on = heat === index;
   return (
-    <tr class={on ? 'on' : undefined}>
-      <td><a href={featureHref(index)} data-feature={index}>{index}</a></td>
-      <td>{label ? <span class="label" title={label}>{label}</span> : top ? <TokenText token={top} /> : '—'}</td>
+    <tr class={heat === index ? 'on' : undefined}>
+      <NameCells source={source} index={index} />
       {columns.map(({ key, text }) => {
         const value = feature[key];
         return <td class="v" title={value === null ? 'not measured' : String(value)}>{value === null ? '—' : text(value)}</td>;
       })}
-      {activations && (
-        <td>
-          <button
-            type="button" class="quiet small" aria-pressed={on} aria-label={`Colour the text by feature ${index}`} title="Colour the text by this feature"
-            onClick={() => change({ heat: on ? null : index })}
-          >colour</button>
-        </td>
-      )}
-      {generate && (
-        <td>
-          <button
-            type="button" class="quiet small" aria-label={`Steer with feature ${index}`} title="Continue the text with this feature changed"
-            onClick={() => steerWith(source, index)}
-          >steer</button>
-        </td>
-      )}
+      <ToolCells source={source} index={index} />
     </tr>
   );
-}
-
-function Copy({ table }: { table: () => Table }) {
-  const place = useRef<HTMLSpanElement>(null);
-  const now = useRef(table);
-  now.current = table;
-  useEffect(() => { place.current!.replaceChildren(copyButtons('the table', () => now.current())); }, []);
-  return <span ref={place} />;
 }
 
 function Exact({ source, place }: { source: DataSource; place: number }) {

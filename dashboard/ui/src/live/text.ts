@@ -2,6 +2,7 @@
 
 import { change, state } from '../base/state';
 import { store } from '../base/store';
+import { asker } from './asking';
 import type { DataSource, PromptResult, PromptToken, Token } from '../types';
 
 /** Texts that are remembered. */
@@ -36,8 +37,8 @@ export const own = store<Own>({
   draft: text, ran: null, tokens: [], result: null, values: new Map(), busy: false, failed: false,
   said: text && !runsAtOnce ? 'This text came with the address. Run shows which features fire on it.' : '',
 });
-/** Steering and other changes to the model will say here what they are; a result belongs to them. */
-let running: AbortController | null = null;
+const { ask, stop } = asker(own);
+export { stop };
 
 /** Texts that ran before, the latest first. */
 export function history(): string[] {
@@ -65,27 +66,6 @@ export function forget() {
     // As above.
   }
   own.set({});
-}
-
-export const stop = () => running?.abort();
-
-const say = (said: string, failed = false) => own.set({ said, failed });
-
-/** Asks the model, one question after the other. What comes back belongs to the text that was asked about. */
-async function ask(work: (signal: AbortSignal) => Promise<string>) {
-  if (running) return;
-  const mine = new AbortController();
-  running = mine;
-  own.set({ busy: true, said: 'The model runs…', failed: false });
-  try {
-    say(await work(mine.signal));
-  } catch (error) {
-    const stopped = error instanceof Error && error.name === 'AbortError';
-    say(stopped ? 'Stopped.' : error instanceof Error ? error.message : String(error), !stopped);
-  } finally {
-    running = null;
-    own.set({ busy: false });
-  }
 }
 
 /** The text in the box is the one on view from now on. */

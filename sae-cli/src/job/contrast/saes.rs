@@ -2,7 +2,8 @@
 
 use crate::args::contrast::Args;
 use crate::error::UsageError;
-use crate::job::run::{find_at, load};
+use crate::job::run::load;
+use crate::job::saes::{each_layer, find_all, same_model};
 use anyhow::{Context, Result, bail};
 use llama_hooked::{HookPoint, LlamaConfig};
 use sae_backend::ComputeDevice;
@@ -23,8 +24,8 @@ pub(crate) struct Saes {
 impl Saes {
     /// Finds them, here or on the Hub.
     pub(crate) fn find(args: &Args, quiet: bool) -> Result<Self> {
-        let paths = each_layer("--sae", &args.sae, args)?;
-        let dashboards = each_layer("--dashboard", &args.dashboard, args)?;
+        let paths = each_layer("--sae", &args.sae, args.layers.as_ref())?;
+        let dashboards = each_layer("--dashboard", &args.dashboard, args.layers.as_ref())?;
         if !dashboards.is_empty() && dashboards.len() != paths.len() {
             bail!(UsageError(format!(
                 "--dashboard: {} for {} SAEs; give one for each --sae, in their order",
@@ -32,14 +33,7 @@ impl Saes {
                 paths.len()
             )));
         }
-        if args.place.hook.is_some() && paths.len() > 1 {
-            bail!(UsageError(
-                "--hook: is of one SAE, and there are several; each is put where its cfg.json says"
-                    .to_owned()
-            ));
-        }
-        let runs = paths.iter().map(|path| find_at(path, &args.place, quiet));
-        let runs = runs.collect::<Result<Vec<_>>>()?;
+        let runs = find_all(&paths, &args.place, quiet)?;
         let names = paths
             .iter()
             .map(|path| path.display().to_string())
@@ -60,17 +54,10 @@ impl Saes {
 
     /// Makes sure that all are of one model, where no model is given.
     fn check(&self, args: &Args) -> Result<()> {
+        same_model(&self.runs, &self.names, args.place.model.as_deref())?;
         let first = self.metadata();
         for (run, name) in self.runs.iter().zip(&self.names) {
             let metadata = &run.cfg.metadata;
-            if args.place.model.is_none() && metadata.model_name != first.model_name {
-                bail!(UsageError(format!(
-                    "{name} names the model {}, and {} names {}; give --model to run all of them on one",
-                    metadata.model_name.as_deref().unwrap_or("none"),
-                    self.names[0],
-                    first.model_name.as_deref().unwrap_or("none")
-                )));
-            }
             let bos = |metadata: &SaeMetadata| metadata.prepend_bos.unwrap_or(true);
             if !args.prompt.chat && !args.prompt.no_bos && bos(metadata) != bos(first) {
                 tracing::warn!(
@@ -129,26 +116,4 @@ impl Saes {
         };
         self.dashboards.iter().enumerate().map(link).collect()
     }
-}
-
-/// The paths of an option with every layer in place of `{layer}`.
-fn each_layer(option: &str, paths: &[PathBuf], args: &Args) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for path in paths {
-        let text = path.display().to_string();
-        match (text.contains("{layer}"), &args.layers) {
-            (true, Some(layers)) => {
-                let at = |layer: &usize| PathBuf::from(text.replace("{layer}", &layer.to_string()));
-                found.extend(layers.0.iter().map(at));
-            }
-            (true, None) => bail!(UsageError(format!(
-                "{option} {text}: which layers? give --layers, such as --layers 0..32"
-            ))),
-            (false, Some(_)) => bail!(UsageError(format!(
-                "{option} {text}: --layers needs a {{layer}} in it, such as 'runs/l{{layer}}'"
-            ))),
-            (false, None) => found.push(path.clone()),
-        }
-    }
-    Ok(found)
 }

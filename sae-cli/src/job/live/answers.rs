@@ -8,8 +8,9 @@ use sae_dashboard::page::feature_bytes;
 use sae_llama::dashboard::Spelling;
 use sae_llama::{Question, QuestionError};
 use sae_serve::{
-    ActivationsRequest, ActivationsResponse, Backend, BackendError, CheckRequest, GenerateEvent,
-    GenerateRequest, LabelsOffer, Offers, PromptError, PromptRequest, PromptResponse, Stop,
+    ActivationsRequest, ActivationsResponse, AttributeRequest, AttributeResponse, Backend,
+    BackendError, CheckRequest, ContrastRequest, ContrastResponse, GenerateEvent, GenerateRequest,
+    LabelsOffer, Offers, PromptError, PromptRequest, PromptResponse, Stop,
 };
 use serde_json::Value;
 use std::sync::{MutexGuard, PoisonError};
@@ -40,6 +41,7 @@ impl Backend for Live {
     fn offers(&self) -> Offers {
         let mut offers = Offers::default();
         (offers.prompt, offers.check, offers.activations) = (true, true, true);
+        (offers.attribute, offers.contrast) = (true, true);
         (offers.generate, offers.chat) = (true, self.template.is_some());
         if self.labels.is_some() {
             offers.labels = LabelsOffer::Change;
@@ -54,6 +56,24 @@ impl Backend for Live {
     ) -> Result<ActivationsResponse, PromptError> {
         let found = self.values(&request);
         found.map_err(|e| PromptError::Invalid(in_full(&e)))
+    }
+
+    fn attribute(
+        &self,
+        request: AttributeRequest,
+        stop: &Stop,
+    ) -> Result<AttributeResponse, PromptError> {
+        self.attributed(&request, stop)
+    }
+
+    fn contrast(
+        &self,
+        request: ContrastRequest,
+        stop: &Stop,
+    ) -> Result<ContrastResponse, PromptError> {
+        let found = self.contrasted(&request, stop);
+        let found = found.map_err(|e| PromptError::Invalid(in_full(&e)))?;
+        found.ok_or(PromptError::Stopped)
     }
 
     fn generate(

@@ -1,6 +1,8 @@
 //! The pages of `sae serve`: features as they are asked for, and one's own text.
 
 mod answers;
+mod attributed;
+mod contrasted;
 mod steered;
 mod texts;
 
@@ -18,8 +20,8 @@ use sae_llama::dashboard::{Rows, Spelling, shown_weights};
 use sae_llama::features::TextFeatures;
 use sae_progress::Unobserved;
 use std::sync::Mutex;
-pub(crate) use steered::KEPT_TOKENS;
-use texts::LastText;
+pub(crate) use steered::{KEPT_TOKENS, MOST_NEW};
+use texts::LastTexts;
 
 /// A model, an SAE and a log of what fires, for as long as the program runs.
 pub(crate) struct Live {
@@ -32,7 +34,7 @@ pub(crate) struct Live {
     raw_lens: bool,
     overview: Vec<u8>,
     labels: Option<Mutex<LabelFile>>,
-    last: LastText,
+    last: LastTexts,
     template: Option<ChatTemplate>,
     generation: GenerationConfig,
 }
@@ -67,7 +69,7 @@ impl Live {
             summary,
             raw_lens,
             labels: labels.map(Mutex::new),
-            last: LastText::default(),
+            last: LastTexts::default(),
             template,
             generation,
         })

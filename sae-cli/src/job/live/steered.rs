@@ -8,20 +8,20 @@ use chat_template::{ChatTemplate, ChatTemplateError};
 use dataset_stream::Prompt;
 use llama_hooked::generate::{GenerateOptions, NewToken, Sampling, StopReason};
 use sae_interventions::{
-    Amount, FeatureEdit, Side as Which, SteeredSae, Steering, Window, side_by_side,
+    Amount, FeatureEdit, Side as Which, SteeredSae, Steering, Window, compare, side_by_side,
 };
 use sae_llama::generate::Prompter;
 use sae_llama::resolve::{FoundModel, ModelError};
 use sae_serve::{
     EndReason, GenerateEvent, GenerateRequest, LikelyToken, PromptError, PromptToken, Side, Steer,
-    SteerKind, Stop,
+    SteerKind, Stop, TokenChange,
 };
 use std::ops::ControlFlow;
 
 /// Likeliest tokens that are told beside each new one.
 const TOP: usize = 3;
 /// New tokens at most, as the server checks.
-const MOST_NEW: usize = 512;
+pub(crate) const MOST_NEW: usize = 512;
 /// Tokens whose keys and values are kept at once: those of both sides.
 pub(crate) const KEPT_TOKENS: usize = 2 * (MOST_TOKENS + MOST_NEW);
 
@@ -51,9 +51,11 @@ impl Live {
         let tokens = ids.iter().map(spelled).collect();
         emit(GenerateEvent::Prompt { tokens })?;
         let mut sent = Ok(());
+        let mut said = [Vec::new(), Vec::new()];
         let options = self.options(request);
         let model = &self.prepared.model;
         let done = side_by_side(model, &ids, &mut steering, &options, |side, token| {
+            said[usize::from(side == Which::Steered)].push(token.id);
             if stop.is_set() {
                 sent = Err(PromptError::Stopped);
             } else {
@@ -66,7 +68,50 @@ impl Live {
             }
         });
         done.map_err(|e| PromptError::Invalid(in_full(&e.into())))?;
-        sent
+        sent?;
+        self.changes(&ids, said, &mut steering, stop, emit)
+    }
+
+    /// What the steering changes in each continuation, which are read again for it: the plain one as `sae generate --compare` reads it.
+    fn changes(
+        &self,
+        prompt: &[u32],
+        [plain, steered]: [Vec<u32>; 2],
+        steering: &mut Steering,
+        stop: &Stop,
+        emit: &mut dyn FnMut(GenerateEvent) -> Result<(), PromptError>,
+    ) -> Result<(), PromptError> {
+        let mut changes_in = |ids: &[u32]| {
+            if stop.is_set() {
+                return Err(PromptError::Stopped);
+            }
+            let changes = compare(&self.prepared.model, prompt, ids, steering);
+            let changes = changes.map_err(|e| PromptError::Failed(in_full(&e.into())))?;
+            if changes.iter().any(|change| change.kl.is_nan()) {
+                return Err(PromptError::Invalid(
+                    "the steered model's logits are not numbers on the text without steering: an amount is too large, try a smaller one".to_owned(),
+                ));
+            }
+            let change = |change: &sae_interventions::TokenChange| TokenChange {
+                log_prob: change.log_prob,
+                steered_log_prob: change.changed_log_prob,
+                kl: change.kl,
+            };
+            Ok(changes.iter().map(change).collect::<Vec<_>>())
+        };
+        let of_plain = changes_in(&plain)?;
+        let side = Side::Plain;
+        emit(GenerateEvent::Changes {
+            side,
+            tokens: of_plain.clone(),
+        })?;
+        let tokens = if steered == plain {
+            of_plain
+        } else {
+            changes_in(&steered)?
+        };
+        let side = Side::Steered;
+        emit(GenerateEvent::Changes { side, tokens })
     }
 
     fn prompt_ids(&self, request: &GenerateRequest) -> Result<Vec<u32>> {
@@ -161,7 +206,7 @@ impl Live {
         events
     }
 
-    fn spelled(&self, id: u32) -> PromptToken {
+    pub(super) fn spelled(&self, id: u32) -> PromptToken {
         token(&self.prepared.tokenizer, id)
     }
 }

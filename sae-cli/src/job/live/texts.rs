@@ -1,36 +1,45 @@
 //! One's own text: its tokens, what fires on them, and what that does.
 
 use super::Live;
-use crate::job::prepare::Prepared;
 use anyhow::{Result, bail};
 use dataset_stream::Tokenizer;
 use sae_dashboard::shares_below;
 use sae_llama::features::{FeatureOfToken, FeatureOptions, TextActivations};
 use sae_serve::{
-    ActivationsRequest, ActivationsResponse, PromptFeature, PromptRequest, PromptResponse,
-    PromptToken, Stop,
+    ActivationsRequest, ActivationsResponse, LikelyToken, PromptFeature, PromptRequest,
+    PromptResponse, PromptToken, Stop,
 };
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Tokens of a text at most, whatever the model could read: a page that lists features of more helps nobody.
 pub(super) const MOST_TOKENS: usize = 2048;
-/// Activations of a text at most that are kept for the next question about it: 32 MB.
+/// Tokens that may come next, the likeliest, that are told.
+const NEXT: usize = 10;
+/// Activations of texts at most that are kept for the next question about them: 32 MB.
 const MOST_KEPT: usize = 4 << 20;
 
-/// The text that ran last, and what fires on it: a page asks for one feature after the other.
+/// The two texts that ran last, and what fires on them: a page asks for one feature after the other, of one text or of two.
 #[derive(Default)]
-pub(super) struct LastText(Mutex<Option<(Vec<u32>, Arc<TextActivations>)>>);
+pub(super) struct LastTexts(Mutex<VecDeque<(Vec<u32>, Arc<TextActivations>)>>);
 
-impl LastText {
+impl LastTexts {
     fn of(&self, ids: &[u32]) -> Option<Arc<TextActivations>> {
         let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, all) = last.as_ref().filter(|(of, _)| of == ids)?;
+        let (_, all) = last.iter().find(|(of, _)| of == ids)?;
         Some(Arc::clone(all))
     }
 
     fn keep(&self, ids: Vec<u32>, all: Arc<TextActivations>) {
         let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *last = (all.n_entries() <= MOST_KEPT).then_some((ids, all));
+        last.retain(|(of, _)| *of != ids);
+        last.push_back((ids, all));
+        let entries = |last: &VecDeque<(_, Arc<TextActivations>)>| -> usize {
+            last.iter().map(|(_, all)| all.n_entries()).sum()
+        };
+        while last.len() > 2 || entries(&last) > MOST_KEPT {
+            last.pop_front();
+        }
     }
 }
 
@@ -40,7 +49,7 @@ impl Live {
     }
 
     /// The ids of a text, BOS included.
-    fn ids(&self, text: &str) -> Result<Vec<u32>> {
+    pub(super) fn ids(&self, text: &str) -> Result<Vec<u32>> {
         let tokenizer = &self.prepared.tokenizer;
         let mut ids = Vec::new();
         if self.prepends_bos() {
@@ -66,6 +75,7 @@ impl Live {
         let ids = self.ids(&request.text)?;
         let mut options = FeatureOptions::default();
         (options.direct, options.exact) = (request.effects, request.exact);
+        options.next = NEXT;
         let Some(found) = self.features.of(&ids, &options, &|| stop.is_set())? else {
             return Ok(None);
         };
@@ -85,31 +95,31 @@ impl Live {
         let features = features.collect();
         let all = Arc::new(found.all);
         let text = |id| self.prepared.tokenizer.token_text(id);
+        let likely = |&(id, log_prob): &(u32, f32)| LikelyToken {
+            token: token(&self.prepared.tokenizer, id),
+            log_prob,
+        };
         let response = PromptResponse {
             tokens: self.tokens(&ids, &all),
             features,
             answer: Some(found.next_token.map_or_else(String::new, text)),
+            next: found.next.iter().map(likely).collect(),
         };
         self.last.keep(ids, all);
         Ok(Some(response))
     }
 
     /// A text's tokens, as the page shows them.
-    fn tokens(&self, ids: &[u32], all: &TextActivations) -> Vec<PromptToken> {
-        let Prepared {
-            tokenizer, masking, ..
-        } = &self.prepared;
-        let tokens = ids.iter().enumerate().map(|(place, &id)| {
-            let mut token = token(tokenizer, id);
-            token.counts = masking.in_statistics(place, id);
+    pub(super) fn tokens(&self, ids: &[u32], all: &TextActivations) -> Vec<PromptToken> {
+        let mut tokens = self.counted(ids);
+        for (place, token) in tokens.iter_mut().enumerate() {
             token.n_active = Some(all.n_active(place) as u32);
-            token
-        });
-        tokens.collect()
+        }
+        tokens
     }
 
     /// What fires on a text, from the last question about it or from the model.
-    fn activations_on(&self, ids: &[u32]) -> Result<Arc<TextActivations>> {
+    pub(super) fn activations_on(&self, ids: &[u32]) -> Result<Arc<TextActivations>> {
         if let Some(all) = self.last.of(ids) {
             return Ok(all);
         }

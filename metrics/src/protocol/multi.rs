@@ -1,0 +1,141 @@
+//! Several SAEs on the same rows, with one run of the model as it is for all of them.
+
+use super::batch::Batch;
+use super::error::ProtocolError;
+use super::steps::{Step, add_losses};
+use super::{Evaluation, ProtocolOptions, for_each_batch};
+use crate::activations::splice;
+use crate::observer::EvaluationProgress;
+use crate::statistics::ReconstructionStatistics;
+use crate::vocab::{Runs, token_losses};
+use burn::tensor::Tensor;
+use sae_progress::Observer;
+use sae_traits::{Autoencoder, ChainEdit, ChainPlace, MultiSplitModel, Splice};
+use std::error::Error;
+
+/// The result of [`evaluate_multi`].
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MultiEvaluation {
+    /// Of each SAE by itself, in their order: what [`evaluate`](crate::evaluate) gives.
+    pub saes: Vec<Evaluation>,
+    /// Of all of them in place at once, if that was asked for; its ablation zeroes every place.
+    pub together: Option<ReconstructionStatistics>,
+    /// Whether the observer stopped the work before the rows ended.
+    pub stopped: bool,
+}
+
+/// Evaluates several SAEs, each with its place in the model, and with `together` also all of them in place at once.
+///
+/// The model runs once as it is, and its logits are made once. What lies above a place runs once for each SAE there, on its reconstruction,
+/// and once on zeros. The figures of an SAE are those of [`evaluate`](crate::evaluate): bit for bit, if the model gives the same activations.
+///
+/// Together, the activation at each place becomes the SAE's reconstruction of what those below have left, without error terms: with them, every
+/// activation would stay what it is, and so would the losses. SAEs at one place follow one another in their order.
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate).
+///
+/// # Panics
+/// If there is no place of a number.
+pub fn evaluate_multi<M, S, E>(
+    model: &M,
+    saes: &[(usize, S)],
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    together: bool,
+    observer: &mut impl Observer<EvaluationProgress>,
+) -> Result<MultiEvaluation, ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let new = |(_, sae): &(usize, S)| Evaluation::new(sae.d_sae(), options.legacy_bytes);
+    let mut found = MultiEvaluation {
+        saes: saes.iter().map(new).collect(),
+        together: together.then(ReconstructionStatistics::default),
+        stopped: false,
+    };
+    let none = EvaluationProgress::default();
+    let vocab_size = model.vocab_size();
+    let work = |batch: &Batch| one_batch(model, saes, batch, options.logit_bytes, &mut found);
+    found.stopped = for_each_batch(vocab_size, rows, options, none, observer, work)?;
+    for evaluation in &mut found.saes {
+        evaluation.stopped = found.stopped;
+    }
+    Ok(found)
+}
+
+fn one_batch<M, S, E>(
+    model: &M,
+    saes: &[(usize, S)],
+    batch: &Batch,
+    logit_bytes: usize,
+    found: &mut MultiEvaluation,
+) -> Result<(), ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let run = model.run(batch.tensor(&model.device()));
+    let mut edits = Vec::new();
+    for ((place, sae), evaluation) in saes.iter().zip(&mut found.saes) {
+        // The features of one SAE at a time.
+        let step = Step::begin(sae, batch, &run.places[*place])?;
+        step.add_sparsity(&mut evaluation.sparsity);
+        edits.push((*place, Splice::Replace(step.into_spliced())));
+    }
+    // One run on zeros for all SAEs of a place.
+    let mut zero_at = vec![None; model.n_places()];
+    for (place, _) in saes {
+        if zero_at[*place].is_none() {
+            zero_at[*place] = Some(edits.len());
+            edits.push((*place, Splice::Zero));
+        }
+    }
+    let mut altered = model.suffixes(&run.resume, edits);
+    let first_chain = altered.len();
+    if found.together.is_some() {
+        altered.push(chained(model, saes, batch, &run.resume));
+        altered.push(model.chain(&run.resume, ChainEdit::Zero));
+    }
+    let runs = Runs::new(run.normed, altered);
+    let logits = |rows, entries| model.logits(rows, entries);
+    let (targets, vocab_size) = (batch.next_tokens(), model.vocab_size());
+    let losses = token_losses(logits, &runs, &targets, vocab_size, logit_bytes);
+    for (at, ((place, _), evaluation)) in saes.iter().zip(&mut found.saes).enumerate() {
+        let zero = zero_at[*place].expect("every place in use was zeroed");
+        add_losses(batch, &losses, (at, zero), &mut evaluation.reconstruction);
+    }
+    if let Some(together) = &mut found.together {
+        add_losses(batch, &losses, (first_chain, first_chain + 1), together);
+    }
+    Ok(())
+}
+
+/// The run with all SAEs in place.
+fn chained<M: MultiSplitModel, S: Autoencoder>(
+    model: &M,
+    saes: &[(usize, S)],
+    batch: &Batch,
+    resume: &M::Resume,
+) -> Tensor<3> {
+    let p = batch.row_length;
+    let mut replace = |at: ChainPlace| {
+        let kept = &batch.in_losses[at.rows.start * p..at.rows.end * p];
+        let reads_elsewhere = at.target.is_some();
+        let mut x = at.target.unwrap_or_else(|| at.input.clone());
+        for (_, sae) in saes.iter().filter(|(place, _)| *place == at.place) {
+            let input = if reads_elsewhere {
+                at.input.clone()
+            } else {
+                x.clone()
+            };
+            x = splice(&x, sae.reconstruct(input).decoded, kept);
+        }
+        x
+    };
+    model.chain(resume, ChainEdit::Replace(&mut replace))
+}
