@@ -6,6 +6,25 @@ use std::str::FromStr;
 
 const PREFIX: &str = "blocks.";
 
+/// Names of TransformerLens' bridge, which its versions 3 and 4 have, and the older names of the same points.
+const BRIDGE: [(&str, &str); 15] = [
+    ("embed.hook_out", "hook_embed"),
+    ("hook_in", "hook_resid_pre"),
+    ("attn.q.hook_out", "attn.hook_q"),
+    ("attn.k.hook_out", "attn.hook_k"),
+    ("attn.v.hook_out", "attn.hook_v"),
+    ("attn.o.hook_in", "attn.hook_z"),
+    ("attn.hook_out", "hook_attn_out"),
+    ("ln2.hook_in", "hook_resid_mid"),
+    ("mlp.gate.hook_out", "mlp.hook_pre"),
+    ("mlp.in.hook_out", "mlp.hook_pre_linear"),
+    ("mlp.out.hook_in", "mlp.hook_post"),
+    ("mlp.hook_out", "hook_mlp_out"),
+    ("hook_out", "hook_resid_post"),
+    ("ln_final.hook_out", "unembed.hook_in"),
+    ("hook_unembed", "unembed.hook_out"),
+];
+
 /// Suggestions shown for a name that is not one.
 const SUGGESTIONS: usize = 3;
 
@@ -21,24 +40,32 @@ impl fmt::Display for HookPoint {
 impl FromStr for HookPoint {
     type Err = UnknownHook;
 
-    /// Reads a name as `Display` writes it, such as `blocks.3.attn.hook_z`. Whether the model has such a block is not known
-    /// here: see [`HookPoint::validate`].
+    /// Reads a name as `Display` writes it, such as `blocks.3.attn.hook_z`, or as TransformerLens' bridge has it, such as
+    /// `blocks.3.attn.o.hook_in`. Whether the model has such a block is not known here: see [`HookPoint::validate`].
     fn from_str(name: &str) -> Result<Self, UnknownHook> {
-        let known = match split(name) {
-            Some((layer, rest)) => BLOCK
+        let (layer, rest) = match split(name) {
+            Some((layer, rest)) => (Some(layer), rest),
+            None => (None, name),
+        };
+        let of = |rest: &str| match layer {
+            Some(layer) => BLOCK
                 .iter()
                 .find(|entry| entry.name == rest)
                 .map(|entry| entry.point(layer)),
             None => BEFORE
                 .iter()
                 .chain(AFTER)
-                .find(|entry| entry.name == name)
+                .find(|entry| entry.name == rest)
                 .map(|entry| entry.point(0)),
         };
-        // Only the canonical spelling counts, so that one point has one name: not `blocks.03.`, not `blocks.+3.`.
-        known
-            .filter(|point| point.to_string() == name)
-            .ok_or_else(|| UnknownHook::new(name))
+        let bridged = BRIDGE.iter().find(|(bridge, _)| *bridge == rest);
+        let known = of(rest).or_else(|| of(bridged?.1));
+        // A number has one spelling: not `blocks.03.`, not `blocks.+3.`.
+        let whole = |point: &HookPoint| match layer {
+            Some(layer) => name.strip_prefix(PREFIX) == Some(&format!("{layer}.{rest}")),
+            None => point.layer().is_none(),
+        };
+        known.filter(whole).ok_or_else(|| UnknownHook::new(name))
     }
 }
 
@@ -181,6 +208,26 @@ mod tests {
     }
 
     #[test]
+    fn names_of_the_bridge_are_other_names_of_the_same_points() {
+        for (bridge, name) in super::BRIDGE {
+            let in_a_block = |name: &str| format!("blocks.11.{name}").parse::<HookPoint>().ok();
+            let outside = |name: &str| name.parse::<HookPoint>().ok();
+            let point = in_a_block(name).or_else(|| outside(name));
+            assert!(point.is_some(), "{name}");
+            assert_eq!(
+                in_a_block(bridge).or_else(|| outside(bridge)),
+                point,
+                "{bridge}"
+            );
+        }
+        let point: HookPoint = "blocks.3.attn.o.hook_in".parse().unwrap();
+        assert_eq!(point.to_string(), "blocks.3.attn.hook_z");
+        for wrong in ["hook_in", "blocks.3.embed.hook_out", "blocks.03.hook_in"] {
+            assert!(wrong.parse::<HookPoint>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn order_is_the_order_of_firing() {
         let all: Vec<HookPoint> = HookPoint::all(12).collect();
         assert!(all.is_sorted_by(|a, b| a < b));
@@ -243,6 +290,9 @@ mod tests {
         #[test]
         fn what_is_read_is_printed_back(text in r"(blocks\.[0-9+\-]{0,22}\.)?[a-z0-9_.{}é]{0,24}") {
             match text.parse::<HookPoint>() {
+                Ok(point) if super::BRIDGE.iter().any(|(bridge, _)| text.ends_with(bridge)) => {
+                    prop_assert_eq!(point.to_string().parse(), Ok(point));
+                }
                 Ok(point) => prop_assert_eq!(point.to_string(), text),
                 Err(UnknownHook { near, .. }) => prop_assert_eq!(near.len(), super::SUGGESTIONS),
             }
