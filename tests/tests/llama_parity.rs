@@ -503,3 +503,32 @@ fn rows_and_prefixes_stand_alone() {
     );
     assert_same(prefix, whole.narrow(1, 0, p - 2), "a prefix");
 }
+
+/// The norm's weight is between the two, the same at every position; and the MLP reads nothing else.
+#[test]
+fn the_input_of_the_mlp_is_the_norm_with_its_weight() {
+    for case in CASES {
+        let (model, golden) = (load(case, FloatDType::F32), Golden::read(case));
+        let layer = model.config().n_layers - 1;
+        let [normalized, input] = [HookPoint::Ln2Normalized(layer), HookPoint::MlpInput(layer)];
+        let options = asking(OutputKind::Nothing);
+        let both = PointFilter::from(vec![normalized, input]);
+        let (_, cache) = model
+            .run_with_cache(golden.tokens.clone(), &options, both, Positions::ALL)
+            .unwrap();
+        let weight = cache.r3(input) / cache.r3(normalized);
+        let first = weight.clone().narrow(0, 0, 1).narrow(1, 0, 1);
+        let most: f32 = first.clone().abs().max().into_scalar();
+        let off: f32 = (weight - first).abs().max().into_scalar();
+        assert!(off < 1e-4 * most, "{case}: {off} of {most}");
+        let mut silent = (
+            Edit::new(input, |_, x| x.scale(0.0)),
+            Capture::new(HookPoint::MlpOut(layer)),
+        );
+        let tokens = golden.tokens.clone();
+        model.forward(tokens, &options, &mut silent).unwrap();
+        let out = silent.1.into_cache().r3(HookPoint::MlpOut(layer));
+        let most: f32 = out.abs().max().into_scalar();
+        assert!(most <= 0.0, "{case}: {most}");
+    }
+}

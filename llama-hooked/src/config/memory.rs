@@ -57,6 +57,7 @@ impl LlamaConfig {
             | HookPoint::UnembedIn
             | HookPoint::AttnOut(_)
             | HookPoint::MlpIn(_)
+            | HookPoint::MlpInput(_)
             | HookPoint::MlpOut(_) => p * d,
         }
     }

@@ -7,7 +7,7 @@ use std::str::FromStr;
 const PREFIX: &str = "blocks.";
 
 /// Names of TransformerLens' bridge, which its versions 3 and 4 have, and the older names of the same points.
-const BRIDGE: [(&str, &str); 15] = [
+const BRIDGE: [(&str, &str); 16] = [
     ("embed.hook_out", "hook_embed"),
     ("hook_in", "hook_resid_pre"),
     ("attn.q.hook_out", "attn.hook_q"),
@@ -16,6 +16,7 @@ const BRIDGE: [(&str, &str); 15] = [
     ("attn.o.hook_in", "attn.hook_z"),
     ("attn.hook_out", "hook_attn_out"),
     ("ln2.hook_in", "hook_resid_mid"),
+    ("ln2.hook_out", "mlp.hook_in"),
     ("mlp.gate.hook_out", "mlp.hook_pre"),
     ("mlp.in.hook_out", "mlp.hook_pre_linear"),
     ("mlp.out.hook_in", "mlp.hook_post"),
@@ -160,7 +161,7 @@ mod tests {
     use std::collections::HashSet;
 
     /// The names of TransformerLens, written out once more: the table is checked against something.
-    const NAMES: [&str; 32] = [
+    const NAMES: [&str; 33] = [
         "hook_embed",
         "blocks.7.hook_resid_pre",
         "blocks.7.hook_attn_in",
@@ -183,6 +184,7 @@ mod tests {
         "blocks.7.hook_mlp_in",
         "blocks.7.ln2.hook_scale",
         "blocks.7.ln2.hook_normalized",
+        "blocks.7.mlp.hook_in",
         "blocks.7.mlp.hook_pre",
         "blocks.7.mlp.hook_pre_linear",
         "blocks.7.mlp.hook_post",

@@ -108,6 +108,7 @@ hook_points! {
         MlpIn "hook_mlp_in" 3 opt_in "`[b, p, d]`: the residual stream as the MLP reads it. *Opt-in.*";
         Ln2Scale "ln2.hook_scale" 3 always "`[b, p, 1]`, f32: the divisor of the MLP's norm.";
         Ln2Normalized "ln2.hook_normalized" 3 always "`[b, p, d]`, f32: x / scale, before the norm's weight.";
+        MlpInput "mlp.hook_in" 3 opt_in "`[b, p, d]`: what the MLP multiplies, after the norm's weight: the input of transcoders. *Opt-in*: only TransformerLens' bridge has it.";
         MlpPre "mlp.hook_pre" 3 always "`[b, p, m]`: the gate projection, before SiLU.";
         MlpPreLinear "mlp.hook_pre_linear" 3 always "`[b, p, m]`: the up projection.";
         MlpPost "mlp.hook_post" 3 always "`[b, p, m]`: silu(pre) · pre_linear.";
@@ -129,7 +130,7 @@ impl HookPoint {
     }
 
     /// Whether the point is one that TransformerLens switches on by a flag (`use_attn_in`, `use_split_qkv_input`, `use_hook_mlp_in`,
-    /// `use_attn_result`). Here it exists as soon as a hook wants it, but is not among "all points".
+    /// `use_attn_result`), or that only its bridge has (`mlp.hook_in`). Here it exists as soon as a hook wants it, but is not among "all points".
     pub fn is_opt_in(self) -> bool {
         self.entry().opt_in
     }

@@ -40,6 +40,7 @@ impl Block {
             HookPoint::Ln2Normalized(layer),
             hooks,
         );
+        let normed = hooks.fire(HookPoint::MlpInput(layer), normed);
         let resid_post = self.mlp.forward(layer, resid_mid, normed, hooks);
         hooks.fire(HookPoint::ResidPost(layer), resid_post)
     }
