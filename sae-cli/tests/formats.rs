@@ -154,26 +154,18 @@ fn what_files_do_not_say_is_asked_for() {
 #[test]
 fn a_hostile_pickle_is_refused_by_name() {
     let scratch = Scratch::new();
-    put(&scratch, "state_dict", "sae");
-    let whole = fs::read(scratch.path("sae/sae_weights.pt")).unwrap();
-    // The same length, so that the archive stays what it was.
-    let (from, to) = (b"collections\nOrderedDict", b"subprocess\nPopenXXXXXXX");
-    match whole.windows(from.len()).position(|w| w == from) {
-        Some(at) => {
-            let mut evil = whole.clone();
-            evil[at..at + to.len()].copy_from_slice(to);
-            scratch.write("sae/sae_weights.pt", evil);
-            scratch.fails(
-                1,
-                "info sae",
-                &[
-                    "asks for subprocess.PopenXXXXXXX",
-                    "runs code when Python loads it",
-                ],
-            );
-        }
-        None => panic!("the golden's pickle names no OrderedDict"),
-    }
+    // {"a": posix.system("true")}
+    let evil = b"\x80\x02}X\x01\0\0\0acposix\nsystem\nX\x04\0\0\0true\x85Rs.";
+    scratch.write("sae_weights.pt", evil);
+    scratch.fails(
+        1,
+        "info sae_weights.pt",
+        &[
+            "sae_weights.pt",
+            "asks for posix.system",
+            "runs code when Python loads it",
+        ],
+    );
 }
 
 fn repository() -> Repository {

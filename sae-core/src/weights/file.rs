@@ -1,7 +1,7 @@
 //! One file of weights, mapped into memory.
 
 use super::SaeLoadError;
-use super::tensors::{Stored, Tensors};
+use super::tensors::{NoFloats, Stored, Tensors};
 use crate::formats::{Foreign, Theirs};
 use burn::tensor::{DType, Device, FloatDType, Tensor, TensorData};
 use half::{bf16, f16};
@@ -102,7 +102,9 @@ impl<'a> WeightFile<'a> {
     /// Reads a tensor without axes, in full precision where that is how it is stored.
     pub(crate) fn scalar(&mut self, name: &str) -> Result<f64, SaeLoadError> {
         let view = self.view(name, &[])?;
-        if let (Dtype::F64, Ok(bytes)) = (view.dtype, view.data.try_into()) {
+        if view.dtype == Dtype::F64 {
+            let bytes = view.bytes().map_err(|source| self.unreadable(source))?;
+            let bytes = bytes.first_chunk().copied().unwrap_or_default();
             let value = f64::from_le_bytes(bytes);
             self.check_finite(name, &[value as f32], &[])?;
             self.used.insert(name.to_owned());
@@ -198,11 +200,21 @@ impl<'a> WeightFile<'a> {
             Order::AsStored => view.to_f32(),
             Order::Transposed => view.to_f32_transposed(),
         };
-        numbers.ok_or_else(|| SaeLoadError::Dtype {
-            path: self.path.clone(),
-            name: name.to_owned(),
-            found: format!("{:?}", view.dtype),
+        numbers.map_err(|error| match error {
+            NoFloats::Read(source) => self.unreadable(source),
+            NoFloats::Kind => SaeLoadError::Dtype {
+                path: self.path.clone(),
+                name: name.to_owned(),
+                found: format!("{:?}", view.dtype),
+            },
         })
+    }
+
+    fn unreadable(&self, source: std::io::Error) -> SaeLoadError {
+        SaeLoadError::Read {
+            path: self.path.clone(),
+            source,
+        }
     }
 
     /// A tensor of the given shape, as it is stored.

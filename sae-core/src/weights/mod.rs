@@ -6,7 +6,6 @@ mod npy;
 mod peek;
 mod pickle;
 mod tensors;
-mod zip;
 
 pub use error::SaeLoadError;
 pub(crate) use file::WeightFile;

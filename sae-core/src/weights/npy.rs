@@ -3,24 +3,31 @@
 //! A `.npy` file is a magic word, a version, the length of a header, the header (a Python dictionary) and the numbers; see
 //! `numpy.lib.format`.
 
-use super::tensors::Stored;
-use super::zip;
+use super::tensors::{Data, Stored};
 use crate::formats::FormatError;
 use safetensors::Dtype;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Cursor;
 use std::path::Path;
+use zip::result::ZipError;
+use zip::{CompressionMethod, ZipArchive};
 
+/// Of the entries of an archive.
+const ENDING: &str = ".npy";
 const MAGIC: &[u8] = b"\x93NUMPY";
 
-/// Whether an archive holds arrays of numpy.
+/// Whether a file is an archive of arrays of numpy.
 pub(super) fn is_npz(bytes: &[u8]) -> bool {
-    zip::entries(bytes).is_ok_and(|entries| {
-        let is_array = |(name, _): &zip::Entry<'_>| name.strip_suffix(".npy").is_some();
-        !entries.is_empty() && entries.iter().all(is_array)
-    })
+    bytes.starts_with(b"PK")
+        && ZipArchive::new(Cursor::new(bytes)).is_ok_and(|archive| {
+            let is_array =
+                |name: Result<Cow<'_, str>, _>| name.is_ok_and(|name| name.ends_with(ENDING));
+            !archive.is_empty() && archive.file_names().all(is_array)
+        })
 }
 
-/// The arrays by name.
+/// The arrays by name, in the bytes of the archive: `numpy.savez` does not compress.
 pub(super) fn read<'a>(
     path: &Path,
     bytes: &'a [u8],
@@ -29,14 +36,31 @@ pub(super) fn read<'a>(
         path: path.to_owned(),
         problem,
     };
-    let entries = zip::entries(bytes).map_err(at_fault)?;
-    let arrays = entries.into_iter().map(|(name, data)| {
-        let short = name.trim_end_matches(".npy").to_owned();
+    let damaged = |error: ZipError| at_fault(format!("is a damaged zip archive: {error}"));
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).map_err(damaged)?;
+    let mut arrays = BTreeMap::new();
+    for at in 0..archive.len() {
+        let entry = archive.by_index_raw(at).map_err(damaged)?;
+        let name = entry.name().map_err(damaged)?;
+        let name = name.trim_end_matches(ENDING).to_owned();
+        if entry.compression() != CompressionMethod::Stored {
+            return Err(at_fault(format!(
+                "has a compressed array, {name:?}; expected one that numpy.savez wrote, not numpy.savez_compressed"
+            )));
+        }
+        let place = |at: u64| usize::try_from(at).ok();
+        let data = entry.data_start().and_then(place).zip(place(entry.size()));
+        let data = data.and_then(|(start, n)| bytes.get(start..start.checked_add(n)?));
+        let data = data.ok_or_else(|| {
+            at_fault(format!(
+                "is cut short: its array {name:?} reaches beyond the end"
+            ))
+        })?;
         let array =
-            array(data).map_err(|why| at_fault(format!("has an array {short:?} that {why}")))?;
-        Ok((short, array))
-    });
-    arrays.collect()
+            array(data).map_err(|why| at_fault(format!("has an array {name:?} that {why}")))?;
+        arrays.insert(name, array);
+    }
+    Ok(arrays)
 }
 
 fn array(bytes: &[u8]) -> Result<Stored<'_>, String> {
@@ -83,8 +107,7 @@ fn array(bytes: &[u8]) -> Result<Stored<'_>, String> {
     Ok(Stored {
         dtype,
         shape,
-        strides: None,
-        data,
+        data: Data::Mapped(data),
     })
 }
 

@@ -111,11 +111,11 @@ fn one(stored: &Stored<'_>) -> Option<f64> {
     if stored.n_values() != 1 {
         return None;
     }
-    let bytes = stored.data;
+    let bytes = stored.bytes().ok()?;
     match stored.dtype {
         Dtype::F64 => Some(f64::from_le_bytes(*bytes.first_chunk()?)),
         Dtype::I64 => Some(i64::from_le_bytes(*bytes.first_chunk()?) as f64),
         Dtype::I32 => Some(i32::from_le_bytes(*bytes.first_chunk()?).into()),
-        _ => Some(f64::from(*stored.to_f32()?.first()?)),
+        _ => Some(f64::from(*stored.to_f32().ok()?.first()?)),
     }
 }

@@ -3,10 +3,12 @@
 use super::{SaeLoadError, npy, pickle};
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 
-/// Tensors by name, in the bytes of a mapped file. Nothing is copied until numbers are asked for.
+/// Tensors by name, in the bytes of a mapped file or in an archive. Nothing is copied until numbers are asked for.
 #[derive(Debug)]
 pub(crate) struct Tensors<'a> {
     all: BTreeMap<String, Stored<'a>>,
@@ -17,24 +19,35 @@ pub(crate) struct Tensors<'a> {
 pub(crate) struct Stored<'a> {
     pub(crate) dtype: Dtype,
     pub(crate) shape: Vec<usize>,
-    /// Steps between neighbours along each axis, in numbers; none where the rows lie one after the other.
-    pub(crate) strides: Option<Vec<usize>>,
-    /// From the first number on.
-    pub(crate) data: &'a [u8],
+    pub(crate) data: Data<'a>,
+}
+
+/// Where the numbers of a tensor are.
+#[derive(Debug, Clone)]
+pub(crate) enum Data<'a> {
+    /// In the mapped file, one row after the other.
+    Mapped(&'a [u8]),
+    /// In a file of `PyTorch`, which is read when they are asked for.
+    Pickled(pytorch_reader::Tensor),
+}
+
+/// Numbers that cannot be had as floats.
+#[derive(Debug)]
+pub(crate) enum NoFloats {
+    /// They are of another kind.
+    Kind,
+    /// The file cannot be read.
+    Read(io::Error),
 }
 
 impl<'a> Tensors<'a> {
     /// Reads names, types and shapes, which are checked against the file's size: of a safetensors file, of one that `torch.save` wrote, or
     /// of an `.npz`.
     pub(crate) fn parse(path: &Path, bytes: &'a [u8]) -> Result<Self, SaeLoadError> {
-        let all = if bytes.starts_with(b"PK") {
-            if npy::is_npz(bytes) {
-                npy::read(path, bytes)?
-            } else {
-                pickle::read(path, bytes)?
-            }
-        } else if pickle::is_old(bytes) {
-            return Err(pickle::old(path).into());
+        let all = if npy::is_npz(bytes) {
+            npy::read(path, bytes)?
+        } else if bytes.starts_with(b"PK") || is_old_pickle(bytes) {
+            pickle::read(path, bytes.len())?
         } else {
             let file = SafeTensors::deserialize(bytes).map_err(|e| SaeLoadError::Format {
                 path: path.to_owned(),
@@ -44,8 +57,7 @@ impl<'a> Tensors<'a> {
                 let stored = Stored {
                     dtype: view.dtype(),
                     shape: view.shape().to_vec(),
-                    strides: None,
-                    data: view.data(),
+                    data: Data::Mapped(view.data()),
                 };
                 (name.to_owned(), stored)
             });
@@ -79,32 +91,46 @@ impl Stored<'_> {
         self.shape.iter().product()
     }
 
-    /// The numbers in the order of the axes, or `None` if they are not floats.
-    pub(crate) fn to_f32(&self) -> Option<Vec<f32>> {
-        let values = to_f32(self.dtype, self.data)?;
-        let Some(strides) = &self.strides else {
-            return Some(values);
-        };
-        Some(gathered(&values, &self.shape, strides))
+    /// The numbers as they lie, one row after the other.
+    pub(crate) fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
+        match &self.data {
+            Data::Mapped(bytes) => Ok(Cow::Borrowed(bytes)),
+            Data::Pickled(tensor) => tensor.read().map(Cow::Owned),
+        }
+    }
+
+    /// The numbers in the order of the axes.
+    pub(crate) fn to_f32(&self) -> Result<Vec<f32>, NoFloats> {
+        let bytes = self.bytes().map_err(NoFloats::Read)?;
+        to_f32(self.dtype, &bytes).ok_or(NoFloats::Kind)
     }
 
     /// The numbers of a matrix, transposed: `[rows, columns]` as `[columns, rows]`. A few rows at a time are turned into f32, so that a
     /// large matrix is in memory once.
-    pub(crate) fn to_f32_transposed(&self) -> Option<Vec<f32>> {
+    pub(crate) fn to_f32_transposed(&self) -> Result<Vec<f32>, NoFloats> {
         let &[rows, columns] = self.shape.as_slice() else {
-            return None;
+            return Err(NoFloats::Kind);
         };
         let mut out = vec![0.0; rows * columns];
-        if self.strides.is_some() || out.is_empty() {
-            transpose_into(&mut out, &self.to_f32()?, 0, rows);
-            return Some(out);
+        if out.is_empty() {
+            return Ok(out);
         }
-        let width = self.data.len() / rows;
-        for (at, some) in self.data.chunks(width * BLOCK).enumerate() {
-            transpose_into(&mut out, &to_f32(self.dtype, some)?, at * BLOCK, rows);
+        let bytes = self.bytes().map_err(NoFloats::Read)?;
+        let width = bytes.len() / rows;
+        for (at, some) in bytes.chunks(width * BLOCK).enumerate() {
+            let values = to_f32(self.dtype, some).ok_or(NoFloats::Kind)?;
+            transpose_into(&mut out, &values, at * BLOCK, rows);
         }
-        Some(out)
+        Ok(out)
     }
+}
+
+/// Whether the file is a pickle by itself, as torch wrote it before version 1.6.
+fn is_old_pickle(bytes: &[u8]) -> bool {
+    // Of a safetensors file the length of its header comes first, and then its brace.
+    bytes.first() == Some(&0x80)
+        && bytes.get(1).is_some_and(|version| *version <= 5)
+        && bytes.get(8) != Some(&b'{')
 }
 
 /// Rows, and columns, that are transposed at a time: they stay in the cache.
@@ -120,27 +146,6 @@ fn transpose_into(out: &mut [f32], values: &[f32], first: usize, rows: usize) {
             }
         }
     }
-}
-
-/// The numbers of a view, one after the other.
-fn gathered(values: &[f32], shape: &[usize], strides: &[usize]) -> Vec<f32> {
-    let n = shape.iter().product();
-    let mut out = Vec::with_capacity(n);
-    let mut index = vec![0; shape.len()];
-    let mut at = 0;
-    for _ in 0..n {
-        out.push(values[at]);
-        for axis in (0..shape.len()).rev() {
-            index[axis] += 1;
-            at += strides[axis];
-            if index[axis] < shape[axis] {
-                break;
-            }
-            at -= strides[axis] * shape[axis];
-            index[axis] = 0;
-        }
-    }
-    out
 }
 
 /// Little-endian floats as f32, or `None` for other kinds of numbers.
@@ -165,19 +170,8 @@ fn each<const N: usize>(bytes: &[u8], number: impl Fn([u8; N]) -> f32) -> Vec<f3
 
 #[cfg(test)]
 mod tests {
-    use super::{Stored, gathered};
+    use super::{Data, Stored};
     use safetensors::Dtype;
-
-    #[test]
-    fn views_are_read_by_their_strides() {
-        let values: Vec<f32> = (0..6_u8).map(f32::from).collect();
-        assert_eq!(
-            gathered(&values, &[3, 2], &[1, 3]),
-            [0.0, 3.0, 1.0, 4.0, 2.0, 5.0]
-        );
-        assert_eq!(gathered(&values, &[], &[]), [0.0]);
-        assert_eq!(gathered(&values, &[2, 0], &[1, 1]), [] as [f32; 0]);
-    }
 
     #[test]
     fn a_transpose_is_its_definition_at_every_shape() {
@@ -187,8 +181,7 @@ mod tests {
             let stored = Stored {
                 dtype: Dtype::F32,
                 shape: vec![rows, columns],
-                strides: None,
-                data: &bytes,
+                data: Data::Mapped(&bytes),
             };
             let out = stored.to_f32_transposed().unwrap();
             for row in 0..rows {
@@ -197,13 +190,6 @@ mod tests {
                     assert!((a - b).abs() < f32::EPSILON, "{rows}x{columns}");
                 }
             }
-            // As a view of its transpose.
-            let view = Stored {
-                shape: vec![columns, rows],
-                strides: Some(vec![1, columns]),
-                ..stored
-            };
-            assert_eq!(view.to_f32_transposed().unwrap(), values);
         }
     }
 }
