@@ -7,7 +7,8 @@ use crate::page::{Shell, warnings};
 use crate::plots::{self, over_layers};
 use maud::{PreEscaped, html};
 
-const OWN_STYLE: &str = include_str!("../sheet/sheet.css");
+const SHEET: &str = include_str!("../sheet/sheet.css");
+const OWN_STYLE: &str = include_str!("several.css");
 
 type Figure = (&'static str, fn(&Row) -> f64);
 
@@ -48,10 +49,12 @@ impl<P> EvaluatedSeveral<P> {
                     }
                     @if let Some(together) = &self.together { p { (sentence(together)) } }
                 }
-                @for (name, figure) in FIGURES {
-                    section {
-                        h2 { (name) small { "over the layers" } }
-                        figure { (PreEscaped(plot(name, &rows, figure))) }
+                div.over-layers {
+                    @for (name, figure) in FIGURES {
+                        section {
+                            h2 { (name) small { "over the layers" } }
+                            figure { (PreEscaped(plot(name, &rows, figure))) }
+                        }
                     }
                 }
                 section {
@@ -68,7 +71,7 @@ impl<P> EvaluatedSeveral<P> {
             title: &format!("Evaluation of {} SAEs · {model}", rows.len()),
             brand: "SAE evaluation",
             about: model,
-            style: &[plots::STYLE, OWN_STYLE],
+            style: &[plots::STYLE, SHEET, OWN_STYLE],
             ..Shell::default()
         };
         shell.around(&main)
