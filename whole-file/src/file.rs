@@ -35,10 +35,6 @@ impl WholeFile {
         &self.path
     }
 
-    pub(crate) fn temporary_path(&self) -> &Path {
-        self.file.path()
-    }
-
     /// The file under its temporary name.
     pub fn as_file(&self) -> &std::fs::File {
         self.file.as_file()
@@ -169,7 +165,7 @@ mod tests {
         std::fs::write(&path, "old").unwrap();
         let mut file = WholeFile::create(&path).unwrap();
         file.write_all(b"new").unwrap();
-        assert!(is_temporary(file.temporary_path()) && !is_temporary(&path));
+        assert!(is_temporary(file.file.path()) && !is_temporary(&path));
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         file.finish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"new");

@@ -1,6 +1,7 @@
 //! Safetensors files, whole in one call or a batch of rows at a time.
 
-use crate::{WholeFile, WriteError};
+use crate::file::temporary;
+use crate::{WholeFile, WriteError, WriteErrorKind, folder_of, follow};
 use safetensors::tensor::{Dtype, View};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, HashMap};
@@ -294,19 +295,23 @@ pub fn save_tensors<V: View>(
     path: &Path,
     tensors: impl IntoIterator<Item = (String, V)>,
 ) -> Result<(), TensorFileError> {
-    let file = WholeFile::create(path)?;
-    let io = |error| file.error(error);
-    let permissions = file.as_file().metadata().map_err(io)?.permissions();
-    let temporary = file.temporary_path();
-    safetensors::serialize_to_file(tensors, None, temporary).map_err(|error| {
+    let io = |error| WriteErrorKind::from(error).of(path);
+    let real = follow(path);
+    // The library makes a temporary file of its own beside the one that it is told. In a folder of ours, what a killed process leaves has a name
+    // that is known.
+    let folder = temporary(0o777).tempdir_in(folder_of(&real)).map_err(io)?;
+    let temporary = folder.path().join("tensors");
+    let new = std::fs::File::create(&temporary).map_err(io)?;
+    let permissions = new.metadata().map_err(io)?.permissions();
+    safetensors::serialize_to_file(tensors, None, &temporary).map_err(|error| {
         TensorFileError::Format {
             path: path.to_owned(),
             reason: error.to_string(),
         }
     })?;
-    // The library puts a file of its own in place of ours, which nobody else may read.
-    std::fs::set_permissions(temporary, permissions).map_err(io)?;
-    Ok(file.finish()?)
+    // Its own file nobody else may read.
+    std::fs::set_permissions(&temporary, permissions).map_err(io)?;
+    Ok(std::fs::rename(&temporary, real).map_err(io)?)
 }
 
 fn bytes_of(shape: &[usize], dtype: Dtype) -> Option<u64> {

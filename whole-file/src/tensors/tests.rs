@@ -1,7 +1,7 @@
 use super::{TensorBatch, TensorFile, save_tensors};
 use proptest::prelude::*;
 use safetensors::SafeTensors;
-use safetensors::tensor::{Dtype, TensorView};
+use safetensors::tensor::{Dtype, TensorView, View};
 use std::collections::HashMap;
 
 fn bytes(numbers: &[f32]) -> Vec<u8> {
@@ -157,4 +157,48 @@ fn metadata_may_be_known_late() {
     assert_eq!(header.metadata().as_ref().unwrap()["sum"], "\"3\"");
     let tensors = SafeTensors::deserialize(&read).unwrap();
     assert_eq!(tensors.tensor("b").unwrap().data(), bytes(&[-0.0, -1.0]));
+}
+
+/// A tensor that looks around when its numbers are asked for.
+struct Watcher<'a>(
+    &'a std::path::Path,
+    &'a std::cell::RefCell<Vec<std::path::PathBuf>>,
+);
+
+impl View for Watcher<'_> {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &[1]
+    }
+
+    fn data(&self) -> std::borrow::Cow<'_, [u8]> {
+        let there = std::fs::read_dir(self.0).unwrap();
+        let there = there.map(|entry| entry.unwrap().path());
+        self.1.borrow_mut().extend(there);
+        vec![0; 4].into()
+    }
+
+    fn data_len(&self) -> usize {
+        4
+    }
+}
+
+/// The library's own temporary file too: a process may be killed at any moment.
+#[test]
+fn what_is_not_finished_has_a_name_that_tells() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("x.safetensors");
+    let seen = std::cell::RefCell::default();
+    save_tensors(&path, [("x".to_owned(), Watcher(dir.path(), &seen))]).unwrap();
+    let seen = seen.into_inner();
+    assert!(
+        !seen.is_empty() && seen.iter().all(|path| crate::is_temporary(path)),
+        "{seen:?}"
+    );
+    let left = std::fs::read_dir(dir.path()).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().path()).collect();
+    assert_eq!(left, [path]);
 }
