@@ -6,7 +6,7 @@ mod support;
 
 use sae_metrics::{
     Evaluation, EvaluationProgress, Masking, ProtocolError, ProtocolOptions, Report, Unobserved,
-    evaluate, explained_variance_legacy, reconstruction, sparsity,
+    evaluate, evaluate_more, explained_variance_legacy, reconstruction, sparsity,
 };
 use serde_json::Value;
 use std::ops::ControlFlow;
@@ -219,6 +219,40 @@ fn one_prefix_and_three_suffixes_a_batch() {
         reconstruction(&model, &sae, ok(&rows), &options, &mut Unobserved).unwrap(),
         both.reconstruction
     );
+}
+
+#[test]
+fn losses_of_the_first_rows_and_sparsity_of_all() {
+    let rows = rows(11, 9, 12);
+    let mut options = options(Masking::exclude([0, 5]));
+    options.batch_size = 4;
+    let all = measure(&rows, false, &options);
+    for with_losses in [1, 3, 4, 6, 8, 11, 100] {
+        options.reconstruction_rows = Some(with_losses as u64);
+        let found = measure(&rows, false, &options);
+        let first = &rows[..with_losses.min(rows.len())];
+        let expected = Evaluation {
+            sparsity: all.sparsity.clone(),
+            reconstruction: measure(first, false, &options).reconstruction,
+            stopped: false,
+        };
+        assert_same_report(&found, &expected);
+        // Batches after the cut are those without it: a state saved after whole batches resumes to the bit.
+        let (model, sae) = (ToyModel::new(), ToySae::new(false));
+        let mut resumed = Evaluation::new(D_SAE, options.legacy_bytes);
+        for part in [&rows[..8], &rows[8..]] {
+            evaluate_more(
+                &model,
+                &sae,
+                ok(part),
+                &options,
+                &mut resumed,
+                &mut Unobserved,
+            )
+            .unwrap();
+        }
+        assert_eq!(resumed, found, "{with_losses} rows with losses");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The JSON of `sae eval`, as types.
 
 use crate::describe::ModelDescription;
+use crate::published::Published;
 use serde::Serialize;
 use serde_json::Value;
 
@@ -12,6 +13,9 @@ pub struct Evaluated<P> {
     pub figures: sae_metrics::Report,
     /// The configuration of the SAE, as SAELens writes it.
     pub sae_cfg: Value,
+    /// The SAE's figures as its authors published them, if it was given by its name in a release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub published: Option<Published>,
     /// How it was measured.
     pub eval_cfg: EvalCfg<P>,
     /// How long it took.
@@ -37,6 +41,9 @@ pub struct EvalCfg<P> {
     pub context_size: usize,
     /// Rows in a batch.
     pub batch_size: usize,
+    /// Losses were measured on the first so many rows only, if that was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reconstruction_sequences: Option<u64>,
     /// How documents became rows.
     pub packing: Option<&'static str>,
     /// Which positions count.

@@ -1,6 +1,7 @@
 //! How many features should be active on a token.
 
 use crate::features::Recorded;
+use crate::published::Published;
 use sae_core::{Architecture, SaeConfig};
 use serde::Serialize;
 
@@ -19,13 +20,19 @@ pub struct Nominal {
 pub enum NominalSource {
     /// k of a top-k SAE.
     K,
+    /// What the SAE's authors published.
+    Published,
     /// The sum of the densities that the run recorded.
     Recorded,
 }
 
 impl Nominal {
-    /// k, else what the run recorded.
-    pub fn of(cfg: &SaeConfig, recorded: Option<&Recorded>) -> Option<Self> {
+    /// k, else the L0 that was published, else what the run recorded.
+    pub fn of(
+        cfg: &SaeConfig,
+        published: Option<&Published>,
+        recorded: Option<&Recorded>,
+    ) -> Option<Self> {
         let k = match &cfg.architecture {
             Architecture::TopK(top) | Architecture::AbsTopK(top) => Some(top.k),
             Architecture::GroupMax(group) => Some(group.k),
@@ -36,6 +43,12 @@ impl Nominal {
             return Some(Self {
                 value: k as f64,
                 source: NominalSource::K,
+            });
+        }
+        if let Some(value) = published.and_then(|published| published.sae.l0) {
+            return Some(Self {
+                value,
+                source: NominalSource::Published,
             });
         }
         recorded.map(|recorded| Self {
@@ -55,6 +68,7 @@ impl NominalSource {
     pub fn short(self) -> &'static str {
         match self {
             Self::K => "k",
+            Self::Published => "published",
             Self::Recorded => "recorded",
         }
     }

@@ -112,6 +112,10 @@ fn far_from(l0: f64, Nominal { value, source }: Nominal) -> String {
             "L0 is {l0:.1}, but cfg.json says k = {value}: more than half of the k chosen pre-activations are not above zero, which a trained \
              top-k SAE does not do. Check the hook, the model, normalize_activations and apply_b_dec_to_input."
         ),
+        NominalSource::Published => format!(
+            "L0 is {l0:.1}, but {value} was published for this SAE. Either the text is unlike that of its training (another language, code, \
+             no BOS), or the SAE does not see what it was trained on: check the hook, the model and the scaling of the inputs."
+        ),
         NominalSource::Recorded => format!(
             "L0 is {l0:.1}, but the run recorded densities (sparsity.safetensors) that add up to {value:.1}. Either the text is unlike that \
              of training (another language, code, no BOS: try some of the training data), or the SAE does not see what it was trained on: \

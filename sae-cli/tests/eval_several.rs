@@ -99,6 +99,40 @@ fn blocks_run_once_for_all() {
 }
 
 #[test]
+fn losses_on_the_first_rows_only() {
+    let scratch = Scratch::new();
+    let names = four(&scratch);
+    let line = format!("eval {}{DATA} --reconstruction-sequences 3", saes(&names));
+    let (some, all) = (
+        scratch.json(&line),
+        scratch.json(&format!("eval {}{DATA}", saes(&names))),
+    );
+    let first = DATA.replace("--sequences 5", "--sequences 3");
+    for (at, name) in names.iter().enumerate() {
+        let (of, whole) = (&some["saes"][at], &all["saes"][at]);
+        assert_eq!(of["eval_cfg"]["reconstruction_sequences"], 3);
+        assert!(whole["eval_cfg"].get("reconstruction_sequences").is_none());
+        for group in ["sparsity", "reconstruction_quality", "shrinkage"] {
+            assert_eq!(of["metrics"][group], whole["metrics"][group], "{name}");
+        }
+        let short = scratch.json(&format!("eval --sae {name} {first}"));
+        let group = "model_performance_preservation";
+        assert_eq!(of["metrics"][group], short["metrics"][group], "{name}");
+        let line = format!("eval --sae {name} {DATA} --reconstruction-sequences 3");
+        assert_eq!(of["metrics"], scratch.json(&line)["metrics"], "{name}");
+    }
+    // Three rows as above; two through four blocks, for the SAE behind the last.
+    let tokens = number(
+        &all["saes"][0],
+        "metrics.token_stats.total_tokens_eval_reconstruction",
+    );
+    let block_tokens = number(&some, "forward.block_tokens");
+    assert_close(block_tokens, (11.0 * 3.0 + 4.0 * 2.0) * tokens / 5.0, 0.0);
+    let shown = scratch.sae(&line).stdout;
+    assert!(shown.contains("losses: on the first 3 rows"), "{shown}");
+}
+
+#[test]
 fn hooks_within_blocks_agree_up_to_rounding() {
     let scratch = Scratch::new();
     let all = [

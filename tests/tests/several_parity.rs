@@ -212,6 +212,43 @@ fn a_single_sae_runs_as_many_blocks_as_alone() {
         evaluate_multi(&model, &saes, rows, &setting.options, false, observer).unwrap();
         let tokens = setting.rows.iter().map(Vec::len).sum::<usize>() as u64;
         assert_eq!(model.block_tokens(), blocks * tokens, "{name}");
-        assert_eq!(model.block_tokens_alone(places[0], tokens), blocks * tokens);
+        assert_eq!(
+            model.block_tokens_alone(places[0], tokens, 0),
+            blocks * tokens
+        );
+    }
+}
+
+#[test]
+fn rows_without_losses_stop_at_the_last_place() {
+    let setting = Setting::new();
+    for (names, end) in [
+        (&["blocks.1.hook_resid_pre", "hook_embed"][..], 1),
+        (&["blocks.0.hook_resid_post", "blocks.1.hook_mlp_out"], 2),
+        (&["blocks.3.hook_resid_post"], 4),
+        (&["blocks.2.hook_attn_out", "ln_final.hook_normalized"], 4),
+    ] {
+        let measured = |with_losses: Option<u64>| {
+            let mut options = setting.options.clone();
+            options.reconstruction_rows = with_losses;
+            let model = LlamaPlaces::new(&setting.model, &setting.places(names)).rows_at_once(2);
+            let saes = setting.places(names).into_iter();
+            let saes = saes.map(|place| (model.number(place).unwrap(), setting.spliced()));
+            let saes: Vec<_> = saes.collect();
+            let (rows, observer) = (setting.rows(), &mut Unobserved);
+            let found = evaluate_multi(&model, &saes, rows, &options, false, observer).unwrap();
+            (found.saes, model.block_tokens())
+        };
+        let (all, _) = measured(None);
+        let (none, block_tokens) = measured(Some(0));
+        let tokens = setting.rows.iter().map(Vec::len).sum::<usize>() as u64;
+        assert_eq!(block_tokens, end * tokens, "{names:?}");
+        for (all, none) in all.iter().zip(&none) {
+            assert!(all.sparsity == none.sparsity, "{names:?}");
+            assert_eq!(none.reconstruction.tokens.seen, 0);
+        }
+        let (some, _) = measured(Some(2));
+        assert_eq!(some[0].reconstruction.tokens.sequences, 2);
+        assert!(some[0].sparsity.density == all[0].sparsity.density);
     }
 }

@@ -22,6 +22,14 @@ pub trait MultiSplitModel {
     /// `tokens`: `[b, p]`, ids below [`vocab_size`](Self::vocab_size).
     fn run(&self, tokens: Tensor<2, Int>) -> MultiRun<Self::Resume>;
 
+    /// Runs the network as it is, as far as the last place: the activations at each.
+    ///
+    /// # Shapes
+    /// As of [`run`](Self::run).
+    fn prefixes(&self, tokens: Tensor<2, Int>) -> Vec<Prefix<()>> {
+        self.run(tokens).places
+    }
+
     /// Runs what lies above a place, and the final norm, once for each edit: the place, and what happens there. All edits come in one call, for
     /// implementations that bring weights in layer by layer.
     ///

@@ -74,11 +74,15 @@ impl Batch {
     }
 }
 
-/// Gathers rows into batches of at most `batch_size`, checking each. A row of another length than the last starts a new batch.
+/// Gathers rows into batches of at most `batch_size`, checking each. A row of another length than the last starts a new batch, and so does the
+/// row after a cut. The batch after the cut has the rows that the one before it lacks, so that later batches are those of no cut.
 pub(super) struct Batches<'a, I: Iterator> {
     rows: std::iter::Peekable<I>,
     next_row: u64,
     batch_size: usize,
+    cut: Option<u64>,
+    /// Rows of the batch that ended at the cut.
+    before_cut: usize,
     vocab_size: usize,
     masking: &'a Masking,
 }
@@ -89,9 +93,16 @@ impl<'a, E: Error + 'static, I: Iterator<Item = Result<Vec<u32>, E>>> Batches<'a
             rows: rows.peekable(),
             next_row: 0,
             batch_size: batch_size.max(1),
+            cut: None,
+            before_cut: 0,
             vocab_size,
             masking,
         }
+    }
+
+    /// Lets a batch end after so many rows.
+    pub(super) fn cut_after(self, rows: Option<u64>) -> Self {
+        Self { cut: rows, ..self }
     }
 
     fn check(&self, tokens: &[u32]) -> Result<(), ProtocolError<E>> {
@@ -120,7 +131,12 @@ impl<E: Error + 'static, I: Iterator<Item = Result<Vec<u32>, E>>> Iterator for B
 
     fn next(&mut self) -> Option<Self::Item> {
         let mut batch: Vec<Vec<u32>> = Vec::new();
-        while batch.len() < self.batch_size {
+        let most = self.batch_size - std::mem::take(&mut self.before_cut);
+        while batch.len() < most {
+            if !batch.is_empty() && self.cut == Some(self.next_row) {
+                self.before_cut = batch.len();
+                break;
+            }
             let fits = |row: &Result<Vec<u32>, E>| match (row, batch.first()) {
                 (Ok(row), Some(first)) => row.len() == first.len(),
                 _ => true,

@@ -35,19 +35,28 @@ where
     let mut terms = Moments::default();
     let none = EvaluationProgress::default();
     let vocab_size = model.vocab_size();
-    for_each_batch(vocab_size, rows, options, none, observer, |batch| {
-        let prefix = model.prefix(batch.tensor(&model.device()));
-        check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
-        let decoded = sae.reconstruct(prefix.input.clone()).decoded;
-        let target = prefix.target();
-        check_width("the SAE's output", target.dims()[2], &decoded)?;
-        check_width("the mean activation", mean_activation.len(), target)?;
-        let distances = squared_distances(target, mean_activation);
-        let tokens = token_norms(target, &decoded).into_iter().zip(distances);
-        for ((norms, distance), _) in tokens.zip(&batch.in_statistics).filter(|&(_, &kept)| kept) {
-            terms.push(term(norms.squared_error, f64::from(distance)));
-        }
-        Ok(())
-    })?;
+    for_each_batch(
+        vocab_size,
+        rows,
+        (options, None),
+        none,
+        observer,
+        |batch, _| {
+            let prefix = model.prefix(batch.tensor(&model.device()));
+            check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
+            let decoded = sae.reconstruct(prefix.input.clone()).decoded;
+            let target = prefix.target();
+            check_width("the SAE's output", target.dims()[2], &decoded)?;
+            check_width("the mean activation", mean_activation.len(), target)?;
+            let distances = squared_distances(target, mean_activation);
+            let tokens = token_norms(target, &decoded).into_iter().zip(distances);
+            for ((norms, distance), _) in
+                tokens.zip(&batch.in_statistics).filter(|&(_, &kept)| kept)
+            {
+                terms.push(term(norms.squared_error, f64::from(distance)));
+            }
+            Ok(())
+        },
+    )?;
     Ok(terms)
 }

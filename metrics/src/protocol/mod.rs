@@ -20,7 +20,7 @@ use sae_traits::{Autoencoder, SplitModel};
 use serde::{Deserialize, Serialize};
 use std::error::Error;
 
-/// How a protocol goes about it. Nothing here but the masking changes the numbers.
+/// How a protocol goes about it. Nothing here but the masking and the rows with losses changes the numbers.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ProtocolOptions {
@@ -28,6 +28,9 @@ pub struct ProtocolOptions {
     pub masking: Masking,
     /// Sequences per batch (0 is taken as 1).
     pub batch_size: usize,
+    /// Losses are measured on the first so many rows only, where [`evaluate`] measures both; `None`: on every row. SAELens sets the two numbers
+    /// of batches apart as well: sparsity needs many tokens and half of the model, losses settle sooner and take the rest of it several times.
+    pub reconstruction_rows: Option<u64>,
     /// At most this many bytes of f32 logits at a time, those of all three runs together; one token's at least.
     pub logit_bytes: usize,
     /// At most this many bytes of activations kept for `explained_variance_legacy`, see [`LegacyVariance`](crate::LegacyVariance).
@@ -40,6 +43,7 @@ impl Default for ProtocolOptions {
         Self {
             masking: Masking::none(),
             batch_size: 8,
+            reconstruction_rows: None,
             logit_bytes: 64 << 20,
             legacy_bytes: 256 << 20,
         }
@@ -233,31 +237,38 @@ where
         tokens: sparsity.tokens.seen,
     };
     let vocab_size = model.vocab_size();
-    *stopped = for_each_batch(vocab_size, rows, options, done, observer, |batch| {
+    let last_with_losses = match passes {
+        Passes::Both => options.reconstruction_rows,
+        Passes::Sparsity | Passes::Reconstruction => None,
+    };
+    let work = |batch: &Batch, with_losses: bool| {
         let prefix = model.prefix(batch.tensor(&model.device()));
         let step = steps::Step::begin(sae, batch, &prefix)?;
         if passes != Passes::Reconstruction {
             step.add_sparsity(sparsity);
         }
-        if passes != Passes::Sparsity {
+        if passes != Passes::Sparsity && with_losses {
             let spliced = step.into_spliced();
             let logit_bytes = options.logit_bytes;
             let resume = &prefix.resume;
             steps::add_reconstruction(model, batch, resume, spliced, logit_bytes, reconstruction);
         }
         Ok(())
-    })?;
+    };
+    let counted = (options, last_with_losses);
+    *stopped = for_each_batch(vocab_size, rows, counted, done, observer, work)?;
     Ok(())
 }
 
 /// Gathers rows into batches, does the work on each and tells the observer, counting on from `progress`; whether the observer stopped it.
+/// The work is told whether the batch is among the first rows, those with losses: no batch has rows of both kinds.
 fn for_each_batch<E: Error + 'static>(
     vocab_size: usize,
     rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
-    options: &ProtocolOptions,
+    (options, with_losses): (&ProtocolOptions, Option<u64>),
     mut progress: EvaluationProgress,
     observer: &mut impl Observer<EvaluationProgress>,
-    mut work: impl FnMut(&Batch) -> Result<(), ProtocolError<E>>,
+    mut work: impl FnMut(&Batch, bool) -> Result<(), ProtocolError<E>>,
 ) -> Result<bool, ProtocolError<E>> {
     let batches = Batches::new(
         rows.into_iter(),
@@ -265,9 +276,13 @@ fn for_each_batch<E: Error + 'static>(
         vocab_size,
         &options.masking,
     );
-    for batch in batches {
+    let left = with_losses.map(|rows| rows.saturating_sub(progress.sequences));
+    for batch in batches.cut_after(left) {
         let batch = batch?;
-        work(&batch)?;
+        work(
+            &batch,
+            with_losses.is_none_or(|rows| progress.sequences < rows),
+        )?;
         progress.sequences += batch.n_rows() as u64;
         progress.tokens += batch.n_tokens() as u64;
         tracing::debug!(progress.sequences, progress.tokens, "batch done");

@@ -59,12 +59,38 @@ where
     };
     let none = EvaluationProgress::default();
     let vocab_size = model.vocab_size();
-    let work = |batch: &Batch| one_batch(model, saes, batch, options.logit_bytes, &mut found);
-    found.stopped = for_each_batch(vocab_size, rows, options, none, observer, work)?;
+    let work = |batch: &Batch, with_losses: bool| {
+        if with_losses {
+            one_batch(model, saes, batch, options.logit_bytes, &mut found)
+        } else {
+            sparsity_of_batch(model, saes, batch, &mut found)
+        }
+    };
+    let counted = (options, options.reconstruction_rows);
+    found.stopped = for_each_batch(vocab_size, rows, counted, none, observer, work)?;
     for evaluation in &mut found.saes {
         evaluation.stopped = found.stopped;
     }
     Ok(found)
+}
+
+/// Of a batch without losses: nothing above the last place is run.
+fn sparsity_of_batch<M, S, E>(
+    model: &M,
+    saes: &[(usize, S)],
+    batch: &Batch,
+    found: &mut MultiEvaluation,
+) -> Result<(), ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let places = model.prefixes(batch.tensor(&model.device()));
+    for ((place, sae), evaluation) in saes.iter().zip(&mut found.saes) {
+        Step::begin(sae, batch, &places[*place])?.add_sparsity(&mut evaluation.sparsity);
+    }
+    Ok(())
 }
 
 fn one_batch<M, S, E>(

@@ -1,6 +1,6 @@
 //! The figures as a page.
 
-use super::table::{COLUMNS, sentence};
+use super::table::{columns, sentence};
 use super::{EvaluatedSeveral, Row};
 use crate::escape::visible;
 use crate::page::{Shell, warnings};
@@ -23,6 +23,7 @@ impl<P> EvaluatedSeveral<P> {
     /// One page that opens from disk: no network, no library, no script needed to read it.
     pub fn page(&self) -> String {
         let rows = self.rows();
+        let columns = columns(&rows);
         let first = self.saes.first().map(|sae| &sae.eval_cfg);
         let model = first.map_or("", |cfg| &cfg.model.name);
         let data = first.and_then(|cfg| cfg.dataset.as_deref().or(cfg.tokens.as_deref()));
@@ -37,14 +38,15 @@ impl<P> EvaluatedSeveral<P> {
                     @if let (Some(cfg), Some(outcome)) = (first, outcome) {
                         dt { "Rows" } dd { (outcome.n_sequences) " of " (cfg.context_size) " tokens" }
                         dt { "Convention" } dd { (visible(&cfg.convention)) }
+                        @if let Some(rows) = cfg.reconstruction_sequences { dt { "Losses" } dd { "on the first " (rows) " rows" } }
                     }
                 }
                 section {
                     h2 { "Figures" small { "a row for each SAE, in the order of their hooks; losses and KL in nats" } }
                     div.scroll {
                         table.ranked {
-                            thead { tr { @for column in COLUMNS { th scope="col" { (column) } } } }
-                            tbody { @for row in &rows { tr { @for cell in row.cells() { td { (visible(&cell)) } } } } }
+                            thead { tr { @for column in &columns { th scope="col" { (column.0) } } } }
+                            tbody { @for row in &rows { tr { @for column in &columns { td { (visible(&column.cell(row))) } } } } }
                         }
                     }
                     @if let Some(together) = &self.together { p { (sentence(together)) } }

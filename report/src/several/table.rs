@@ -4,57 +4,70 @@ use super::{EvaluatedSeveral, Row, Together};
 use crate::figures;
 use crate::sheet::csv_table;
 
-/// Names of the table's columns.
-pub(super) const COLUMNS: [&str; 11] = [
-    "SAE",
-    "hook",
-    "d_sae",
-    "L0",
-    "EV",
-    "CE original",
-    "with SAE",
-    "zeroed",
-    "recovered",
-    "KL",
-    "dead",
-];
+/// A column's name, and its cell of an SAE.
+pub(super) struct Column(pub(super) &'static str, fn(&Row) -> String);
 
-impl Row {
-    /// The table's cells.
-    pub(super) fn cells(&self) -> Vec<String> {
-        let number = |x: f64, digits: usize| {
-            if x.is_nan() {
-                "undefined".to_owned()
-            } else {
-                format!("{x:.digits$}")
-            }
-        };
-        vec![
-            self.sae.clone(),
-            self.hook.clone(),
-            self.d_sae.to_string(),
-            number(self.l0, 2),
-            number(self.explained_variance, 4),
-            number(self.original, 4),
-            number(self.reconstructed, 4),
-            number(self.zeroed, 4),
-            number(self.recovered, 4),
-            number(self.kl, 4),
-            number(self.dead, 0),
-        ]
+impl Column {
+    pub(super) fn cell(&self, row: &Row) -> String {
+        (self.1)(row)
     }
+}
+
+/// The columns; those of published figures only where there are some to compare with.
+pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
+    let mut columns = vec![
+        Column("SAE", |row| row.sae.clone()),
+        Column("hook", |row| row.hook.clone()),
+        Column("d_sae", |row| row.d_sae.to_string()),
+        Column("L0", |row| number(row.l0, 2)),
+    ];
+    if rows.iter().any(|row| row.published_l0.is_some()) {
+        columns.push(Column("published", |row| known(row.published_l0, 1)));
+    }
+    columns.push(Column("EV", |row| number(row.explained_variance, 4)));
+    if rows.iter().any(|row| row.published_variance.is_some()) {
+        columns.push(Column("published", |row| known(row.published_variance, 3)));
+    }
+    columns.extend([
+        Column("CE original", |row| number(row.original, 4)),
+        Column("with SAE", |row| number(row.reconstructed, 4)),
+        Column("zeroed", |row| number(row.zeroed, 4)),
+        Column("recovered", |row| number(row.recovered, 4)),
+        Column("KL", |row| number(row.kl, 4)),
+        Column("dead", |row| number(row.dead, 0)),
+    ]);
+    columns
+}
+
+fn number(x: f64, digits: usize) -> String {
+    if x.is_nan() {
+        "undefined".to_owned()
+    } else {
+        format!("{x:.digits$}")
+    }
+}
+
+/// As published; a dash where it was not.
+fn known(x: Option<f64>, digits: usize) -> String {
+    x.map_or("–".to_owned(), |x| number(x, digits))
 }
 
 impl<P> EvaluatedSeveral<P> {
     /// For a terminal: a row for each SAE, in the order of their hooks.
     pub fn text(&self) -> String {
-        let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
-        rows.extend(self.rows().iter().map(Row::cells));
+        let saes = self.rows();
+        let columns = columns(&saes);
+        let heads = columns.iter().map(|column| column.0.to_owned());
+        let mut rows: Vec<Vec<String>> = vec![heads.collect()];
+        rows.extend(
+            saes.iter()
+                .map(|row| columns.iter().map(|column| column.cell(row)).collect()),
+        );
         let width = |column: usize| {
             let widths = rows.iter().map(|row| row[column].chars().count());
             widths.max().unwrap_or(0)
         };
-        let widths: Vec<usize> = (0..COLUMNS.len()).map(width).collect();
+        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
         let mut text = String::new();
         for row in &rows {
             let cells = row.iter().zip(&widths).enumerate();
@@ -75,6 +88,9 @@ impl<P> EvaluatedSeveral<P> {
                 "\nconvention: {}\nreconstruction: {}\n",
                 first.eval_cfg.convention, first.eval_cfg.reconstruction
             ));
+            if let Some(rows) = first.eval_cfg.reconstruction_sequences {
+                text.push_str(&format!("losses: on the first {rows} rows\n"));
+            }
         }
         let forward = self.forward;
         if forward.block_tokens > 0 {
@@ -99,6 +115,15 @@ impl<P> EvaluatedSeveral<P> {
             for [group, metric, value] in figures::rows(&of.figures.metrics) {
                 let hook = of.eval_cfg.read_hook.clone();
                 rows.push(vec![sae.clone(), hook, group, metric, value]);
+            }
+            let known = of.published.map(|known| known.sae);
+            let l0 = known.and_then(|known| known.l0);
+            let explained = known.and_then(|known| known.explained_variance);
+            for (metric, value) in [("l0", l0), ("explained_variance", explained)] {
+                let Some(value) = value else { continue };
+                let row = ["published", metric, &value.to_string()].map(str::to_owned);
+                let hook = of.eval_cfg.read_hook.clone();
+                rows.push([sae.clone(), hook].into_iter().chain(row).collect());
             }
         }
         if let Some(together) = &self.together {

@@ -13,6 +13,7 @@ use std::path::PathBuf;
       --csv metrics.csv
   sae eval --sae 'runs/l{layer}' --layers 0..16 --dataset text/ --page layers.html
   sae eval --sae runs/l8 --sae runs/l12 --dataset text/ --together
+  sae eval --sae 'llama_scope_lxr_8x/*' --dataset text/ --sequences 512 --reconstruction-sequences 32
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
@@ -37,6 +38,9 @@ pub(crate) struct Args {
     /// Stop after this many rows; 128 of text by default, all of a file of tokens
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) sequences: Option<u64>,
+    /// Measure losses on the first N rows only, sparsity and variance on all. By default on all; losses settle sooner, and cost most
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) reconstruction_sequences: Option<u64>,
     #[command(flatten)]
     pub(crate) masking: MaskingArgs,
     /// Save progress in this file, and resume from it after an interruption

@@ -21,11 +21,11 @@ use dataset_stream::{Budget, StreamOptions, Tokenizer};
 use sae_backend::ComputeDevice;
 use sae_core::RunDir;
 use sae_llama::plan::{LOGITS, Work};
-use sae_llama::resolve::RunPart;
+use sae_llama::resolve::{RunPart, published};
 use sae_llama::{ReconstructionPath, Spliced};
 use sae_metrics::{Evaluation, Masking, ProtocolOptions, evaluate};
 use sae_report::{
-    DataDescription, Described, Facts, Links, Nominal, Recorded, Report, ReportFolder,
+    DataDescription, Described, Facts, Links, Nominal, Published, Recorded, Report, ReportFolder,
     SaeDescription, Signs, Timings, of_place, warnings_of_checks,
 };
 use std::path::Path;
@@ -160,6 +160,13 @@ impl Job {
     }
 }
 
+/// The SAE's figures as published, if it was given by its name in a release.
+fn by_name(args: &Args) -> Result<Option<Published>> {
+    let name = args.run.as_deref().or(args.sae.as_deref());
+    let found = name.map(published).transpose()?.flatten();
+    Ok(found.map(Published::from))
+}
+
 fn measure(
     job: &Job,
     args: &Args,
@@ -230,7 +237,7 @@ fn measure(
     let mut data = describe_data(args, input.dataset, &evaluation);
     (data.context_size, data.prepend_bos, data.bad_rows) = (context_size, prepend_bos, bad_rows);
     let recorded = job.run.log_sparsity.as_ref().and_then(Recorded::new);
-    let nominal = Nominal::of(cfg, recorded.as_ref());
+    let nominal = Nominal::of(cfg, by_name(args)?.as_ref(), recorded.as_ref());
     let facts = Facts {
         hook_recorded: job.hook_recorded.as_deref(),
         rows_with_bos,

@@ -16,10 +16,10 @@ use crate::terminal::progress::Bar;
 use anyhow::Result;
 use sae_core::RunDir;
 use sae_llama::plan::{LOGITS, Plan, Work};
-use sae_llama::resolve::FoundModel;
+use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{ReconstructionPath, Spliced, fingerprint};
 use sae_metrics::ProtocolOptions;
-use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, csv, table};
+use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
@@ -75,6 +75,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let mut options = ProtocolOptions::default();
     options.masking = masking(&args.masking, &found, model.config())?;
     options.batch_size = plan.batch_size;
+    options.reconstruction_rows = args.reconstruction_sequences;
     options.logit_bytes = LOGITS as usize;
     options.legacy_bytes = resumption.legacy_bytes();
     let model = describe(&found.name, &model, &on);
@@ -112,12 +113,14 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         plan,
         bad_rows: rows.bad_rows().unwrap_or(left_out_now),
     });
-    for warning in warnings(args, &run, &found, &evaluation) {
+    let published = published(path)?.map(Published::from);
+    for warning in warnings(args, &run, &found, &evaluation, published.as_ref()) {
         tracing::warn!("{warning}");
     }
     let result = Evaluated {
         figures: report(&evaluation, &sae),
         sae_cfg,
+        published,
         eval_cfg,
         timings: EvalTimings { load_s, evaluate_s },
         warnings: terminal::warnings(),
@@ -137,7 +140,14 @@ fn emit(args: &Args, result: &Evaluated<Plan>, csv_to_stdout: bool, global: &Glo
         table(&result.figures.metrics),
         result.eval_cfg.convention
     );
-    let text = if csv_to_stdout { csv } else { table };
+    let published = result.published.as_ref().map(Published::text);
+    let published = published.filter(|text| !text.is_empty());
+    let published = published.map_or(String::new(), |text| format!("as published: {text}\n"));
+    let text = if csv_to_stdout {
+        csv
+    } else {
+        table + &published
+    };
     global.output().emit_as_it_is(&text, result)
 }
 

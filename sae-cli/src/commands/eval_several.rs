@@ -19,13 +19,14 @@ use llama_hooked::{Llama, LlamaConfig};
 use sae_backend::ComputeDevice;
 use sae_core::{RunDir, Sae};
 use sae_llama::plan::{LOGITS, Plan, SaeAt, SaeShape, Work};
-use sae_llama::resolve::FoundModel;
+use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{LlamaPlaces, Place, ReconstructionPath, Spliced};
 use sae_metrics::{
     EvaluationProgress, Observer, ProtocolOptions, ReconstructionStatistics, Report, evaluate_multi,
 };
 use sae_report::{
-    EvalOutcome, EvalTimings, Evaluated, EvaluatedSeveral, Forward, ModelDescription, Together,
+    EvalOutcome, EvalTimings, Evaluated, EvaluatedSeveral, Forward, ModelDescription, Published,
+    Together,
 };
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -41,6 +42,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let on = device::choose(global)?;
     let given = args.input.place.model.as_deref();
     let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    let all_published = all_published(paths)?;
     let runs = find_all(paths, &args.input.place, global.quiet)?;
     same_model(&runs, &names, given)?;
     let metadata = &runs[0].cfg.metadata;
@@ -77,6 +79,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let mut options = ProtocolOptions::default();
     options.masking = masking(&args.masking, &found, model.config())?;
     options.batch_size = plan.batch_size;
+    options.reconstruction_rows = args.reconstruction_sequences;
     options.logit_bytes = LOGITS as usize;
     let load_s = start.elapsed().as_secs_f64();
 
@@ -84,6 +87,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
         args,
         paths,
         names: &names,
+        published: &all_published,
         runs: &runs,
         places: &places,
         model: &model,
@@ -151,6 +155,12 @@ fn emit(
     global.output().emit_as_it_is(&text, result)
 }
 
+/// The figures of each as published, of those given by their names in releases.
+fn all_published(paths: &[PathBuf]) -> Result<Vec<Option<Published>>> {
+    let of = |path: &PathBuf| Ok(published(path)?.map(Published::from));
+    paths.iter().map(of).collect()
+}
+
 /// Where each SAE sits.
 fn places(config: &LlamaConfig, runs: &[RunDir]) -> Result<Vec<Place>> {
     let place = |run: &RunDir| {
@@ -169,6 +179,7 @@ struct Job<'a> {
     args: &'a Args,
     paths: &'a [PathBuf],
     names: &'a [String],
+    published: &'a [Option<Published>],
     runs: &'a [RunDir],
     places: &'a [Place],
     model: &'a Llama,
@@ -254,17 +265,24 @@ impl Job<'_> {
         let spliced: Vec<_> = spliced.collect();
         let together = self.args.together;
         let found = evaluate_multi(&model, &spliced, rows, self.options, together, observer)?;
-        let tokens = found.saes.first().map_or(0, |of| of.sparsity.tokens.seen);
-        let alone = places
-            .iter()
-            .map(|&place| model.block_tokens_alone(place, tokens));
+        let first = found.saes.first();
+        let with_losses = first.map_or(0, |of| of.reconstruction.tokens.seen);
+        let without = first.map_or(0, |of| of.sparsity.tokens.seen - with_losses);
+        let alone = |&place: &Place| model.block_tokens_alone(place, with_losses, without);
+        let alone = places.iter().map(alone);
         let forward = Forward::new(model.block_tokens(), alone.sum());
         let measured = group.iter().zip(&saes).zip(found.saes);
         let measured = measured.map(|((&at, sae), evaluation)| {
             let n_sequences = evaluation.sparsity.tokens.sequences;
             (n_sequences > 0).then(|| Measured {
                 figures: report(&evaluation, sae),
-                warnings: warnings(self.args, &self.runs[at], self.found, &evaluation),
+                warnings: warnings(
+                    self.args,
+                    &self.runs[at],
+                    self.found,
+                    &evaluation,
+                    self.published[at].as_ref(),
+                ),
                 n_sequences,
             })
         });
@@ -297,6 +315,7 @@ impl Job<'_> {
         Ok(Evaluated {
             figures: measured.figures,
             sae_cfg: serde_json::from_str(&self.runs[at].cfg.to_json())?,
+            published: self.published[at],
             eval_cfg,
             timings,
             warnings: measured.warnings,

@@ -16,7 +16,7 @@ use sae_llama::Place;
 use sae_llama::plan::Plan;
 use sae_llama::resolve::FoundModel;
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
-use sae_report::{EvalCfg, Nominal, Recorded, Signs, of_place};
+use sae_report::{EvalCfg, Nominal, Published, Recorded, Signs, of_place};
 use std::path::Path;
 
 /// The rows to measure, as far as the arguments say.
@@ -33,13 +33,14 @@ pub(crate) fn warnings(
     run: &RunDir,
     found: &FoundModel,
     evaluation: &Evaluation,
+    published: Option<&Published>,
 ) -> Vec<String> {
     let bos = match &args.input.tokens {
         Some(path) => rows_begin_with_bos(path, found),
         None => run.cfg.metadata.prepend_bos,
     };
     let recorded = run.log_sparsity.as_ref().and_then(Recorded::new);
-    let nominal = Nominal::of(&run.cfg, recorded.as_ref());
+    let nominal = Nominal::of(&run.cfg, published, recorded.as_ref());
     let signs = Signs::new(evaluation, run.cfg.d_sae, nominal, bos).warnings();
     signs.into_iter().chain(of_place(&run.cfg)).collect()
 }
@@ -65,6 +66,7 @@ pub(crate) fn eval_cfg(
         shard: args.input.text.shard.map(|shard| shard.to_string()),
         context_size,
         batch_size: options.batch_size,
+        reconstruction_sequences: options.reconstruction_rows,
         packing: args
             .input
             .dataset

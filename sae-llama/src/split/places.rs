@@ -66,15 +66,15 @@ impl LlamaPlaces {
         self.block_tokens.load(Ordering::Relaxed)
     }
 
-    /// How many an evaluation of one SAE alone takes, for so many tokens.
-    pub fn block_tokens_alone(&self, place: Place, tokens: u64) -> u64 {
+    /// How many an evaluation of one SAE alone takes: for so many tokens with losses, and so many more without.
+    pub fn block_tokens_alone(&self, place: Place, with_losses: u64, without: u64) -> u64 {
         let n = self.model.config().n_layers;
-        let above = match SplitLlama::of(&self.model, place).cut() {
-            Cut::Between(layer) => n - layer,
-            Cut::Within(layer) => 2 * (n - layer),
-            Cut::Final => 0,
+        let (below, above) = match SplitLlama::of(&self.model, place).cut() {
+            Cut::Between(layer) => (layer, n - layer),
+            Cut::Within(layer) => (layer + 1, 2 * (n - layer)),
+            Cut::Final => (n, 0),
         };
-        tokens * (n + above) as u64
+        with_losses * (n + above) as u64 + without * below as u64
     }
 
     /// The first block that a run with every place edited has to run; `None` if it begins with the embedding's output.
@@ -86,6 +86,36 @@ impl LlamaPlaces {
         };
         // None, the embedding, is below all.
         self.splits.iter().map(first).min().flatten()
+    }
+
+    /// The first block that no place has to do with: a run that stops there has passed them all.
+    fn end(&self) -> usize {
+        let n = self.model.config().n_layers;
+        let end = |split: &SplitLlama| match split.cut() {
+            Cut::Between(layer) => layer,
+            Cut::Within(layer) => layer + 1,
+            Cut::Final => n,
+        };
+        self.splits.iter().map(end).max().unwrap_or(0)
+    }
+
+    /// The residual that enters block `end`, and what was captured below it, of each group of rows.
+    fn run_to(&self, tokens: Tensor<2, Int>, end: usize) -> Vec<(Tensor<3>, Capture)> {
+        let points = self.points();
+        let groups = tokens.split(self.rows_at_once.min(isize::MAX as usize), 0);
+        let captures = groups.iter().map(|_| Capture::new(points.clone()));
+        let mut captures: Vec<Capture> = captures.collect();
+        let passes = groups.into_iter().zip(&mut captures);
+        let passes: Vec<_> = passes
+            .map(|(tokens, hooks)| Pass {
+                resid: self.model.embed(tokens, hooks),
+                layers: 0..end,
+                hooks,
+            })
+            .collect();
+        self.count(passes.iter().map(|pass| (&pass.resid, &pass.layers)));
+        let resids = self.model.passes(passes);
+        resids.into_iter().zip(captures).collect()
     }
 
     /// Every point that is looked at.
@@ -202,28 +232,12 @@ impl MultiSplitModel for LlamaPlaces {
 
     fn run(&self, tokens: Tensor<2, Int>) -> MultiRun<PlacesResume> {
         let n = self.model.config().n_layers;
-        let points = self.points();
-        let groups = tokens.split(self.rows_at_once.min(isize::MAX as usize), 0);
-        let mut captures: Vec<Capture> = groups
-            .iter()
-            .map(|_| Capture::new(points.clone()))
-            .collect();
-        let passes = groups.into_iter().zip(&mut captures);
-        let passes: Vec<_> = passes
-            .map(|(tokens, hooks)| Pass {
-                resid: self.model.embed(tokens, hooks),
-                layers: 0..n,
-                hooks,
-            })
-            .collect();
-        self.count(passes.iter().map(|pass| (&pass.resid, &pass.layers)));
-        let resids = self.model.passes(passes);
         let mut resume = PlacesResume {
             places: vec![Vec::new(); self.splits.len()],
             lowest: Vec::new(),
         };
         let (mut normed, mut prefixes) = (Vec::new(), vec![Vec::new(); self.splits.len()]);
-        for (resid, mut capture) in resids.into_iter().zip(captures) {
+        for (resid, mut capture) in self.run_to(tokens, n) {
             normed.push(self.model.ln_final(resid.clone(), &mut capture));
             let cache = capture.into_cache();
             resume.lowest.push(match self.first() {
@@ -242,13 +256,27 @@ impl MultiSplitModel for LlamaPlaces {
                 prefixes[at].push((input, target));
             }
         }
-        let places = prefixes.into_iter().map(|groups| {
-            let (inputs, targets): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
-            let targets: Vec<_> = targets.into_iter().flatten().collect();
-            let target = (!targets.is_empty()).then(|| cat(targets));
-            Prefix::new((), cat(inputs)).with_target(target)
-        });
-        MultiRun::new(resume, places.collect(), cat(normed))
+        MultiRun::new(resume, join(prefixes), cat(normed))
+    }
+
+    fn prefixes(&self, tokens: Tensor<2, Int>) -> Vec<Prefix<()>> {
+        let (n, end) = (self.model.config().n_layers, self.end());
+        let mut prefixes = vec![Vec::new(); self.splits.len()];
+        for (resid, mut capture) in self.run_to(tokens, end) {
+            if end == n {
+                self.model.ln_final(resid.clone(), &mut capture);
+            }
+            let mut cache = capture.into_cache();
+            if end < n {
+                // The block that would fire it is not run.
+                cache.insert(HookPoint::ResidPre(end), resid.clone().into());
+            }
+            for (split, groups) in self.splits.iter().zip(&mut prefixes) {
+                let Prefix { input, target, .. } = split.left_in(&cache, &resid);
+                groups.push((input, target));
+            }
+        }
+        join(prefixes)
     }
 
     fn suffixes(&self, resume: &PlacesResume, edits: Vec<(usize, Splice)>) -> Vec<Tensor<3>> {
@@ -289,6 +317,17 @@ impl MultiSplitModel for LlamaPlaces {
     fn device(&self) -> Device {
         self.model.device()
     }
+}
+
+/// The activations at each place, of groups of rows, as those of all rows.
+fn join(places: Vec<Vec<(Tensor<3>, Option<Tensor<3>>)>>) -> Vec<Prefix<()>> {
+    let places = places.into_iter().map(|groups| {
+        let (inputs, targets): (Vec<_>, Vec<_>) = groups.into_iter().unzip();
+        let targets: Vec<_> = targets.into_iter().flatten().collect();
+        let target = (!targets.is_empty()).then(|| cat(targets));
+        Prefix::new((), cat(inputs)).with_target(target)
+    });
+    places.collect()
 }
 
 /// Zeros at some places.
