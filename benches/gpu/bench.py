@@ -263,8 +263,8 @@ def speed(sae, args, scratch, device):
         if not (folder / "tokens.safetensors").exists():
             if not args.large:
                 sys.exit("--shape 8b needs --large, the program that writes the model")
-            subprocess.run([str(unpacked(args.large, scratch)), str(folder), str(args.latents)], check=True, stdout=subprocess.DEVNULL)
-        model, run, tokens = folder / "model", folder / "run", folder / "tokens.safetensors"
+            subprocess.run([str(unpacked(args.large, scratch)), str(folder), "8b", str(args.latents)], check=True, stdout=subprocess.DEVNULL)
+        model, run, tokens = folder / "model", folder / "l15", folder / "tokens.safetensors"
     else:
         model, run, tokens = ROOT / "demo/model", ROOT / "demo/run", scratch / "demo-tokens.safetensors"
     out = scratch / "out.safetensors"
