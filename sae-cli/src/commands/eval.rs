@@ -87,7 +87,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let load_s = start.elapsed().as_secs_f64();
 
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
-    let spliced = Spliced::new(&sae, ReconstructionPath::DecodeEncode);
+    let spliced = Spliced::new(&sae, ReconstructionPath::evaluated(sae.cfg()));
     let mut observer = bar.evaluation();
     let evaluation = resumption.evaluate(
         &split,
@@ -133,9 +133,10 @@ fn emit(args: &Args, result: &Evaluated<Plan>, csv_to_stdout: bool, global: &Glo
         whole_file::write(path, csv.as_bytes())?;
     }
     let table = format!(
-        "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
+        "{}\nconvention: {}\nreconstruction: {}\n",
         table(&result.figures.metrics),
-        result.eval_cfg.convention
+        result.eval_cfg.convention,
+        result.eval_cfg.reconstruction
     );
     let text = if csv_to_stdout { csv } else { table };
     global.output().emit_as_it_is(&text, result)

@@ -249,7 +249,10 @@ impl Job<'_> {
         let model = LlamaPlaces::new(self.model, &places).rows_at_once(self.plan.rows_at_once);
         let spliced = places.iter().zip(&saes).map(|(&place, sae)| {
             let number = model.number(place).unwrap_or_default();
-            (number, Spliced::new(sae, ReconstructionPath::DecodeEncode))
+            (
+                number,
+                Spliced::new(sae, ReconstructionPath::evaluated(sae.cfg())),
+            )
         });
         let spliced: Vec<_> = spliced.collect();
         let together = self.args.together;

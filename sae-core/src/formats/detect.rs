@@ -10,6 +10,9 @@ use crate::config::SaeConfig;
 use crate::run_dir::RunLayout;
 use std::path::{Path, PathBuf};
 
+/// What becomes of dictionaries of several layers.
+pub(super) const SEVERAL_LAYERS: &str = "its features are of several layers, which sae info and sae eval know, and other commands do not";
+
 /// Files of a format.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -92,6 +95,12 @@ fn of_folder(folder: &Path, options: &RunOptions) -> Result<Option<Found>, Forma
         return Ok(None);
     }
     let config = folder.join("config.yaml");
+    if config.is_file() && folder.join("W_enc_0.safetensors").is_file() {
+        return Err(FormatError::Unsupported {
+            path: folder.to_owned(),
+            what: format!("is a cross-layer transcoder: {SEVERAL_LAYERS}"),
+        });
+    }
     let is_asked_for = options.format == Some(Format::CircuitTracer);
     if config.is_file() && (is_asked_for || !circuit_tracer::layers(folder).is_empty()) {
         return circuit_tracer::layer(folder, &config, options.layer).map(Some);

@@ -24,6 +24,7 @@ pub use decode::unflatten_heads;
 pub use encode::{Encoded, EncodedSparse};
 pub use finish::Finish;
 pub use fold::FoldError;
+pub(crate) use linear::{Activation, Linear};
 pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
 pub use save::SaveError;
