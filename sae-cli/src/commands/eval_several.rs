@@ -134,7 +134,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
 }
 
 /// Writes the files, and prints the table.
-fn emit(
+pub(super) fn emit(
     args: &Args,
     result: &EvaluatedSeveral<Plan>,
     csv_to_stdout: bool,
@@ -288,7 +288,9 @@ impl Job<'_> {
         timings: EvalTimings,
     ) -> Result<Evaluated<Plan>> {
         let (path, place) = (&self.paths[at], self.places[at]);
-        let mut eval_cfg = eval_cfg(self.args, path, model, context_size, self.options, place);
+        let formula = ReconstructionPath::evaluated(&self.runs[at].cfg).formula();
+        let how = (model, context_size, formula);
+        let mut eval_cfg = eval_cfg(self.args, path, how, self.options, place);
         eval_cfg.outcome = Some(EvalOutcome {
             n_sequences: measured.n_sequences,
             plan: self.plan.clone(),

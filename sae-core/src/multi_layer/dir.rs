@@ -3,7 +3,7 @@
 use super::config::{LayerHooks, MultiLayerConfig};
 use super::read;
 use super::{CrossLayerTranscoder, Crosscoder};
-use crate::sae::SaeLoadOptions;
+use crate::sae::{SaeLoadOptions, to_f32};
 use crate::weights::SaeLoadError;
 use std::path::{Path, PathBuf};
 
@@ -89,6 +89,37 @@ impl MultiLayer {
         match self {
             Self::CrossLayer(of) => of.cfg(),
             Self::Crosscoder(of) => of.cfg(),
+        }
+    }
+
+    /// With all encoders of a cross-layer transcoder in memory.
+    #[must_use]
+    pub fn keep_encoders(self) -> Self {
+        match self {
+            Self::CrossLayer(of) => Self::CrossLayer(of.keep_encoders()),
+            other => other,
+        }
+    }
+
+    /// The biases of the encoder of a layer, `[d_sae]`; a crosscoder has one for all.
+    ///
+    /// # Panics
+    /// If there is no such layer.
+    pub fn b_enc(&self, layer: usize) -> Vec<f32> {
+        match self {
+            Self::CrossLayer(of) => of.b_enc(layer).to_vec(),
+            Self::Crosscoder(of) => to_f32(of.b_enc()),
+        }
+    }
+
+    /// What a layer writes, as JSON and tables have it.
+    pub fn formula(&self) -> &'static str {
+        match self {
+            Self::CrossLayer(of) if of.cfg().skip => {
+                "sum of f_i W_dec_i->l over i <= l, b_dec_l, x_l W_skip_l"
+            }
+            Self::CrossLayer(_) => "sum of f_i W_dec_i->l over i <= l, b_dec_l",
+            Self::Crosscoder(_) => "f W_dec_l, b_dec_l",
         }
     }
 }

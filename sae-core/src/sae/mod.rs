@@ -30,6 +30,7 @@ pub use norm::DecodeState;
 pub use save::SaveError;
 pub use some::EncodedSome;
 pub use stats::FeatureWeights;
+pub(crate) use topk::to_f32;
 
 use crate::config::SaeConfig;
 use burn::tensor::{Device, FloatDType, Tensor};
