@@ -57,8 +57,8 @@ pub use config::{
     SaeMetadata, Unfinished,
 };
 pub use formats::{
-    Foreign, Format, FormatError, FormatFiles, GivenActivation, ParseActivationError, RunOptions,
-    UnknownFormat, files_of, layers_of_set,
+    FORMATS, Foreign, Format, FormatError, FormatFiles, FormatInfo, GivenActivation,
+    ParseActivationError, RunOptions, UnknownFormat, files_of, layers_of_set,
 };
 pub use multi_layer::{
     CrossLayerTranscoder, Crosscoder, LayerHooks, MultiLayer, MultiLayerConfig, MultiLayerDir,

@@ -3,8 +3,8 @@
 use super::keys::Keys;
 use super::layout::{ALL, Names, PICKLED, ending, layer_of};
 use super::{
-    Format, FormatError, RunOptions, circuit_tracer, dictionary_learning, gemma_scope, linear_pair,
-    llama_scope, open_moss, sparsify, state_dict,
+    Format, FormatError, RunOptions, circuit_tracer, dictionary_learning, gemma_scope,
+    gemma_scope_2, linear_pair, llama_scope, open_moss, sparsify, state_dict, temporal,
 };
 use crate::config::SaeConfig;
 use crate::run_dir::RunLayout;
@@ -55,6 +55,8 @@ pub(crate) fn read(found: &Found, options: &RunOptions) -> Result<SaeConfig, For
         Format::Goodfire | Format::Qresearch => linear_pair::read(found),
         Format::CircuitTracer => circuit_tracer::read(found),
         Format::GemmaScope => gemma_scope::read(found),
+        Format::GemmaScope2 => gemma_scope_2::read(found),
+        Format::Temporal => temporal::read(found),
         Format::StateDict => state_dict::read(found, options),
         Format::SaeLens => Err(FormatError::NotThis {
             path: found.folder.clone(),
@@ -162,6 +164,7 @@ fn has_keys(config: &Path, format: Format, has_weights: bool) -> bool {
                 || has_weights && !keys.has("architecture")
         }
         Format::DictionaryLearning => keys.has("trainer") || has_weights,
+        Format::GemmaScope2 => keys.has("hf_hook_point_in") || has_weights,
         Format::OpenMoss => keys.has("hook_point_in") || keys.has("sae_type"),
         _ => true,
     }
