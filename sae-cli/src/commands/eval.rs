@@ -25,10 +25,9 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let paths = each_layer("--sae", &args.sae, args.layers.as_ref())?;
     if let Some((path, dir)) = layers::find(&paths)? {
-        return eval_layers::run(args, path, dir, global);
+        return eval_layers::run(args, path, &dir, global);
     }
     let paths = each_of_sets(paths, args.input.place.files.layer);
     let [path] = paths.as_slice() else {
@@ -37,6 +36,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     if args.together || args.page.is_some() {
         return eval_several::run(args, &paths, global);
     }
+    one(args, path, global)
+}
+
+/// Of one SAE.
+fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
+    let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let targets = targets(args, csv_to_stdout, global)?;
     let on = device::choose(global)?;
     let place = &args.input.place;
@@ -81,9 +86,12 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     options.batch_size = plan.batch_size;
     options.logit_bytes = LOGITS as usize;
     options.legacy_bytes = resumption.legacy_bytes();
-    let model = describe(&found.name, &model, &on);
-    let path_of = ReconstructionPath::evaluated(sae.cfg());
-    let how = (model, context_size, path_of.formula());
+    let by = ReconstructionPath::evaluated(sae.cfg());
+    let how = (
+        describe(&found.name, &model, &on),
+        context_size,
+        by.formula(),
+    );
     let mut eval_cfg = eval_cfg(args, path, how, &options, split.place());
     let sae_cfg: Value = serde_json::from_str(&run.cfg.to_json())?;
     let made_from = match &args.resume {
@@ -93,7 +101,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let load_s = start.elapsed().as_secs_f64();
 
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
-    let spliced = Spliced::new(&sae, path_of);
+    let spliced = Spliced::new(&sae, by);
     let mut observer = bar.evaluation();
     let evaluation = resumption.evaluate(
         &split,

@@ -118,7 +118,8 @@ impl Crosscoder {
             let (indices, values) = features.row(row);
             let entries = indices.iter().zip(values);
             // A NaN is not dropped in silence.
-            let kept = entries.filter(|(index, value)| !(**value <= threshold[**index as usize]));
+            let kept = entries
+                .filter(|(index, value)| **value > threshold[**index as usize] || value.is_nan());
             kept.map(|(&index, &value)| (index, value))
         });
         SparseRows::from_rows(rows, features.d_sae)

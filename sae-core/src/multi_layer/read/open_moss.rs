@@ -302,7 +302,9 @@ impl Files {
         // The sum over layers of scaled inputs: the scale of each goes into its encoder.
         for (layer, values) in w_enc.chunks_exact_mut(d_in * m).enumerate() {
             let scale = self.scales[layer][0] as f32;
-            values.iter_mut().for_each(|x| *x *= scale);
+            for x in values.iter_mut() {
+                *x *= scale;
+            }
         }
         let biases = self.file.tensor("b_E", &[n, m])?.finite("b_E")?;
         let mut b_enc = vec![0.0; m];
@@ -321,7 +323,9 @@ impl Files {
             }
             let mut values = rows.finite("W_D")?;
             let scale = (1.0 / self.scales[layer][1]) as f32;
-            values.iter_mut().for_each(|x| *x *= scale);
+            for x in &mut values {
+                *x *= scale;
+            }
             decoders.push(values);
         }
         let b_dec = self.b_dec(&cfg)?;
