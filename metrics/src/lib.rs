@@ -35,8 +35,8 @@ pub use observer::EvaluationProgress;
 pub use prediction::Prediction;
 pub use prompt_check::{Answer, PromptCheck, TokenReport, TopToken, show_rank};
 pub use protocol::{
-    Evaluation, MultiEvaluation, ProtocolError, ProtocolOptions, evaluate, evaluate_more,
-    evaluate_multi, explained_variance_legacy, reconstruction, sparsity,
+    Evaluation, MultiEvaluation, ProtocolError, ProtocolOptions, evaluate, evaluate_ensemble,
+    evaluate_more, evaluate_multi, explained_variance_legacy, reconstruction, sparsity,
 };
 pub use quality::ReconstructionQuality;
 pub use report::{
@@ -46,7 +46,7 @@ pub use report::{
 };
 pub use sae_progress::{Observer, Unobserved};
 pub use sae_traits::{
-    Autoencoder, ChainEdit, ChainPlace, Features, MultiRun, MultiSplitModel, Prefix,
+    Autoencoder, ChainEdit, ChainPlace, Ensemble, Features, MultiRun, MultiSplitModel, Prefix,
     Reconstruction, SparseRows, Splice, SplitModel,
 };
 pub use shrinkage::Shrinkage;

@@ -35,12 +35,15 @@
 //! temporal prediction ([`Architecture::forward_adds_to_decode`]): SAELens' evaluation uses the former, a model with the SAE spliced
 //! in the latter.
 //!
+//! A [`CrossLayerTranscoder`] and a [`Crosscoder`] are dictionaries of several layers at once; [`MultiLayerDir::find`] tells whether a folder is one.
+//!
 //! # Tasks
 #![doc = include_str!("../README.md")]
 
 mod architecture;
 mod config;
 mod formats;
+mod multi_layer;
 mod run_dir;
 mod sae;
 mod weights;
@@ -54,8 +57,12 @@ pub use config::{
     SaeMetadata, Unfinished,
 };
 pub use formats::{
-    Foreign, Format, FormatError, FormatFiles, GivenActivation, ParseActivationError, RunOptions,
-    UnknownFormat, files_of,
+    FORMATS, Foreign, Format, FormatError, FormatFiles, FormatInfo, GivenActivation,
+    ParseActivationError, RunOptions, UnknownFormat, files_of, layers_of_set,
+};
+pub use multi_layer::{
+    CrossLayerTranscoder, Crosscoder, LayerHooks, MultiLayer, MultiLayerConfig, MultiLayerDir,
+    MultiLayerKind,
 };
 pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{

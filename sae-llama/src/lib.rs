@@ -9,6 +9,7 @@ mod fingerprint;
 pub mod generate;
 #[cfg(any(feature = "contrast", feature = "train"))]
 mod hooks;
+mod multi_layer;
 pub mod plan;
 mod question;
 pub mod record;
@@ -20,6 +21,7 @@ pub mod train;
 
 pub use burn;
 pub use fingerprint::{FingerprintError, difference, fingerprint};
+pub use multi_layer::SplicedLayers;
 pub use question::{Question, QuestionError};
 pub use spliced::{ReconstructionPath, Spliced};
 pub use split::{LlamaPlaces, Place, PlacesResume, Resume, SplitError, SplitLlama};

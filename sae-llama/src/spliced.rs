@@ -1,7 +1,7 @@
 //! An SAE in the place of an activation.
 
 use burn::tensor::Tensor;
-use sae_core::Sae;
+use sae_core::{Sae, SaeConfig};
 use sae_traits::{Autoencoder, Features, Reconstruction};
 
 /// Which reconstruction replaces the activation.
@@ -12,6 +12,26 @@ pub enum ReconstructionPath {
     DecodeEncode,
     /// The full forward pass, as the notebook splices it in.
     Forward,
+}
+
+impl ReconstructionPath {
+    /// What an evaluation puts in place of the activation: `decode(encode(x))`, as SAELens does, but of a transcoder with a skip connection the
+    /// full forward pass. Without the connection it is not the transcoder's output.
+    pub fn evaluated(cfg: &SaeConfig) -> Self {
+        if cfg.architecture.skips() {
+            Self::Forward
+        } else {
+            Self::DecodeEncode
+        }
+    }
+
+    /// The formula, as JSON and tables have it.
+    pub fn formula(self) -> &'static str {
+        match self {
+            Self::DecodeEncode => "decode(encode(x))",
+            Self::Forward => "forward(x)",
+        }
+    }
 }
 
 /// An SAE, by one of its two reconstructions. It shares the weights of the SAE it was made from.

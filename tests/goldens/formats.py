@@ -288,6 +288,50 @@ def bare():
     )
 
 
+def gemma_scope_2():
+    """SAELens' SAE on what its gemma_3 loader makes of params.safetensors."""
+    def case(name, hf_in, hf_out, hook, hook_out, arch, skip=False):
+        w = {"w_enc": rnd(D, M, scale=0.4), "w_dec": rnd(M, D), "b_enc": rnd(M, scale=0.3), "b_dec": rnd(D), "threshold": torch.linspace(0.1, 1.0, M)}
+        ours = {"W_enc": w["w_enc"], "W_dec": w["w_dec"], "b_enc": w["b_enc"], "b_dec": w["b_dec"], "threshold": w["threshold"]}
+        if skip:
+            w["affine_skip_connection"] = rnd(D, D)
+            ours["W_skip"] = w["affine_skip_connection"].T.contiguous()
+        path = folder(f"gemma_scope_2/{name}")
+        cfg = {"architecture": "jump_relu", "model_name": "google/gemma-3-1b-pt", "hf_hook_point_in": hf_in, "hf_hook_point_out": hf_out}
+        (path / "config.json").write_text(json.dumps(cfg))
+        save_file(w, path / "params.safetensors")
+        settings = {"architecture": arch, "d_in": D, "d_sae": M, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": False}
+        sae = SAE.from_dict(settings | ({"d_out": D} if hook_out else {}))
+        sae.load_state_dict(ours)
+        x = rnd(N, D)
+        put(f"gemma_scope_2_{name}", f"gemma_scope_2/{name}", x, sae.encode(x), sae(x), format="gemma_scope_2", hook=hook, hook_out=hook_out, architecture=arch, model="google/gemma-3-1b-pt")
+
+    case("resid", "model.layers.12.output", None, "blocks.12.hook_resid_post", None, "jumprelu")
+    mlp = ("model.layers.3.pre_feedforward_layernorm.output", "model.layers.3.post_feedforward_layernorm.output", "blocks.3.mlp.hook_in", "blocks.3.hook_mlp_out")
+    case("transcoder", *mlp, "jumprelu_transcoder")
+    case("affine", *mlp, "jumprelu_skip_transcoder", skip=True)
+
+
+def temporal():
+    """SAELens' TemporalSAE on what its temporal loader makes of the release's files."""
+    for name, tied in (("tied", True), ("untied", False)):
+        settings = {"n_heads": 2, "n_attn_layers": 1, "bottleneck_factor": 4, "sae_diff_type": "topk", "kval_topk": 4, "tied_weights": tied}
+        sae = SAE.from_dict({
+            "architecture": "temporal", "d_in": D, "d_sae": M, "dtype": "float32", "device": "cpu", "apply_b_dec_to_input": True,
+            "normalize_activations": "constant_scalar_rescale", "activation_normalization_factor": 0.7, **settings,
+        })
+        for p in sae.parameters():
+            p.data = rnd(*p.shape, scale=0.5)
+        state = {k: v.contiguous() for k, v in sae.state_dict().items()}
+        names = {"W_dec": "D", "b_dec": "b", "W_enc": "E"}
+        path = folder(f"temporal/{name}/layer_15/temporal")
+        save_file({names.get(k, k): v for k, v in state.items()}, path / "latest_ckpt.safetensors")
+        lines = "".join(f"  {k}: {json.dumps(v)}\n" for k, v in (settings | {"exp_factor": M / D, "scaling_factor": 0.7}).items())
+        (path / "conf.yaml").write_text(f"llm:\n  dimin: {D}\nsae:\n{lines}data:\n  dtype: float32\n")
+        x = rnd(1, N, D)
+        put(f"temporal_{name}", f"temporal/{name}/layer_15/temporal", x, sae.encode(x), sae(x), format="temporal", hook="blocks.15.hook_resid_post", architecture="temporal")
+
+
 def circuit_tracer():
     path = folder("circuit_tracer")
     (path / "config.yaml").write_text(
@@ -316,6 +360,6 @@ if __name__ == "__main__":
     OUT.mkdir(parents=True)
     torch.manual_seed(0)
     with torch.no_grad():
-        for make in (llama_scope, r1_distill, v2, sparsify, dictionary_learning, bare, circuit_tracer):
+        for make in (llama_scope, r1_distill, v2, sparsify, dictionary_learning, bare, circuit_tracer, gemma_scope_2, temporal):
             make()
     (OUT / "cases.json").write_text(json.dumps(cases, indent=1) + "\n")

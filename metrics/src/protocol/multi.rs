@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::error::ProtocolError;
-use super::steps::{Step, add_losses};
+use super::steps::{Step, add_losses, check_width};
 use super::{Evaluation, ProtocolOptions, for_each_batch};
 use crate::activations::splice;
 use crate::observer::EvaluationProgress;
@@ -10,7 +10,8 @@ use crate::statistics::ReconstructionStatistics;
 use crate::vocab::{Runs, token_losses};
 use burn::tensor::Tensor;
 use sae_progress::Observer;
-use sae_traits::{Autoencoder, ChainEdit, ChainPlace, MultiSplitModel, Splice};
+use sae_traits::{Autoencoder, ChainEdit, ChainPlace, Ensemble, MultiSplitModel, Prefix, Splice};
+use std::collections::BTreeMap;
 use std::error::Error;
 
 /// The result of [`evaluate_multi`].
@@ -51,9 +52,35 @@ where
     S: Autoencoder,
     E: Error + 'static,
 {
-    let new = |(_, sae): &(usize, S)| Evaluation::new(sae.d_sae(), options.legacy_bytes);
+    evaluate_ensemble(model, saes, rows, options, together, observer)
+}
+
+/// As [`evaluate_multi`], of autoencoders that may use one another's features, such as the layers of a cross-layer transcoder.
+///
+/// By itself, each member is measured on the activations of the model as it is, and so are the features of others that it uses. Together, the
+/// features are those of a run in which all below are in place, as far as the ensemble can compute them on the way.
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate).
+///
+/// # Panics
+/// As [`evaluate_multi`].
+pub fn evaluate_ensemble<M, S, E>(
+    model: &M,
+    saes: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    together: bool,
+    observer: &mut impl Observer<EvaluationProgress>,
+) -> Result<MultiEvaluation, ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Ensemble + ?Sized,
+    E: Error + 'static,
+{
+    let new = |member: usize| Evaluation::new(saes.d_sae(member), options.legacy_bytes);
     let mut found = MultiEvaluation {
-        saes: saes.iter().map(new).collect(),
+        saes: (0..saes.n_members()).map(new).collect(),
         together: together.then(ReconstructionStatistics::default),
         stopped: false,
     };
@@ -77,63 +104,89 @@ where
 /// Of a batch without losses: nothing above the last place is run.
 fn sparsity_of_batch<M, S, E>(
     model: &M,
-    saes: &[(usize, S)],
+    saes: &S,
     batch: &Batch,
     found: &mut MultiEvaluation,
 ) -> Result<(), ProtocolError<E>>
 where
     M: MultiSplitModel,
-    S: Autoencoder,
+    S: Ensemble + ?Sized,
     E: Error + 'static,
 {
     let places = model.prefixes(batch.tensor(&model.device()));
-    for ((place, sae), evaluation) in saes.iter().zip(&mut found.saes) {
-        Step::begin(sae, batch, &places[*place])?.add_sparsity(&mut evaluation.sparsity);
-    }
+    reconstruct(saes, batch, &places, found, |_, _| ())?;
     Ok(())
+}
+
+/// What each member makes of the activations at its place, taken into the statistics and then handed on. The features of one at a time.
+fn reconstruct<S, E>(
+    saes: &S,
+    batch: &Batch,
+    places: &[Prefix<()>],
+    found: &mut MultiEvaluation,
+    mut each: impl FnMut(usize, Step<'_, ()>),
+) -> Result<S::Memory, ProtocolError<E>>
+where
+    S: Ensemble + ?Sized,
+    E: Error + 'static,
+{
+    let members = 0..saes.n_members();
+    let place = |member: usize| &places[saes.place(member)];
+    for member in members.clone() {
+        let input = &place(member).input;
+        check_width("the activation at the hook", saes.d_in(member), input)?;
+    }
+    let inputs: Vec<Tensor<3>> = members.map(|member| place(member).input.clone()).collect();
+    let mut memory = saes.begin(&inputs);
+    for (member, (input, evaluation)) in inputs.into_iter().zip(&mut found.saes).enumerate() {
+        let made = saes.reconstruct(member, input, &mut memory);
+        let step = Step::of(batch, place(member), made)?;
+        step.add_sparsity(&mut evaluation.sparsity);
+        each(member, step);
+    }
+    Ok(memory)
 }
 
 fn one_batch<M, S, E>(
     model: &M,
-    saes: &[(usize, S)],
+    saes: &S,
     batch: &Batch,
     logit_bytes: usize,
     found: &mut MultiEvaluation,
 ) -> Result<(), ProtocolError<E>>
 where
     M: MultiSplitModel,
-    S: Autoencoder,
+    S: Ensemble + ?Sized,
     E: Error + 'static,
 {
     let run = model.run(batch.tensor(&model.device()));
     let mut edits = Vec::new();
-    for ((place, sae), evaluation) in saes.iter().zip(&mut found.saes) {
-        // The features of one SAE at a time.
-        let step = Step::begin(sae, batch, &run.places[*place])?;
-        step.add_sparsity(&mut evaluation.sparsity);
-        edits.push((*place, Splice::Replace(step.into_spliced())));
-    }
+    let memory = reconstruct(saes, batch, &run.places, found, |member, step| {
+        edits.push((saes.place(member), Splice::Replace(step.into_spliced())));
+    })?;
     // One run on zeros for all SAEs of a place.
     let mut zero_at = vec![None; model.n_places()];
-    for (place, _) in saes {
-        if zero_at[*place].is_none() {
-            zero_at[*place] = Some(edits.len());
-            edits.push((*place, Splice::Zero));
+    for member in 0..saes.n_members() {
+        let place = saes.place(member);
+        if zero_at[place].is_none() {
+            zero_at[place] = Some(edits.len());
+            edits.push((place, Splice::Zero));
         }
     }
     let mut altered = model.suffixes(&run.resume, edits);
     let first_chain = altered.len();
     if found.together.is_some() {
-        altered.push(chained(model, saes, batch, &run.resume));
+        altered.push(chained(model, saes, batch, &run.resume, &memory));
         altered.push(model.chain(&run.resume, ChainEdit::Zero));
     }
     let runs = Runs::new(run.normed, altered);
     let logits = |rows, entries| model.logits(rows, entries);
     let (targets, vocab_size) = (batch.next_tokens(), model.vocab_size());
     let losses = token_losses(logits, &runs, &targets, vocab_size, logit_bytes);
-    for (at, ((place, _), evaluation)) in saes.iter().zip(&mut found.saes).enumerate() {
-        let zero = zero_at[*place].expect("every place in use was zeroed");
-        add_losses(batch, &losses, (at, zero), &mut evaluation.reconstruction);
+    for (member, evaluation) in found.saes.iter_mut().enumerate() {
+        let zero = zero_at[saes.place(member)].expect("every place in use was zeroed");
+        let runs = (member, zero);
+        add_losses(batch, &losses, runs, &mut evaluation.reconstruction);
     }
     if let Some(together) = &mut found.together {
         add_losses(batch, &losses, (first_chain, first_chain + 1), together);
@@ -142,24 +195,37 @@ where
 }
 
 /// The run with all SAEs in place.
-fn chained<M: MultiSplitModel, S: Autoencoder>(
+fn chained<M: MultiSplitModel, S: Ensemble + ?Sized>(
     model: &M,
-    saes: &[(usize, S)],
+    saes: &S,
     batch: &Batch,
     resume: &M::Resume,
+    memory: &S::Memory,
 ) -> Tensor<3> {
     let p = batch.row_length;
+    // Some rows at a time come to a place, and those of another part may come there before these come to the next.
+    let mut memories: BTreeMap<usize, S::Memory> = BTreeMap::new();
     let mut replace = |at: ChainPlace| {
-        let kept = &batch.in_losses[at.rows.start * p..at.rows.end * p];
-        let reads_elsewhere = at.target.is_some();
-        let mut x = at.target.unwrap_or_else(|| at.input.clone());
-        for (_, sae) in saes.iter().filter(|(place, _)| *place == at.place) {
+        let ChainPlace {
+            place,
+            rows,
+            input,
+            target,
+            ..
+        } = at;
+        let kept = &batch.in_losses[rows.start * p..rows.end * p];
+        let known = memories
+            .entry(rows.start)
+            .or_insert_with(|| saes.begin_chain(memory, rows, p));
+        let reads_elsewhere = target.is_some();
+        let mut x = target.unwrap_or_else(|| input.clone());
+        for member in (0..saes.n_members()).filter(|&member| saes.place(member) == place) {
             let input = if reads_elsewhere {
-                at.input.clone()
+                input.clone()
             } else {
                 x.clone()
             };
-            x = splice(&x, sae.reconstruct(input).decoded, kept);
+            x = splice(&x, saes.reconstruct(member, input, known).decoded, kept);
         }
         x
     };

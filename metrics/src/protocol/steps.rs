@@ -8,7 +8,7 @@ use crate::statistics::{ReconstructionStatistics, SparsityStatistics, TokenCount
 use crate::tensors::to_f32s;
 use crate::vocab::{Runs, TokenLosses, token_losses};
 use burn::tensor::Tensor;
-use sae_traits::{Autoencoder, Features, Prefix, Splice, SplitModel};
+use sae_traits::{Autoencoder, Features, Prefix, Reconstruction, Splice, SplitModel};
 use std::error::Error;
 
 /// The activations of a batch at one place, and what an SAE makes of them.
@@ -30,7 +30,15 @@ impl<'a, R> Step<'a, R> {
         E: Error + 'static,
     {
         check_width("the activation at the hook", sae.d_in(), &prefix.input)?;
-        let reconstruction = sae.reconstruct(prefix.input.clone());
+        Self::of(batch, prefix, sae.reconstruct(prefix.input.clone()))
+    }
+
+    /// From what was made of the activations.
+    pub(super) fn of<E: Error + 'static>(
+        batch: &'a Batch,
+        prefix: &'a Prefix<R>,
+        reconstruction: Reconstruction,
+    ) -> Result<Self, ProtocolError<E>> {
         let [_, _, d_out] = prefix.target().dims();
         check_width("the SAE's output", d_out, &reconstruction.decoded)?;
         Ok(Self {

@@ -14,9 +14,10 @@ use std::path::PathBuf;
   sae eval --sae 'runs/l{layer}' --layers 0..16 --dataset text/ --page layers.html
   sae eval --sae runs/l8 --sae runs/l12 --dataset text/ --together
   sae eval --sae 'llama_scope_lxr_8x/*' --dataset text/ --sequences 512 --reconstruction-sequences 32
+  sae eval --sae transcoders/ --dataset text/ --together
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
-zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
+zeroes every position, and the reconstruction is decode(encode(x)), with a transcoder's skip connection. A set of transcoders stands for all its layers; the layers of a cross-layer transcoder or a crosscoder are measured like several SAEs. Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
 pub(crate) struct Args {
     /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; several times for several SAEs, each at its own hook
     #[arg(long, value_name = "DIR|ID", required = true)]

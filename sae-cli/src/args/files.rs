@@ -6,7 +6,7 @@ use sae_core::{Format, GivenActivation, RunOptions};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct FilesArgs {
     /// The format of the SAE's files, if they are not to be told by what they are: saelens, llama_scope, open_moss, sparsify,
-    /// dictionary_learning, goodfire, qresearch, circuit_tracer, gemma_scope or state_dict
+    /// dictionary_learning, goodfire, qresearch, circuit_tracer, gemma_scope, gemma_scope_2, temporal or state_dict
     #[arg(long, value_name = "NAME", help_heading = "SAEs in other formats")]
     pub(crate) sae_format: Option<Format>,
     /// The activation of an SAE whose files do not say it: relu, jumprelu or topk:K

@@ -1,16 +1,16 @@
 //! `sae eval`
 
-use super::eval_several;
+use super::{eval_layers, eval_several};
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::job::eval_state::Resumption;
 use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
 use crate::job::masking::masking;
 use crate::job::model::{describe, find_model, warn_if_too_long};
-use crate::job::saes::each_layer;
+use crate::job::saes::{each_layer, each_of_sets};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
-use crate::job::{device, plan, run};
+use crate::job::{device, layers, plan, run};
 use crate::terminal;
 use crate::terminal::progress::Bar;
 use anyhow::Result;
@@ -25,14 +25,23 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let paths = each_layer("--sae", &args.sae, args.layers.as_ref())?;
+    if let Some((path, dir)) = layers::find(&paths)? {
+        return eval_layers::run(args, path, &dir, global);
+    }
+    let paths = each_of_sets(paths, args.input.place.files.layer);
     let [path] = paths.as_slice() else {
         return eval_several::run(args, &paths, global);
     };
     if args.together || args.page.is_some() {
         return eval_several::run(args, &paths, global);
     }
+    one(args, path, global)
+}
+
+/// Of one SAE.
+fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
+    let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let targets = targets(args, csv_to_stdout, global)?;
     let on = device::choose(global)?;
     let place = &args.input.place;
@@ -78,8 +87,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     options.reconstruction_rows = args.reconstruction_sequences;
     options.logit_bytes = LOGITS as usize;
     options.legacy_bytes = resumption.legacy_bytes();
-    let model = describe(&found.name, &model, &on);
-    let mut eval_cfg = eval_cfg(args, path, model, context_size, &options, split.place());
+    let by = ReconstructionPath::evaluated(sae.cfg());
+    let how = (
+        describe(&found.name, &model, &on),
+        context_size,
+        by.formula(),
+    );
+    let mut eval_cfg = eval_cfg(args, path, how, &options, split.place());
     let sae_cfg: Value = serde_json::from_str(&run.cfg.to_json())?;
     let made_from = match &args.resume {
         Some(_) => made_from(args, &run, &found, &sae_cfg, &eval_cfg)?,
@@ -88,7 +102,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let load_s = start.elapsed().as_secs_f64();
 
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
-    let spliced = Spliced::new(&sae, ReconstructionPath::DecodeEncode);
+    let spliced = Spliced::new(&sae, by);
     let mut observer = bar.evaluation();
     let evaluation = resumption.evaluate(
         &split,
@@ -136,9 +150,10 @@ fn emit(args: &Args, result: &Evaluated<Plan>, csv_to_stdout: bool, global: &Glo
         whole_file::write(path, csv.as_bytes())?;
     }
     let table = format!(
-        "{}\nconvention: {}\nreconstruction: decode(encode(x))\n",
+        "{}\nconvention: {}\nreconstruction: {}\n",
         table(&result.figures.metrics),
-        result.eval_cfg.convention
+        result.eval_cfg.convention,
+        result.eval_cfg.reconstruction
     );
     let published = result.published.as_ref().map(Published::text);
     let published = published.filter(|text| !text.is_empty());

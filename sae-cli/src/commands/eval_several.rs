@@ -138,7 +138,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
 }
 
 /// Writes the files, and prints the table.
-fn emit(
+pub(super) fn emit(
     args: &Args,
     result: &EvaluatedSeveral<Plan>,
     csv_to_stdout: bool,
@@ -260,7 +260,10 @@ impl Job<'_> {
         let model = LlamaPlaces::new(self.model, &places).rows_at_once(self.plan.rows_at_once);
         let spliced = places.iter().zip(&saes).map(|(&place, sae)| {
             let number = model.number(place).unwrap_or_default();
-            (number, Spliced::new(sae, ReconstructionPath::DecodeEncode))
+            (
+                number,
+                Spliced::new(sae, ReconstructionPath::evaluated(sae.cfg())),
+            )
         });
         let spliced: Vec<_> = spliced.collect();
         let together = self.args.together;
@@ -303,7 +306,9 @@ impl Job<'_> {
         timings: EvalTimings,
     ) -> Result<Evaluated<Plan>> {
         let (path, place) = (&self.paths[at], self.places[at]);
-        let mut eval_cfg = eval_cfg(self.args, path, model, context_size, self.options, place);
+        let formula = ReconstructionPath::evaluated(&self.runs[at].cfg).formula();
+        let how = (model, context_size, formula);
+        let mut eval_cfg = eval_cfg(self.args, path, how, self.options, place);
         eval_cfg.outcome = Some(EvalOutcome {
             n_sequences: measured.n_sequences,
             plan: self.plan.clone(),

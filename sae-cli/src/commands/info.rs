@@ -5,11 +5,17 @@ use crate::args::info::Args;
 use crate::job::run;
 use crate::job::targets::Targets;
 use anyhow::Result;
+use sae_core::MultiLayerDir;
 use sae_llama::resolve::{RunPart, published};
-use sae_report::{Published, SaeDescription};
+use sae_report::{LayersDescription, Published, SaeDescription};
 use serde::Serialize;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
+    if let Some(dir) = MultiLayerDir::find(&args.run)? {
+        Targets::new(global, None)?.spare(&dir.files)?;
+        let found = LayersDescription::of(&dir);
+        return global.output().emit(&found.text(), &found);
+    }
     let run = run::find(&args.run, &args.files, RunPart::Description, global.quiet)?;
     Targets::new(global, None)?.spare(run.files())?;
     let sae = SaeDescription::of(&run);

@@ -10,6 +10,7 @@ mod dashboard;
 mod devices;
 mod encode;
 mod eval;
+mod eval_layers;
 mod eval_several;
 mod generate;
 mod graph;

@@ -49,8 +49,7 @@ pub(crate) fn warnings(
 pub(crate) fn eval_cfg(
     args: &Args,
     sae: &Path,
-    model: sae_report::ModelDescription,
-    context_size: usize,
+    (model, context_size, reconstruction): (sae_report::ModelDescription, usize, &'static str),
     options: &ProtocolOptions,
     place: Place,
 ) -> EvalCfg<Plan> {
@@ -73,7 +72,7 @@ pub(crate) fn eval_cfg(
             .is_some()
             .then(|| args.input.packing.name()),
         convention: options.masking.to_string(),
-        reconstruction: "decode(encode(x))",
+        reconstruction,
         read_hook: place.read().to_string(),
         write_hook: place.write().to_string(),
         outcome: None,
@@ -166,5 +165,12 @@ pub(crate) fn report(evaluation: &Evaluation, sae: &Sae) -> Report {
         encoder_bias: wide(weights.encoder_bias.unwrap_or_default()),
         encoder_decoder_cosine_sim: wide(weights.encoder_decoder_cosine_sim.unwrap_or_default()),
     };
+    report
+}
+
+/// As [`report`], of a layer of a dictionary of several.
+pub(crate) fn report_of_layer(evaluation: &Evaluation, b_enc: Vec<f32>) -> Report {
+    let mut report = Report::new(Some(&evaluation.sparsity), Some(&evaluation.reconstruction));
+    report.feature_metrics.weights.encoder_bias = b_enc.into_iter().map(f64::from).collect();
     report
 }

@@ -43,6 +43,15 @@ pub(crate) fn each_layer(
     Ok(found)
 }
 
+/// Every layer of circuit-tracer's sets of transcoders in place of the set, unless `--layer` chooses one.
+pub(crate) fn each_of_sets(paths: Vec<PathBuf>, layer: Option<usize>) -> Vec<PathBuf> {
+    if layer.is_some() {
+        return paths;
+    }
+    let each = |path: PathBuf| sae_core::layers_of_set(&path).unwrap_or_else(|| vec![path]);
+    paths.into_iter().flat_map(each).collect()
+}
+
 /// Finds runs, here or on the Hub. `--hook` is of one SAE.
 pub(crate) fn find_all(paths: &[PathBuf], place: &PlaceArgs, quiet: bool) -> Result<Vec<RunDir>> {
     if place.hook.is_some() && paths.len() > 1 {

@@ -10,6 +10,11 @@ pub(super) const MAX_DIM: usize = 1 << 28;
 const MAX_CONTEXT: usize = 1 << 24;
 
 impl SaeConfig {
+    /// Whether sizes and settings go together, of a configuration that a format's reader has made.
+    pub(crate) fn checked(self) -> Result<Self, Problem> {
+        self.validated()
+    }
+
     pub(super) fn validated(self) -> Result<Self, Problem> {
         for (key, value) in [
             ("d_in", self.d_in),

@@ -98,20 +98,12 @@ pub(super) fn read(found: &Found) -> Result<SaeConfig, FormatError> {
         if kind != "transcoder_set" {
             return Err(keys.wrong(
                 "model_kind",
-                "transcoder_set: transcoders across layers are not read",
+                "transcoder_set, or with W_enc_N.safetensors cross_layer_transcoder",
             ));
         }
         let hook = |key: &str| -> Result<Option<String>, FormatError> {
             let hook = keys.optional_text(key)?;
-            // TransformerLens 3's name of the same place.
-            let hook = hook.map(|hook| {
-                if hook == "mlp.hook_out" {
-                    "hook_mlp_out"
-                } else {
-                    hook
-                }
-            });
-            Ok(hook.map(|hook| format!("blocks.{layer}.{hook}")))
+            Ok(hook.map(|hook| layer_hook(layer, hook)))
         };
         cfg.metadata.hook_name = hook("feature_input_hook")?;
         cfg.metadata.hook_name_out = hook("feature_output_hook")?;
@@ -138,7 +130,18 @@ pub(super) fn read(found: &Found) -> Result<SaeConfig, FormatError> {
     Ok(foreign.into(cfg))
 }
 
-fn yaml(path: &Path) -> Result<Keys, FormatError> {
+/// A hook of `config.yaml` in a layer.
+pub(crate) fn layer_hook(layer: usize, hook: &str) -> String {
+    // TransformerLens 3's name of the same place.
+    let hook = if hook == "mlp.hook_out" {
+        "hook_mlp_out"
+    } else {
+        hook
+    };
+    format!("blocks.{layer}.{hook}")
+}
+
+pub(crate) fn yaml(path: &Path) -> Result<Keys, FormatError> {
     let text = text(path)?;
     let value: Value = serde_saphyr::from_str(&text).map_err(|error| FormatError::Syntax {
         path: path.to_owned(),

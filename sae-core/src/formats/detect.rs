@@ -3,12 +3,15 @@
 use super::keys::Keys;
 use super::layout::{ALL, Names, PICKLED, ending, layer_of};
 use super::{
-    Format, FormatError, RunOptions, circuit_tracer, dictionary_learning, gemma_scope, linear_pair,
-    llama_scope, open_moss, sparsify, state_dict,
+    Format, FormatError, RunOptions, circuit_tracer, dictionary_learning, gemma_scope,
+    gemma_scope_2, linear_pair, llama_scope, open_moss, sparsify, state_dict, temporal,
 };
 use crate::config::SaeConfig;
 use crate::run_dir::RunLayout;
 use std::path::{Path, PathBuf};
+
+/// What becomes of dictionaries of several layers.
+pub(super) const SEVERAL_LAYERS: &str = "its features are of several layers, which sae info and sae eval know, and other commands do not";
 
 /// Files of a format.
 #[derive(Debug, Clone)]
@@ -52,6 +55,8 @@ pub(crate) fn read(found: &Found, options: &RunOptions) -> Result<SaeConfig, For
         Format::Goodfire | Format::Qresearch => linear_pair::read(found),
         Format::CircuitTracer => circuit_tracer::read(found),
         Format::GemmaScope => gemma_scope::read(found),
+        Format::GemmaScope2 => gemma_scope_2::read(found),
+        Format::Temporal => temporal::read(found),
         Format::StateDict => state_dict::read(found, options),
         Format::SaeLens => Err(FormatError::NotThis {
             path: found.folder.clone(),
@@ -92,6 +97,12 @@ fn of_folder(folder: &Path, options: &RunOptions) -> Result<Option<Found>, Forma
         return Ok(None);
     }
     let config = folder.join("config.yaml");
+    if config.is_file() && folder.join("W_enc_0.safetensors").is_file() {
+        return Err(FormatError::Unsupported {
+            path: folder.to_owned(),
+            what: format!("is a cross-layer transcoder: {SEVERAL_LAYERS}"),
+        });
+    }
     let is_asked_for = options.format == Some(Format::CircuitTracer);
     if config.is_file() && (is_asked_for || !circuit_tracer::layers(folder).is_empty()) {
         return circuit_tracer::layer(folder, &config, options.layer).map(Some);
@@ -153,6 +164,7 @@ fn has_keys(config: &Path, format: Format, has_weights: bool) -> bool {
                 || has_weights && !keys.has("architecture")
         }
         Format::DictionaryLearning => keys.has("trainer") || has_weights,
+        Format::GemmaScope2 => keys.has("hf_hook_point_in") || has_weights,
         Format::OpenMoss => keys.has("hook_point_in") || keys.has("sae_type"),
         _ => true,
     }

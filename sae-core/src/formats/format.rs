@@ -25,12 +25,16 @@ pub enum Format {
     CircuitTracer,
     /// Gemma Scope: `params.npz`.
     GemmaScope,
+    /// Gemma Scope 2: `config.json` and `params.safetensors`.
+    GemmaScope2,
+    /// Temporal SAEs as they were released: `conf.yaml` and `latest_ckpt.safetensors`.
+    Temporal,
     /// A pickled state dictionary and nothing else.
     StateDict,
 }
 
 /// One table for reading, writing and messages.
-const NAMES: [(&str, Format); 10] = [
+const NAMES: [(&str, Format); 12] = [
     ("saelens", Format::SaeLens),
     ("llama_scope", Format::LlamaScope),
     ("open_moss", Format::OpenMoss),
@@ -40,6 +44,8 @@ const NAMES: [(&str, Format); 10] = [
     ("qresearch", Format::Qresearch),
     ("circuit_tracer", Format::CircuitTracer),
     ("gemma_scope", Format::GemmaScope),
+    ("gemma_scope_2", Format::GemmaScope2),
+    ("temporal", Format::Temporal),
     ("state_dict", Format::StateDict),
 ];
 

@@ -11,7 +11,7 @@ const MAX_DIM: u64 = 1 << 28;
 
 /// An object of a configuration file.
 #[derive(Debug, Clone)]
-pub(super) struct Keys {
+pub(crate) struct Keys {
     path: PathBuf,
     /// Before the names of keys: `trainer.`.
     prefix: String,
@@ -19,7 +19,7 @@ pub(super) struct Keys {
 }
 
 /// The text of a small file.
-pub(super) fn text(path: &Path) -> Result<String, FormatError> {
+pub(crate) fn text(path: &Path) -> Result<String, FormatError> {
     let read = |source| FormatError::Read {
         path: path.to_owned(),
         source,
@@ -42,7 +42,7 @@ pub(super) fn text(path: &Path) -> Result<String, FormatError> {
 
 impl Keys {
     /// Reads a file of JSON.
-    pub(super) fn json(path: &Path) -> Result<Self, FormatError> {
+    pub(crate) fn json(path: &Path) -> Result<Self, FormatError> {
         let text = text(path)?;
         let value = serde_json::from_str(&text).map_err(|error| FormatError::Syntax {
             path: path.to_owned(),
@@ -51,7 +51,7 @@ impl Keys {
         Self::new(path, value)
     }
 
-    pub(super) fn new(path: &Path, value: Value) -> Result<Self, FormatError> {
+    pub(crate) fn new(path: &Path, value: Value) -> Result<Self, FormatError> {
         match value {
             Value::Object(map) => Ok(Self {
                 path: path.to_owned(),
@@ -66,16 +66,16 @@ impl Keys {
         }
     }
 
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    pub(super) fn has(&self, key: &str) -> bool {
+    pub(crate) fn has(&self, key: &str) -> bool {
         self.map.get(key).is_some_and(|value| !value.is_null())
     }
 
     /// The error that a key says what it must not.
-    pub(super) fn wrong(&self, key: &str, expected: impl Into<String>) -> FormatError {
+    pub(crate) fn wrong(&self, key: &str, expected: impl Into<String>) -> FormatError {
         let found = match self.map.get(key) {
             None => "is missing".to_owned(),
             Some(value) => {
@@ -96,7 +96,7 @@ impl Keys {
     }
 
     /// An object within.
-    pub(super) fn object(&self, key: &str) -> Result<Self, FormatError> {
+    pub(crate) fn object(&self, key: &str) -> Result<Self, FormatError> {
         match self.map.get(key) {
             Some(Value::Object(map)) => Ok(Self {
                 path: self.path.clone(),
@@ -108,7 +108,7 @@ impl Keys {
     }
 
     /// A whole number from 1, as sizes are.
-    pub(super) fn size(&self, key: &str) -> Result<usize, FormatError> {
+    pub(crate) fn size(&self, key: &str) -> Result<usize, FormatError> {
         let found = self.map.get(key).and_then(Value::as_u64);
         found
             .filter(|n| (1..=MAX_DIM).contains(n))
@@ -117,7 +117,7 @@ impl Keys {
     }
 
     /// A whole number from 0.
-    pub(super) fn index(&self, key: &str) -> Result<usize, FormatError> {
+    pub(crate) fn index(&self, key: &str) -> Result<usize, FormatError> {
         let found = self.map.get(key).and_then(Value::as_u64);
         found
             .filter(|n| *n <= 10_000)
@@ -125,7 +125,7 @@ impl Keys {
             .ok_or_else(|| self.wrong(key, "a whole number from 0"))
     }
 
-    pub(super) fn number(&self, key: &str) -> Result<f64, FormatError> {
+    pub(crate) fn number(&self, key: &str) -> Result<f64, FormatError> {
         let found = self.map.get(key).and_then(Value::as_f64);
         found
             .filter(|x| x.is_finite())
@@ -133,20 +133,20 @@ impl Keys {
     }
 
     /// A number above 0.
-    pub(super) fn positive(&self, key: &str) -> Result<f64, FormatError> {
+    pub(crate) fn positive(&self, key: &str) -> Result<f64, FormatError> {
         match self.number(key) {
             Ok(x) if x > 0.0 => Ok(x),
             _ => Err(self.wrong(key, "a number above 0")),
         }
     }
 
-    pub(super) fn text(&self, key: &str) -> Result<&str, FormatError> {
+    pub(crate) fn text(&self, key: &str) -> Result<&str, FormatError> {
         let found = self.map.get(key).and_then(Value::as_str);
         found.ok_or_else(|| self.wrong(key, "a text"))
     }
 
     /// A text, if there is one.
-    pub(super) fn optional_text(&self, key: &str) -> Result<Option<&str>, FormatError> {
+    pub(crate) fn optional_text(&self, key: &str) -> Result<Option<&str>, FormatError> {
         if self.has(key) {
             self.text(key).map(Some)
         } else {
@@ -154,8 +154,28 @@ impl Keys {
         }
     }
 
+    /// A list of texts.
+    pub(crate) fn texts(&self, key: &str) -> Result<Vec<String>, FormatError> {
+        let list = self.map.get(key).and_then(Value::as_array);
+        let texts = list.and_then(|list| {
+            let texts = list.iter().map(|text| text.as_str().map(str::to_owned));
+            texts.collect()
+        });
+        texts.ok_or_else(|| self.wrong(key, "a list of texts"))
+    }
+
+    /// A list of whole numbers from 0.
+    pub(crate) fn indices(&self, key: &str) -> Result<Vec<usize>, FormatError> {
+        let list = self.map.get(key).and_then(Value::as_array);
+        let numbers = list.and_then(|list| {
+            let numbers = list.iter().map(|n| n.as_u64().filter(|n| *n <= 10_000));
+            numbers.map(|n| n.map(|n| n as usize)).collect()
+        });
+        numbers.ok_or_else(|| self.wrong(key, "a list of whole numbers from 0"))
+    }
+
     /// True or false; `otherwise` if the key is missing.
-    pub(super) fn flag(&self, key: &str, otherwise: bool) -> Result<bool, FormatError> {
+    pub(crate) fn flag(&self, key: &str, otherwise: bool) -> Result<bool, FormatError> {
         match self.map.get(key) {
             None | Some(Value::Null) => Ok(otherwise),
             Some(Value::Bool(flag)) => Ok(*flag),

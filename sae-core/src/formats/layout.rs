@@ -26,7 +26,7 @@ const CONFIG: &str = "config.json";
 const LM: &str = "lm_config.json";
 
 /// What is told apart by names. The first that has configuration and weights is it.
-pub(super) const ALL: [Names; 5] = [
+pub(super) const ALL: [Names; 7] = [
     Names {
         format: Format::Sparsify,
         config: Some("cfg.json"),
@@ -66,6 +66,20 @@ pub(super) const ALL: [Names; 5] = [
         beside: &[],
         weights: &["params.npz"],
         expected: "params.npz",
+    },
+    Names {
+        format: Format::GemmaScope2,
+        config: Some(CONFIG),
+        beside: &[],
+        weights: &["params.safetensors"],
+        expected: "config.json and params.safetensors",
+    },
+    Names {
+        format: Format::Temporal,
+        config: Some("conf.yaml"),
+        beside: &[],
+        weights: &["latest_ckpt.safetensors"],
+        expected: "conf.yaml and latest_ckpt.safetensors",
     },
 ];
 

@@ -5,7 +5,7 @@
 //! `activation_function.log_jumprelu_threshold`; its decoder's bias is never subtracted from the input.
 
 use super::FormatError;
-use super::detect::Found;
+use super::detect::{Found, SEVERAL_LAYERS};
 use super::foreign::Theirs;
 use super::keys::Keys;
 use super::llama_scope::{Settings, config, unsupported, with_gate};
@@ -20,12 +20,11 @@ pub(super) fn read(found: &Found) -> Result<SaeConfig, FormatError> {
         return super::llama_scope::read(found);
     };
     if kind != "sae" && kind != "transcoder" {
-        return Err(unsupported(
-            &keys,
-            &format!(
-                "sae_type is {kind:?}: only sae and transcoder are read; crosscoders, cross-layer transcoders and the like are not"
-            ),
-        ));
+        let what = match kind.as_str() {
+            "clt" | "crosscoder" => SEVERAL_LAYERS,
+            _ => "only sae, transcoder, clt and crosscoder are read",
+        };
+        return Err(unsupported(&keys, &format!("sae_type is {kind:?}: {what}")));
     }
     let Settings {
         mut cfg,

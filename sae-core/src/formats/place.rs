@@ -69,6 +69,11 @@ impl Site {
     }
 }
 
+/// The hook of `dictionary_learning`'s `submodule_name` in a layer.
+pub(crate) fn hook_of_submodule(name: Option<&str>, layer: usize) -> Option<String> {
+    Site::of_submodule(name, layer).map(Site::output)
+}
+
 /// The layer in a name such as `Llama-3.1-8B-Instruct-SAE-l19.pth`: the number after the last `-l` or `layer_`.
 pub(super) fn layer_in(name: &str) -> Option<usize> {
     let after = |mark: &str| {

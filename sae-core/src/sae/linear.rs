@@ -5,17 +5,17 @@ use burn::tensor::{Tensor, activation::relu};
 
 /// `act(x @ W_enc + b_enc)`.
 #[derive(Debug, Clone)]
-pub(super) struct Linear {
+pub(crate) struct Linear {
     /// `[d_in, d_sae]`
-    pub(super) w_enc: Tensor<2>,
+    pub(crate) w_enc: Tensor<2>,
     /// `[d_sae]`
-    pub(super) b_enc: Tensor<1>,
-    pub(super) activation: Activation,
+    pub(crate) b_enc: Tensor<1>,
+    pub(crate) activation: Activation,
 }
 
 /// Which pre-activations stay, and as what.
 #[derive(Debug, Clone)]
-pub(super) enum Activation {
+pub(crate) enum Activation {
     /// `max(h, 0)`.
     Relu,
     /// `max(h, 0)` where `h > threshold`, strictly.
@@ -29,7 +29,7 @@ pub(super) enum Activation {
 
 /// How a top-k activation selects.
 #[derive(Debug, Clone)]
-pub(super) struct Selection {
+pub(crate) struct Selection {
     pub(super) k: usize,
     /// By magnitude and with its sign, rather than by value and clipped at zero.
     pub(super) by_magnitude: bool,

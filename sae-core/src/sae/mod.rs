@@ -24,11 +24,13 @@ pub use decode::unflatten_heads;
 pub use encode::{Encoded, EncodedSparse};
 pub use finish::Finish;
 pub use fold::FoldError;
+pub(crate) use linear::{Activation, Linear};
 pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
 pub use save::SaveError;
 pub use some::EncodedSome;
 pub use stats::FeatureWeights;
+pub(crate) use topk::to_f32;
 
 use crate::config::SaeConfig;
 use burn::tensor::{Device, FloatDType, Tensor};

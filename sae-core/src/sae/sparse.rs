@@ -4,7 +4,7 @@ use super::gated::Gated;
 use super::linear::{Activation, Linear, Selection};
 use super::topk::{TopRow, to_f32};
 use super::{EncodedSparse, Encoder, Sae, tiles};
-use burn::tensor::{FloatDType, Tensor};
+use burn::tensor::{DType, FloatDType, Tensor};
 use rayon::prelude::*;
 use sae_traits::SparseRows;
 use std::ops::Range;
@@ -35,6 +35,15 @@ impl Sae {
 }
 
 impl Linear {
+    /// The sparse features of `[n, d_in]`: on the CPU in f32 some latents at a time.
+    pub(crate) fn encode_sparse(&self, x: Tensor<2>, d_sae: usize) -> SparseRows {
+        let on_host = sae_backend::is_host(&x.device()) && x.dtype() == DType::F32;
+        if on_host {
+            return SparseRows::from_rows(self.rows(&x, d_sae), d_sae);
+        }
+        SparseRows::from_dense(&to_f32(self.encode(x)), d_sae)
+    }
+
     fn rows(&self, x: &Tensor<2>, d_sae: usize) -> Vec<Row> {
         let bias = to_f32(self.b_enc.clone());
         match &self.activation {

@@ -21,7 +21,7 @@ pub(super) fn keep_top(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
     }
 }
 
-pub(super) fn to_f32<const D: usize>(x: Tensor<D>) -> Vec<f32> {
+pub(crate) fn to_f32<const D: usize>(x: Tensor<D>) -> Vec<f32> {
     let data = x.cast(DType::F32).into_data();
     data.try_into_vec().expect("was cast to f32")
 }

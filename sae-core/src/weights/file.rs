@@ -176,6 +176,17 @@ impl<'a> WeightFile<'a> {
         }
     }
 
+    /// Reads one tensor of the file's own name, which must be finite.
+    pub(crate) fn finite(
+        &mut self,
+        name: &str,
+        expected: &[usize],
+    ) -> Result<Vec<f32>, SaeLoadError> {
+        let numbers = self.plain(name, expected)?;
+        self.check_finite(name, &numbers, expected)?;
+        Ok(numbers)
+    }
+
     /// Reads one tensor of the file.
     fn plain(&mut self, name: &str, expected: &[usize]) -> Result<Vec<f32>, SaeLoadError> {
         self.stored(name, expected, Order::AsStored)

@@ -9,4 +9,5 @@ mod tensors;
 
 pub use error::SaeLoadError;
 pub(crate) use file::WeightFile;
-pub(crate) use peek::{Numbers, peek};
+pub(crate) use peek::{Numbers, Peeked, peek};
+pub(crate) use tensors::{Stored, Tensors, to_f32};

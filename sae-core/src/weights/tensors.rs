@@ -91,6 +91,14 @@ impl Stored<'_> {
         self.shape.iter().product()
     }
 
+    /// Where the numbers begin in the bytes of the mapped file; none if they are in an archive.
+    pub(crate) fn start_in(&self, map: &[u8]) -> Option<usize> {
+        match &self.data {
+            Data::Mapped(bytes) => (bytes.as_ptr() as usize).checked_sub(map.as_ptr() as usize),
+            Data::Pickled(_) => None,
+        }
+    }
+
     /// The numbers as they lie, one row after the other.
     pub(crate) fn bytes(&self) -> io::Result<Cow<'_, [u8]>> {
         match &self.data {

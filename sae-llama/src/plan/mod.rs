@@ -4,6 +4,7 @@
 
 mod error;
 mod groups;
+mod layers;
 mod part;
 mod shape;
 mod show;

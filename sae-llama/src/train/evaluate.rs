@@ -64,7 +64,7 @@ impl HeldOut {
         options.masking = self.masking.clone();
         options.batch_size = self.batch_size;
         let mut evaluation = Evaluation::new(sae.cfg().d_sae, 0);
-        let spliced = Spliced::new(sae, ReconstructionPath::DecodeEncode);
+        let spliced = Spliced::new(sae, ReconstructionPath::evaluated(sae.cfg()));
         let rows = self
             .rows
             .iter()

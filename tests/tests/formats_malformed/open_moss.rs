@@ -234,7 +234,7 @@ fn open_moss() {
         (
             "a crosscoder",
             v2("sae_type", json!("crosscoder")),
-            "sae_type is \"crosscoder\": only sae and transcoder are read",
+            "sae_type is \"crosscoder\": its features are of several layers",
         ),
         (
             "no factor",
