@@ -14,6 +14,7 @@ mod page;
 mod palette;
 pub mod plots;
 mod report;
+pub mod saebench;
 mod scale;
 mod several;
 mod sheet;

@@ -13,6 +13,7 @@ use std::path::PathBuf;
       --csv metrics.csv
   sae eval --sae 'runs/l{layer}' --layers 0..16 --dataset text/ --page layers.html
   sae eval --sae runs/l8 --sae runs/l12 --dataset text/ --together
+  sae eval --sae RUN --dataset text/ --context-size 128 --batch-size 16 --saebench core/
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)). Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
@@ -32,6 +33,9 @@ pub(crate) struct Args {
     /// Also write one HTML file: the figures of all SAEs, and how they go over the layers
     #[arg(long, value_name = "FILE")]
     pub(crate) page: Option<PathBuf>,
+    /// Also write SAEBench's files of its evaluation core into this folder, one for each SAE
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["keep_all_tokens", "exclude_tokens"])]
+    pub(crate) saebench: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Stop after this many rows; 128 of text by default, all of a file of tokens

@@ -4,13 +4,13 @@ use super::eval_several;
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::job::eval_state::Resumption;
-use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
+use crate::job::evaluation::{budget, eval_cfg, rows, targets, warnings};
 use crate::job::masking::masking;
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::saes::each_layer;
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
-use crate::job::{device, plan, run};
+use crate::job::{device, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::progress::Bar;
 use anyhow::Result;
@@ -33,7 +33,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     if args.together || args.page.is_some() {
         return eval_several::run(args, &paths, global);
     }
-    let targets = targets(args, csv_to_stdout, global)?;
+    let files = saebench::files(args.saebench.as_deref(), &paths)?;
+    let targets = targets(args, csv_to_stdout, &files, global)?;
     let on = device::choose(global)?;
     let place = &args.input.place;
     let run = run::find_at(path, place, global.quiet)?;
@@ -112,16 +113,25 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         plan,
         bad_rows: rows.bad_rows().unwrap_or(left_out_now),
     });
-    for warning in warnings(args, &run, &found, &evaluation) {
+    let folder = args.saebench.as_deref();
+    let (figures, core) = saebench::figures(folder, &evaluation, &sae, options.batch_size);
+    let doubts = core.iter().flat_map(|core| core.doubts().iter().cloned());
+    for warning in warnings(args, &run, &found, &evaluation)
+        .into_iter()
+        .chain(doubts)
+    {
         tracing::warn!("{warning}");
     }
     let result = Evaluated {
-        figures: report(&evaluation, &sae),
+        figures,
         sae_cfg,
         eval_cfg,
         timings: EvalTimings { load_s, evaluate_s },
         warnings: terminal::warnings(),
     };
+    for (file, core) in files.iter().zip(&core) {
+        saebench::write(file, path, core, &run, &result.eval_cfg)?;
+    }
     emit(args, &result, csv_to_stdout, global)?;
     resumption.done()
 }

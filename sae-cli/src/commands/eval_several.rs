@@ -3,14 +3,14 @@
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::error::UsageError;
-use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
+use crate::job::evaluation::{budget, eval_cfg, rows, targets, warnings};
 use crate::job::masking::masking;
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::rows::Rows;
 use crate::job::saes::{find_all, same_model, warn_of_other_rows};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
-use crate::job::{device, plan, run};
+use crate::job::{device, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::interrupt;
 use crate::terminal::progress::Bar;
@@ -24,6 +24,7 @@ use sae_llama::{LlamaPlaces, Place, ReconstructionPath, Spliced};
 use sae_metrics::{
     EvaluationProgress, Observer, ProtocolOptions, ReconstructionStatistics, Report, evaluate_multi,
 };
+use sae_report::saebench::CoreMetrics;
 use sae_report::{
     EvalOutcome, EvalTimings, Evaluated, EvaluatedSeveral, Forward, ModelDescription, Together,
 };
@@ -37,7 +38,8 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
             "--resume: is of one SAE; leave it out, or evaluate one SAE at a time".to_owned()
         ));
     }
-    let targets = targets(args, csv_to_stdout, global)?;
+    let bench_files = saebench::files(args.saebench.as_deref(), paths)?;
+    let targets = targets(args, csv_to_stdout, &bench_files, global)?;
     let on = device::choose(global)?;
     let given = args.input.place.model.as_deref();
     let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
@@ -111,9 +113,14 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
         let dataset = args.input.dataset.as_deref().unwrap_or_default();
         return Err(too_short(dataset, context_size));
     };
-    let of_saes = measured.into_iter().enumerate().map(|(at, measured)| {
+    let of_saes = measured.into_iter().enumerate().map(|(at, mut measured)| {
         let how = (described.clone(), context_size, bad_rows);
-        job.of_sae(at, measured, how, timings)
+        let core = measured.core.take();
+        let of_sae = job.of_sae(at, measured, how, timings)?;
+        if let (Some(core), Some(file)) = (&core, bench_files.get(at)) {
+            saebench::write(file, &paths[at], core, &runs[at], &of_sae.eval_cfg)?;
+        }
+        Ok(of_sae)
     });
     let of_saes = of_saes.collect::<Result<Vec<_>>>()?;
     let order = groups.concat();
@@ -181,6 +188,7 @@ struct Job<'a> {
 /// The figures of an SAE. What they were made of takes far more memory, and is gone before the next group.
 struct Measured {
     figures: Report,
+    core: Option<CoreMetrics>,
     warnings: Vec<String>,
     n_sequences: u64,
 }
@@ -262,10 +270,18 @@ impl Job<'_> {
         let measured = group.iter().zip(&saes).zip(found.saes);
         let measured = measured.map(|((&at, sae), evaluation)| {
             let n_sequences = evaluation.sparsity.tokens.sequences;
-            (n_sequences > 0).then(|| Measured {
-                figures: report(&evaluation, sae),
-                warnings: warnings(self.args, &self.runs[at], self.found, &evaluation),
-                n_sequences,
+            (n_sequences > 0).then(|| {
+                let folder = self.args.saebench.as_deref();
+                let batch_size = self.options.batch_size;
+                let (figures, core) = saebench::figures(folder, &evaluation, sae, batch_size);
+                let doubts = core.iter().flat_map(|core| core.doubts().iter().cloned());
+                let warnings = warnings(self.args, &self.runs[at], self.found, &evaluation);
+                Measured {
+                    figures,
+                    warnings: warnings.into_iter().chain(doubts).collect(),
+                    core,
+                    n_sequences,
+                }
             })
         });
         Ok(All {

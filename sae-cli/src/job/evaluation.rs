@@ -17,7 +17,7 @@ use sae_llama::plan::Plan;
 use sae_llama::resolve::FoundModel;
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
 use sae_report::{EvalCfg, Nominal, Recorded, Signs, of_place};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The rows to measure, as far as the arguments say.
 pub(crate) fn budget(args: &Args) -> Budget {
@@ -79,7 +79,12 @@ pub(crate) fn eval_cfg(
 }
 
 /// The files that are written, which must not be among those that are read.
-pub(crate) fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets> {
+pub(crate) fn targets(
+    args: &Args,
+    csv_to_stdout: bool,
+    saebench: &[PathBuf],
+    global: &Global,
+) -> Result<Targets> {
     if let Some(path) = &args.csv {
         check_text_file("--csv", path)?;
         if csv_to_stdout && global.json.as_deref() == Some(Path::new("-")) {
@@ -108,6 +113,7 @@ pub(crate) fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Resu
         .into_iter()
         .chain(page)
         .chain(state)
+        .chain(saebench.iter().map(|path| ("--saebench", path.as_path())))
         .chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
     targets.spare(&args.input.tokens)?;

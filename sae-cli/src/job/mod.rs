@@ -19,6 +19,7 @@ pub(crate) mod prompts;
 pub(crate) mod question;
 pub(crate) mod rows;
 pub(crate) mod run;
+pub(crate) mod saebench;
 pub(crate) mod saes;
 pub(crate) mod sheets;
 pub(crate) mod steer;

@@ -12,6 +12,7 @@ mod load;
 mod matching_pursuit;
 mod norm;
 mod save;
+mod similarity;
 mod some;
 mod sparse;
 mod stats;
@@ -27,6 +28,7 @@ pub use fold::FoldError;
 pub use load::SaeLoadOptions;
 pub use norm::DecodeState;
 pub use save::SaveError;
+pub use similarity::MaxCosines;
 pub use some::EncodedSome;
 pub use stats::FeatureWeights;
 
