@@ -4,7 +4,7 @@ Writes data/saebench/{tokens.safetensors,core.json}: rows of tokens, and the fil
 lines but every 16th, with the keys that its classes want under "keys".
 
     python saebench_core.py          makes them
-    python saebench_core.py FILE     parses a file with SAEBench's classes, and fails if they refuse it
+    python saebench_core.py FILE..   parses files of core, sparse_probing or tpp with SAEBench's classes, and fails if they refuse one
 
 Made with sae-bench 0.6.0, torch 2.11.0, transformer-lens 3.9.0, sae-lens 6.54.12, transformers 5.24.0; the rows are drawn with seed 40.
 """
@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from sae_bench.evals.core import main as core
 from sae_bench.evals.core.eval_config import CoreEvalConfig
 from sae_bench.evals.core.eval_output import CoreEvalOutput
+from sae_bench.evals.scr_and_tpp.eval_output import TppEvalOutput
+from sae_bench.evals.sparse_probing.eval_output import SparseProbingEvalOutput
 from sae_lens import SAE
 from transformer_lens import HookedTransformer, HookedTransformerConfig
 from transformer_lens.pretrained.weight_conversions import convert_llama_weights
@@ -33,8 +35,11 @@ DEMO, OUT = HERE.parent.parent / "demo", HERE / "data" / "saebench"
 SPECIAL = {0, 1}
 
 
-def parse(text: str) -> CoreEvalOutput:
-    return TypeAdapter(CoreEvalOutput).validate_json(text)
+CLASSES = {"core": CoreEvalOutput, "sparse_probing": SparseProbingEvalOutput, "tpp": TppEvalOutput}
+
+
+def parse(text: str) -> None:
+    TypeAdapter(CLASSES[json.loads(text)["eval_type_id"]]).validate_json(text)
 
 
 def demo_model() -> HookedTransformer:
@@ -117,7 +122,8 @@ def main() -> None:
 
 
 if len(sys.argv) > 1:
-    parse(Path(sys.argv[1]).read_text())
-    print("SAEBench's classes take it")
+    for path in sys.argv[1:]:
+        parse(Path(path).read_text())
+    print("SAEBench's classes take them")
 else:
     main()

@@ -22,7 +22,7 @@ from sae_bench.sae_bench_utils import activation_collection as collection
 from sae_lens import StandardSAE, StandardSAEConfig
 
 SEED = 41
-N_TRAIN, N_TEST, LENGTH, D_MODEL, D_SAE = 40, 24, 6, 8, 20
+N_TRAIN, N_TEST, LENGTH, D_MODEL, D_SAE = 40, 24, 6, 8, 40
 KS, NS = [1, 2, 5], [2, 5, 10]
 OUT = Path(__file__).parent / "data" / "saebench"
 DRAWS: list = []

@@ -6,9 +6,11 @@
 
 mod core;
 mod envelope;
+mod probes;
 
 pub use self::core::{CoreConfig, CoreMetrics, CoreWeights};
 pub use envelope::{SaeBenchName, SaeBenchResult};
+pub use probes::{BenchReport, BenchSettings, DataSetBench};
 
 use serde::Serializer;
 

@@ -9,6 +9,7 @@ pub(crate) mod eval_state;
 pub(crate) mod evaluation;
 pub(crate) mod generate;
 pub(crate) mod graph;
+pub(crate) mod labelled;
 pub(crate) mod live;
 pub(crate) mod masking;
 pub(crate) mod model;

@@ -11,6 +11,7 @@ mod linear;
 mod load;
 mod matching_pursuit;
 mod norm;
+mod probed;
 mod save;
 mod similarity;
 mod some;
