@@ -104,14 +104,14 @@ pub(crate) fn one_against_rest<'a>(
             negatives.extend(drawn.map(|text| (texts, text)));
         }
     }
-    against(&classes[which].name, positives, negatives, split, chance)
+    against(&classes[which].name, positives, &negatives, split, chance)
 }
 
 /// Texts against others, as many of these.
 pub(crate) fn against<'a>(
     name: &str,
     positives: &'a Texts,
-    negatives: Vec<(&'a Texts, usize)>,
+    negatives: &[(&'a Texts, usize)],
     split: Split,
     chance: &mut impl Chance,
 ) -> Result<Labelled<'a>, BenchError> {

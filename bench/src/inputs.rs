@@ -56,7 +56,9 @@ impl Labelled<'_> {
             self.each(read, text, |at, value| sums[at] += f64::from(value));
         }
         for (means, count) in means.iter_mut().zip(counts) {
-            means.iter_mut().for_each(|mean| *mean /= count);
+            for mean in means {
+                *mean /= count;
+            }
         }
         means
     }

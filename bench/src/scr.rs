@@ -162,6 +162,6 @@ fn side_against_side<'a>(
     chance: &mut impl Chance,
 ) -> Result<Labelled<'a>, BenchError> {
     let texts: &Texts = other.texts(split);
-    let negatives = (0..texts.len()).map(|text| (texts, text)).collect();
-    against(&side.name, side.texts(split), negatives, split, chance)
+    let negatives: Vec<_> = (0..texts.len()).map(|text| (texts, text)).collect();
+    against(&side.name, side.texts(split), &negatives, split, chance)
 }

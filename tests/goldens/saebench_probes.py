@@ -4,7 +4,7 @@ Writes data/saebench/probes.json: of each class of texts the means over tokens t
 features of zeros, SAEBench's results, and every draw that torch made on the way, in order: `["p", permutation]` of torch.randperm and `["u", weights, bias]`
 of a new probe. A test that repeats the draws must get the same.
 
-Made with sae-bench 0.6.0, torch 2.11.0, sae-lens 6.54.12, scikit-learn 1.9.1; seed 41.
+Made with sae-bench 0.6.0, torch 2.11.0, sae-lens 6.54.12, scikit-learn 1.9.1; seed 61.
 """
 
 import json
@@ -21,9 +21,11 @@ from sae_bench.evals.sparse_probing import probe_training
 from sae_bench.sae_bench_utils import activation_collection as collection
 from sae_lens import StandardSAE, StandardSAEConfig
 
-SEED = 41
-N_TRAIN, N_TEST, LENGTH, D_MODEL, D_SAE = 40, 24, 6, 8, 40
+SEED = 61
+N_TRAIN, N_TEST, LENGTH, D_MODEL, D_SAE = 40, 24, 6, 8, 64
 KS, NS = [1, 2, 5], [2, 5, 10]
+# SAEBench's is 0.001, with which so few texts teach a probe nothing.
+LR = 2e-2
 OUT = Path(__file__).parent / "data" / "saebench"
 DRAWS: list = []
 
@@ -42,6 +44,19 @@ def record() -> None:
         DRAWS.append(["u", self.net.weight.detach().flatten().tolist(), self.net.bias.detach().tolist()])
 
     torch.randperm, probe_training.Probe.__init__ = recorded, begun
+
+
+def watch_margins() -> None:
+    """sklearn stops where its gradient is 1e-4, so that a text on the border may fall on either side; there must be none."""
+    fit = probe_training.train_sklearn_probe
+
+    def watched(train_inputs, train_labels, test_inputs, test_labels, **kwargs):
+        probe, accuracy = fit(train_inputs, train_labels, test_inputs, test_labels, **kwargs)
+        margin = abs(probe.decision_function(test_inputs.numpy())).min()
+        assert margin > 1e-3, f"another seed: a text has a score of {margin}"
+        return probe, accuracy
+
+    probe_training.train_sklearn_probe = watched
 
 
 def drawn() -> list:
@@ -104,7 +119,7 @@ def probing(train, test, sae):
 
 
 HOW = {
-    "select_top_k": None, "use_sklearn": False, "batch_size": 16, "epochs": 20, "lr": 1e-3, "early_stopping_patience": 20, "l1_penalty": 1e-3,
+    "select_top_k": None, "use_sklearn": False, "batch_size": 16, "epochs": 20, "lr": LR, "early_stopping_patience": 20, "l1_penalty": 1e-3,
 }  # fmt: skip
 
 
@@ -115,6 +130,8 @@ def tpp(train, test, sae):
     torch.set_grad_enabled(False)
     clean = perturbation.get_probe_test_accuracy(probes, classes, test_means, 500, False)
     effects = perturbation.get_all_node_effects_for_one_sae(sae, probes, classes, False, train, 16)
+    # Of effects of 0 torch takes any; there must be enough others.
+    assert all((of > 0).sum() >= max(NS) for of in effects.values())
     ablated = perturbation.perform_feature_ablations(probes, sae, 16, test, effects, NS, classes, 500, False)
     overall, per_class = perturbation.create_tpp_plotting_dict(ablated, clean)
     torch.set_grad_enabled(True)
@@ -133,7 +150,7 @@ def scr(train, test, sae):
         fit, fit_labels = probe_training.prepare_probe_data(train_means, name, True)
         held, held_labels = probe_training.prepare_probe_data(test_means, name, True)
         probes[name], _ = probe_training.train_probe_gpu(
-            fit, fit_labels, held, held_labels, dim=D_MODEL, batch_size=16, epochs=20, lr=1e-3, early_stopping_patience=20, l1_penalty=1e-3
+            fit, fit_labels, held, held_labels, dim=D_MODEL, batch_size=16, epochs=20, lr=LR, early_stopping_patience=20, l1_penalty=1e-3
         )
     draws = drawn()
     torch.set_grad_enabled(False)
@@ -170,6 +187,7 @@ def main() -> None:
         }
     torch.manual_seed(SEED)
     record()
+    watch_margins()
     golden = {
         "versions": {name: version(name) for name in ("sae-bench", "torch", "sae-lens", "scikit-learn")},
         "d_model": D_MODEL,
@@ -178,6 +196,7 @@ def main() -> None:
         "at_zero": sae.encode(torch.zeros(1, D_MODEL))[0].tolist(),
         "ks": KS,
         "ns": NS,
+        "lr": LR,
         "classes": {split: pooled(of, sae) for split, of in classes.items()},
         "paired": {split: pooled(of, sae) for split, of in paired.items()},
         "sparse_probing": probing(classes["train"], classes["test"], sae),
@@ -185,7 +204,10 @@ def main() -> None:
         "scr": scr(paired["train"], paired["test"], sae),
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "probes.json").write_text(json.dumps(golden) + "\n")
+    # Nine digits are all that an f32 has.
+    golden = json.loads(json.dumps(golden), parse_float=lambda text: float(f"{float(text):.9g}"))
+    assert len(set(golden["scr"]["results"].values())) > 4, "another seed: SCR has nothing to say"
+    (OUT / "probes.json").write_text(json.dumps(golden, separators=(",", ":")) + "\n")
 
 
 main()

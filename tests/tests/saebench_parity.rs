@@ -99,6 +99,7 @@ fn decoder(golden: &Value, probes: &[LinearProbe]) -> Decoder {
 fn options(golden: &Value) -> Perturbation {
     let mut options = Perturbation::default();
     options.ns = numbers(&golden["ns"]);
+    options.training.lr = golden["lr"].as_f64().unwrap() as f32;
     options
 }
 
@@ -127,7 +128,7 @@ fn sparse_probing_agrees() {
                 found,
                 &of["results"][key][name],
                 1e-6,
-            )
+            );
         };
         check("llm_test_accuracy", probes.llm_test_accuracy.unwrap());
         check("sae_test_accuracy", probes.sae_test_accuracy.unwrap());
@@ -189,9 +190,9 @@ fn targeted_probe_perturbation_agrees() {
         check(figures, &of["overall"]);
     }
     for (name, figures) in &found.classes {
-        figures
-            .iter()
-            .for_each(|figures| check(figures, &of["classes"][name]));
+        for figures in figures {
+            check(figures, &of["classes"][name]);
+        }
     }
 }
 

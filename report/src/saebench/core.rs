@@ -94,6 +94,7 @@ pub struct CoreMetrics {
 }
 
 /// A feature's line, SAEBench's `CoreFeatureMetric`.
+#[allow(clippy::struct_field_names)] // they are SAEBench's keys
 #[derive(Debug, Clone, PartialEq, Serialize)]
 struct Feature {
     index: usize,
@@ -193,6 +194,9 @@ impl CoreMetrics {
     }
 
     /// The file.
+    ///
+    /// # Panics
+    /// Never: it is plain data.
     pub fn result(
         &self,
         name: &SaeBenchName,

@@ -115,11 +115,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     });
     let folder = args.saebench.as_deref();
     let (figures, core) = saebench::figures(folder, &evaluation, &sae, options.batch_size);
-    let doubts = core.iter().flat_map(|core| core.doubts().iter().cloned());
-    for warning in warnings(args, &run, &found, &evaluation)
-        .into_iter()
-        .chain(doubts)
-    {
+    let warnings = warnings(args, &run, &found, &evaluation);
+    for warning in saebench::with_doubts(warnings, core.as_ref()) {
         tracing::warn!("{warning}");
     }
     let result = Evaluated {
@@ -129,9 +126,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         timings: EvalTimings { load_s, evaluate_s },
         warnings: terminal::warnings(),
     };
-    for (file, core) in files.iter().zip(&core) {
-        saebench::write(file, path, core, &run, &result.eval_cfg)?;
-    }
+    saebench::write((files.first(), core.as_ref()), path, &run, &result.eval_cfg)?;
     emit(args, &result, csv_to_stdout, global)?;
     resumption.done()
 }

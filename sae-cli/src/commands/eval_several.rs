@@ -42,7 +42,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let targets = targets(args, csv_to_stdout, &bench_files, global)?;
     let on = device::choose(global)?;
     let given = args.input.place.model.as_deref();
-    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    let names: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
     let runs = find_all(paths, &args.input.place, global.quiet)?;
     same_model(&runs, &names, given)?;
     let metadata = &runs[0].cfg.metadata;
@@ -85,6 +85,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let job = Job {
         args,
         paths,
+        bench_files: &bench_files,
         names: &names,
         runs: &runs,
         places: &places,
@@ -113,14 +114,9 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
         let dataset = args.input.dataset.as_deref().unwrap_or_default();
         return Err(too_short(dataset, context_size));
     };
-    let of_saes = measured.into_iter().enumerate().map(|(at, mut measured)| {
+    let of_saes = measured.into_iter().enumerate().map(|(at, measured)| {
         let how = (described.clone(), context_size, bad_rows);
-        let core = measured.core.take();
-        let of_sae = job.of_sae(at, measured, how, timings)?;
-        if let (Some(core), Some(file)) = (&core, bench_files.get(at)) {
-            saebench::write(file, &paths[at], core, &runs[at], &of_sae.eval_cfg)?;
-        }
-        Ok(of_sae)
+        job.of_sae(at, measured, how, timings)
     });
     let of_saes = of_saes.collect::<Result<Vec<_>>>()?;
     let order = groups.concat();
@@ -175,6 +171,7 @@ fn places(config: &LlamaConfig, runs: &[RunDir]) -> Result<Vec<Place>> {
 struct Job<'a> {
     args: &'a Args,
     paths: &'a [PathBuf],
+    bench_files: &'a [PathBuf],
     names: &'a [String],
     runs: &'a [RunDir],
     places: &'a [Place],
@@ -274,11 +271,10 @@ impl Job<'_> {
                 let folder = self.args.saebench.as_deref();
                 let batch_size = self.options.batch_size;
                 let (figures, core) = saebench::figures(folder, &evaluation, sae, batch_size);
-                let doubts = core.iter().flat_map(|core| core.doubts().iter().cloned());
                 let warnings = warnings(self.args, &self.runs[at], self.found, &evaluation);
                 Measured {
                     figures,
-                    warnings: warnings.into_iter().chain(doubts).collect(),
+                    warnings: saebench::with_doubts(warnings, core.as_ref()),
                     core,
                     n_sequences,
                 }
@@ -307,6 +303,8 @@ impl Job<'_> {
             plan: self.plan.clone(),
             bad_rows,
         });
+        let to = (self.bench_files.get(at), measured.core.as_ref());
+        saebench::write(to, path, &self.runs[at], &eval_cfg)?;
         for warning in &measured.warnings {
             tracing::warn!("{}: {warning}", self.names[at]);
         }

@@ -72,14 +72,22 @@ pub(crate) fn figures(
     (figures, core)
 }
 
-/// Writes the file of one SAE.
+/// Warnings, and what to know of SAEBench's figures.
+pub(crate) fn with_doubts(mut warnings: Vec<String>, core: Option<&CoreMetrics>) -> Vec<String> {
+    warnings.extend(core.iter().flat_map(|core| core.doubts()).cloned());
+    warnings
+}
+
+/// Writes the file of one SAE, if there is to be one.
 pub(crate) fn write(
-    file: &Path,
+    (file, core): (Option<&PathBuf>, Option<&CoreMetrics>),
     sae: &Path,
-    core: &CoreMetrics,
     run: &RunDir,
     cfg: &EvalCfg<Plan>,
 ) -> Result<()> {
+    let (Some(file), Some(core)) = (file, core) else {
+        return Ok(());
+    };
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder)?;
     }
