@@ -58,7 +58,9 @@ mod tokenizer;
 
 pub use document::{Content, Document, Location, Place};
 pub use packing::{Packer, Packing, SaeLensIds, SaeLensPacking, TokenRef};
-pub use prompts::{Prompt, PromptError, read_conversations, read_pairs, read_prompts};
+pub use prompts::{
+    LabelledText, Prompt, PromptError, read_conversations, read_labelled, read_pairs, read_prompts,
+};
 pub use source::{BadRow, BadRows, ReadError, SourceError, SourceOptions, TextSource};
 pub use stream::{
     Budget, Pretokenized, Shard, ShardError, Shuffle, StateError, StreamError, StreamOptions,

@@ -142,6 +142,15 @@ impl FeatureDensity {
         self.share(|active| u128::from(active) * 10 > u128::from(self.tokens))
     }
 
+    /// The sum of the densities above a threshold, as a share of the sum of all; 0 where nothing fired. SAEBench's
+    /// `normalized_freq_over_1_percent` is that of 0.01.
+    pub fn normalized_freq_over(&self, threshold: f64) -> f64 {
+        let densities = self.density();
+        let over = densities.iter().filter(|density| **density > threshold);
+        let (over, all): (f64, f64) = (over.sum(), densities.iter().sum());
+        if all > 0.0 { over / all } else { 0.0 }
+    }
+
     /// How the densities are spread over the decades.
     pub fn log10_histogram(&self) -> DensityHistogram {
         let active = self.active_tokens.iter();

@@ -97,6 +97,15 @@ impl ReconstructionQuality {
         1.0 - self.mse() / self.squared_norm.mean()
     }
 
+    /// 1 − E‖x−x̂‖² / (E‖x‖² − (E‖x‖²/d)²), with d dimensions: what SAEBench 0.6 (`evals/core/main.py`) writes as `explained_variance`. It takes
+    /// the mean of the squares where the square of the mean was meant, so that it is no share of a variance: it falls below 0 or rises above 1
+    /// where activations are large. Here for the comparison with SAEBench's figures alone.
+    pub fn explained_variance_saebench(&self) -> f64 {
+        let squares = self.squared_norm.mean();
+        let per_dimension = squares / self.sum.len() as f64;
+        1.0 - self.mse() / (squares - per_dimension * per_dimension)
+    }
+
     /// Takes in everything `other` has seen.
     ///
     /// # Errors

@@ -16,6 +16,7 @@ mod palette;
 pub mod plots;
 mod published;
 mod report;
+pub mod saebench;
 mod scale;
 mod several;
 mod sheet;

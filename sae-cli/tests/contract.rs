@@ -81,6 +81,7 @@ fn every_option_is_described() {
         "dashboard",
         "serve",
         "contrast",
+        "bench",
     ] {
         let help = scratch.ok(&format!("{verb} --help")).stdout;
         let section = section(&text, verb);
@@ -113,6 +114,12 @@ fn every_key_is_described() {
     ] {
         scratch.write(name, text);
     }
+    let labelled = |label: &str, text: &str| {
+        format!("{{\"text\": \"{text}\", \"label\": \"{label}\"}}\n").repeat(2)
+    };
+    let labelled = labelled("a", "And God said") + &labelled("b", "of the land");
+    scratch.write("labelled/train.jsonl", &labelled);
+    scratch.write("labelled/test.jsonl", &labelled);
     scratch.transcoders();
     let text = docs("cli.md") + &docs("formats.md");
     let described = code(&text);
@@ -141,6 +148,7 @@ fn every_key_is_described() {
         "dashboard --sae $RUN --model $MODEL --tokens t.st --out pages",
         "dashboard --sae $RUN --model $MODEL --tokens t.st --work w --log-only",
         "contrast --a a.txt --b b.txt --probe 1 --sae $RUN --model $MODEL --out contrast",
+        "bench --data labelled --train-size 4 --test-size 2 --sae $RUN --model $MODEL --out bench",
     ];
     for call in calls {
         let mut result = scratch.json(call);

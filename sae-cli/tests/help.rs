@@ -43,7 +43,8 @@ snapshots!(
     analyze,
     dashboard,
     serve,
-    contrast
+    contrast,
+    bench
 );
 
 #[test]
@@ -73,6 +74,7 @@ fn every_verb_has_examples_and_a_short_form() {
         "dashboard",
         "serve",
         "contrast",
+        "bench",
     ] {
         let long = help(&format!("{verb} --help"));
         assert!(long.contains("\nExamples:\n  sae "), "{verb}");

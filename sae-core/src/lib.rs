@@ -67,7 +67,7 @@ pub use multi_layer::{
 pub use run_dir::{LogSparsity, RunDir, RunDirError, RunLayout};
 pub use sae::{
     Active, DecodeState, Encoded, EncodedSome, EncodedSparse, FeatureWeights, Finish, FoldError,
-    Sae, SaeLoadOptions, SaveError, flatten_heads, unflatten_heads,
+    MaxCosines, Sae, SaeLoadOptions, SaveError, flatten_heads, unflatten_heads,
 };
 pub use sae_traits::SparseRows;
 pub use weights::SaeLoadError;

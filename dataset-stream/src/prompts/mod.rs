@@ -1,12 +1,14 @@
 //! Prompts: short texts or conversations that are kept one by one, not packed into rows.
 
 mod error;
+mod labelled;
 mod line;
 mod read;
 #[cfg(test)]
 mod tests;
 
 pub use error::PromptError;
+pub use labelled::{LabelledText, read_labelled};
 pub use read::{read_conversations, read_pairs, read_prompts};
 
 use serde_json::Value;

@@ -41,7 +41,7 @@ pub fn read_conversations(path: &Path) -> Result<Vec<Prompt>, PromptError> {
     not_empty(path, of_lines(path, &text, line::conversation)?)
 }
 
-fn not_empty<T>(path: &Path, prompts: Vec<T>) -> Result<Vec<T>, PromptError> {
+pub(super) fn not_empty<T>(path: &Path, prompts: Vec<T>) -> Result<Vec<T>, PromptError> {
     if prompts.is_empty() {
         return Err(PromptError::Empty(path.to_owned()));
     }
@@ -53,7 +53,10 @@ fn ending(path: &Path) -> String {
     ending.to_string_lossy().to_ascii_lowercase()
 }
 
-fn lines<T>(path: &Path, parse: impl Fn(&str) -> Result<T, String>) -> Result<Vec<T>, PromptError> {
+pub(super) fn lines<T>(
+    path: &Path,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Vec<T>, PromptError> {
     of_lines(path, &text(path)?, parse)
 }
 

@@ -15,6 +15,7 @@ use std::path::PathBuf;
   sae eval --sae runs/l8 --sae runs/l12 --dataset text/ --together
   sae eval --sae 'llama_scope_lxr_8x/*' --dataset text/ --sequences 512 --reconstruction-sequences 32
   sae eval --sae transcoders/ --dataset text/ --together
+  sae eval --sae RUN --dataset text/ --context-size 128 --batch-size 16 --saebench core/
 
 Conventions are SAELens': positions of special tokens (BOS, EOS, PAD, SEP) count in nothing and keep their activation, zero ablation \
 zeroes every position, and the reconstruction is decode(encode(x)), with a transcoder's skip connection. A set of transcoders stands for all its layers; the layers of a cross-layer transcoder or a crosscoder are measured like several SAEs. Figures do not depend on the batch size. Several SAEs share one run of the model, and each has the figures that it has alone.")]
@@ -34,6 +35,9 @@ pub(crate) struct Args {
     /// Also write one HTML file: the figures of all SAEs, and how they go over the layers
     #[arg(long, value_name = "FILE")]
     pub(crate) page: Option<PathBuf>,
+    /// Also write SAEBench's files of its evaluation core into this folder, one for each SAE
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["keep_all_tokens", "exclude_tokens"])]
+    pub(crate) saebench: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) input: InputArgs,
     /// Stop after this many rows; 128 of text by default, all of a file of tokens

@@ -7,6 +7,7 @@ pub(crate) mod activations;
 pub(crate) mod analyze;
 pub(crate) mod attribute;
 pub(crate) mod bad_rows;
+pub(crate) mod bench;
 mod choice;
 pub(crate) mod contrast;
 pub(crate) mod convert;
@@ -153,6 +154,7 @@ pub(crate) enum Command {
     Analyze(analyze::Args),
     Dashboard(Box<dashboard::Args>),
     Contrast(Box<contrast::Args>),
+    Bench(Box<bench::Args>),
     Serve(Box<serve::Args>),
 }
 

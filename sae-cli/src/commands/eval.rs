@@ -4,21 +4,19 @@ use super::{eval_layers, eval_several};
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::job::eval_state::Resumption;
-use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
-use crate::job::masking::masking;
+use crate::job::evaluation::{budget, eval_cfg, protocol, rows, targets, warnings};
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::saes::{each_layer, each_of_sets};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
-use crate::job::{device, layers, plan, run};
+use crate::job::{device, layers, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::progress::Bar;
 use anyhow::Result;
 use sae_core::RunDir;
-use sae_llama::plan::{LOGITS, Plan, Work};
+use sae_llama::plan::{Plan, Work};
 use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{ReconstructionPath, Spliced, fingerprint};
-use sae_metrics::ProtocolOptions;
 use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -42,7 +40,8 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
 /// Of one SAE.
 fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
-    let targets = targets(args, csv_to_stdout, global)?;
+    let files = saebench::files(args.saebench.as_deref(), &[path.to_owned()])?;
+    let targets = targets(args, csv_to_stdout, &files, global)?;
     let on = device::choose(global)?;
     let place = &args.input.place;
     let run = run::find_at(path, place, global.quiet)?;
@@ -81,11 +80,7 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     warn_of_another_tokenizer(data, &found, &model);
     let split = run::split(&model, &run)?.rows_at_once(plan.rows_at_once);
     let sae = run::load(&run, &on)?;
-    let mut options = ProtocolOptions::default();
-    options.masking = masking(&args.masking, &found, model.config())?;
-    options.batch_size = plan.batch_size;
-    options.reconstruction_rows = args.reconstruction_sequences;
-    options.logit_bytes = LOGITS as usize;
+    let mut options = protocol(args, &plan, &found, &model)?;
     options.legacy_bytes = resumption.legacy_bytes();
     let by = ReconstructionPath::evaluated(sae.cfg());
     let how = (
@@ -128,17 +123,21 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
         bad_rows: rows.bad_rows().unwrap_or(left_out_now),
     });
     let published = published(path)?.map(Published::from);
-    for warning in warnings(args, &run, &found, &evaluation, published.as_ref()) {
+    let folder = args.saebench.as_deref();
+    let (figures, core) = saebench::figures(folder, &evaluation, &sae, options.batch_size);
+    let warnings = warnings(args, &run, &found, &evaluation, published.as_ref());
+    for warning in saebench::with_doubts(warnings, core.as_ref()) {
         tracing::warn!("{warning}");
     }
     let result = Evaluated {
-        figures: report(&evaluation, &sae),
+        figures,
         sae_cfg,
         published,
         eval_cfg,
         timings: EvalTimings { load_s, evaluate_s },
         warnings: terminal::warnings(),
     };
+    saebench::write((files.first(), core.as_ref()), path, &run, &result.eval_cfg)?;
     emit(args, &result, csv_to_stdout, global)?;
     resumption.done()
 }

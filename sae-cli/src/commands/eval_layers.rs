@@ -5,9 +5,8 @@ use crate::args::Global;
 use crate::args::eval::Args;
 use crate::error::UsageError;
 use crate::job::device;
-use crate::job::evaluation::{budget, eval_cfg, report_of_layer, rows, targets};
+use crate::job::evaluation::{budget, eval_cfg, protocol, report_of_layer, rows, targets};
 use crate::job::layers::{Settled, layer_cfg, metadata, places, settle};
-use crate::job::masking::masking;
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::{rows_begin_with_bos, warn_of_another_tokenizer};
@@ -16,10 +15,10 @@ use crate::terminal::progress::Bar;
 use anyhow::{Result, bail};
 use sae_backend::ComputeDevice;
 use sae_core::{MultiLayer, MultiLayerDir, SaeLoadOptions};
-use sae_llama::plan::{LOGITS, Plan, Work};
+use sae_llama::plan::{Plan, Work};
 use sae_llama::resolve::FoundModel;
 use sae_llama::{LlamaPlaces, Place, SplicedLayers};
-use sae_metrics::{Evaluation, ProtocolOptions, evaluate_ensemble};
+use sae_metrics::{Evaluation, evaluate_ensemble};
 use sae_report::{
     EvalCfg, EvalOutcome, EvalTimings, Evaluated, EvaluatedSeveral, Forward, Signs, Together,
 };
@@ -29,7 +28,7 @@ use std::time::Instant;
 pub(super) fn run(args: &Args, path: &Path, dir: &MultiLayerDir, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     refuse(args, dir)?;
-    let targets = targets(args, csv_to_stdout, global)?;
+    let targets = targets(args, csv_to_stdout, &[], global)?;
     let on = device::choose(global)?;
     let place = &args.input.place;
     let metadata = metadata(dir);
@@ -57,10 +56,7 @@ pub(super) fn run(args: &Args, path: &Path, dir: &MultiLayerDir, global: &Global
     let data = data.or(args.input.dataset.as_deref().map(Path::new));
     warn_of_another_tokenizer(data, &found, &model);
     let dictionary = load(dir, &on, keeps)?;
-    let mut options = ProtocolOptions::default();
-    options.masking = masking(&args.masking, &found, model.config())?;
-    options.batch_size = plan.batch_size;
-    options.logit_bytes = LOGITS as usize;
+    let options = protocol(args, &plan, &found, &model)?;
     let load_s = start.elapsed().as_secs_f64();
 
     let split = LlamaPlaces::new(&model, &places).rows_at_once(plan.rows_at_once);
@@ -113,9 +109,12 @@ pub(super) fn run(args: &Args, path: &Path, dir: &MultiLayerDir, global: &Global
         job.of_layer(layer, evaluation, cfg, timings)
     });
     let saes = of_layers.collect();
-    let alone = places
-        .iter()
-        .map(|&place| split.block_tokens_alone(place, tokens));
+    let with_losses = measured
+        .saes
+        .first()
+        .map_or(0, |of| of.reconstruction.tokens.seen);
+    let alone = |&place| split.block_tokens_alone(place, with_losses, tokens - with_losses);
+    let alone = places.iter().map(alone);
     let order: Vec<usize> = (0..places.len()).collect();
     let result = EvaluatedSeveral {
         saes,
@@ -156,6 +155,12 @@ fn refuse(args: &Args, dir: &MultiLayerDir) -> Result<()> {
         ("--resume", args.resume.is_some()),
         ("--sae-at-once", args.sae_at_once.is_some()),
     ];
+    if args.saebench.is_some() {
+        bail!(UsageError(
+            "--saebench: SAEBench has no results for dictionaries of several layers; leave it out"
+                .to_owned()
+        ));
+    }
     if let Some((option, _)) = refused.iter().find(|(_, given)| *given) {
         bail!(UsageError(format!(
             "{option}: the layers of a {} are measured in one run of the model; leave it out",
@@ -196,6 +201,7 @@ impl Job<'_> {
         Evaluated {
             figures: report_of_layer(evaluation, self.dictionary.b_enc(layer)),
             sae_cfg: layer_cfg(&self.dir.cfg, layer, self.places[layer]),
+            published: None,
             eval_cfg,
             timings,
             warnings,

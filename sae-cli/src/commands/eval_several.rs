@@ -3,14 +3,13 @@
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::error::UsageError;
-use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
-use crate::job::masking::masking;
+use crate::job::evaluation::{budget, eval_cfg, protocol, rows, targets, warnings};
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::rows::Rows;
 use crate::job::saes::{find_all, same_model, warn_of_other_rows};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
-use crate::job::{device, plan, run};
+use crate::job::{device, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::interrupt;
 use crate::terminal::progress::Bar;
@@ -18,12 +17,13 @@ use anyhow::{Context, Result, bail};
 use llama_hooked::{Llama, LlamaConfig};
 use sae_backend::ComputeDevice;
 use sae_core::{RunDir, Sae};
-use sae_llama::plan::{LOGITS, Plan, SaeAt, SaeShape, Work};
+use sae_llama::plan::{Plan, SaeAt, SaeShape, Work};
 use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{LlamaPlaces, Place, ReconstructionPath, Spliced};
 use sae_metrics::{
     EvaluationProgress, Observer, ProtocolOptions, ReconstructionStatistics, Report, evaluate_multi,
 };
+use sae_report::saebench::CoreMetrics;
 use sae_report::{
     EvalOutcome, EvalTimings, Evaluated, EvaluatedSeveral, Forward, ModelDescription, Published,
     Together,
@@ -38,10 +38,11 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
             "--resume: is of one SAE; leave it out, or evaluate one SAE at a time".to_owned()
         ));
     }
-    let targets = targets(args, csv_to_stdout, global)?;
+    let bench_files = saebench::files(args.saebench.as_deref(), paths)?;
+    let targets = targets(args, csv_to_stdout, &bench_files, global)?;
     let on = device::choose(global)?;
     let given = args.input.place.model.as_deref();
-    let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
+    let names: Vec<_> = paths.iter().map(|p| p.display().to_string()).collect();
     let all_published = all_published(paths)?;
     let runs = find_all(paths, &args.input.place, global.quiet)?;
     same_model(&runs, &names, given)?;
@@ -76,16 +77,13 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let data = args.input.tokens.as_deref();
     let data = data.or(args.input.dataset.as_deref().map(Path::new));
     warn_of_another_tokenizer(data, &found, &model);
-    let mut options = ProtocolOptions::default();
-    options.masking = masking(&args.masking, &found, model.config())?;
-    options.batch_size = plan.batch_size;
-    options.reconstruction_rows = args.reconstruction_sequences;
-    options.logit_bytes = LOGITS as usize;
+    let options = protocol(args, &plan, &found, &model)?;
     let load_s = start.elapsed().as_secs_f64();
 
     let job = Job {
         args,
         paths,
+        bench_files: &bench_files,
         names: &names,
         published: &all_published,
         runs: &runs,
@@ -178,6 +176,7 @@ fn places(config: &LlamaConfig, runs: &[RunDir]) -> Result<Vec<Place>> {
 struct Job<'a> {
     args: &'a Args,
     paths: &'a [PathBuf],
+    bench_files: &'a [PathBuf],
     names: &'a [String],
     published: &'a [Option<Published>],
     runs: &'a [RunDir],
@@ -192,6 +191,7 @@ struct Job<'a> {
 /// The figures of an SAE. What they were made of takes far more memory, and is gone before the next group.
 struct Measured {
     figures: Report,
+    core: Option<CoreMetrics>,
     warnings: Vec<String>,
     n_sequences: u64,
 }
@@ -277,16 +277,24 @@ impl Job<'_> {
         let measured = group.iter().zip(&saes).zip(found.saes);
         let measured = measured.map(|((&at, sae), evaluation)| {
             let n_sequences = evaluation.sparsity.tokens.sequences;
-            (n_sequences > 0).then(|| Measured {
-                figures: report(&evaluation, sae),
-                warnings: warnings(
+            (n_sequences > 0).then(|| {
+                let folder = self.args.saebench.as_deref();
+                let batch_size = self.options.batch_size;
+                let (figures, core) = saebench::figures(folder, &evaluation, sae, batch_size);
+                let published = self.published[at].as_ref();
+                let warnings = warnings(
                     self.args,
                     &self.runs[at],
                     self.found,
                     &evaluation,
-                    self.published[at].as_ref(),
-                ),
-                n_sequences,
+                    published,
+                );
+                Measured {
+                    figures,
+                    warnings: saebench::with_doubts(warnings, core.as_ref()),
+                    core,
+                    n_sequences,
+                }
             })
         });
         Ok(All {
@@ -314,6 +322,8 @@ impl Job<'_> {
             plan: self.plan.clone(),
             bad_rows,
         });
+        let to = (self.bench_files.get(at), measured.core.as_ref());
+        saebench::write(to, path, &self.runs[at], &eval_cfg)?;
         for warning in &measured.warnings {
             tracing::warn!("{}: {warning}", self.names[at]);
         }

@@ -4,6 +4,7 @@ mod activation_shards;
 mod activations;
 mod analyze;
 mod attribute;
+mod bench;
 mod contrast;
 mod convert;
 mod dashboard;
@@ -68,6 +69,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Analyze(args) => analyze::run(&args, &global),
         Command::Dashboard(args) => dashboard::run(&args, &global),
         Command::Contrast(args) => contrast::run(&args, &global),
+        Command::Bench(args) => bench::run(&args, &global),
         Command::Serve(args) => serve::run(&args, &global),
     }
 }

@@ -1,6 +1,7 @@
 //! What `sae eval` of one SAE and of several have in common.
 
 use super::bad_rows::Log;
+use super::masking::masking;
 use super::outputs::{check_file, check_text_file};
 use super::rows::{RowPlace, Rows};
 use super::targets::Targets;
@@ -11,13 +12,14 @@ use crate::args::eval::Args;
 use crate::error::UsageError;
 use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions};
+use llama_hooked::Llama;
 use sae_core::{RunDir, Sae, SaeMetadata};
 use sae_llama::Place;
-use sae_llama::plan::Plan;
+use sae_llama::plan::{LOGITS, Plan};
 use sae_llama::resolve::FoundModel;
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
 use sae_report::{EvalCfg, Nominal, Published, Recorded, Signs, of_place};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The rows to measure, as far as the arguments say.
 pub(crate) fn budget(args: &Args) -> Budget {
@@ -79,8 +81,28 @@ pub(crate) fn eval_cfg(
     }
 }
 
+/// How the protocol goes about it.
+pub(crate) fn protocol(
+    args: &Args,
+    plan: &Plan,
+    found: &FoundModel,
+    model: &Llama,
+) -> Result<ProtocolOptions> {
+    let mut options = ProtocolOptions::default();
+    options.masking = masking(&args.masking, found, model.config())?;
+    options.batch_size = plan.batch_size;
+    options.reconstruction_rows = args.reconstruction_sequences;
+    options.logit_bytes = LOGITS as usize;
+    Ok(options)
+}
+
 /// The files that are written, which must not be among those that are read.
-pub(crate) fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Result<Targets> {
+pub(crate) fn targets(
+    args: &Args,
+    csv_to_stdout: bool,
+    saebench: &[PathBuf],
+    global: &Global,
+) -> Result<Targets> {
     if let Some(path) = &args.csv {
         check_text_file("--csv", path)?;
         if csv_to_stdout && global.json.as_deref() == Some(Path::new("-")) {
@@ -109,6 +131,7 @@ pub(crate) fn targets(args: &Args, csv_to_stdout: bool, global: &Global) -> Resu
         .into_iter()
         .chain(page)
         .chain(state)
+        .chain(saebench.iter().map(|path| ("--saebench", path.as_path())))
         .chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
     targets.spare(&args.input.tokens)?;

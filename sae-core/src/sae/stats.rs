@@ -37,4 +37,13 @@ impl Sae {
             },
         }
     }
+
+    /// The bias that decides how large a feature is, `[d_sae]`: the encoder's, `b_mag` of a gated SAE, none of the other architectures.
+    pub fn magnitude_bias(&self) -> Option<Vec<f32>> {
+        match &self.encoder {
+            Encoder::Linear(linear) => Some(to_f32(linear.b_enc.clone())),
+            Encoder::Gated(gated) => Some(to_f32(gated.b_mag.clone())),
+            Encoder::MatchingPursuit | Encoder::Temporal(_) => None,
+        }
+    }
 }

@@ -8,6 +8,7 @@ mod error;
 mod examples;
 mod memory;
 mod pass;
+mod pooled;
 mod prompts;
 mod reduce;
 
@@ -16,5 +17,6 @@ pub use error::{ContrastError, PromptTokensError};
 pub use examples::{Example, Wanted};
 pub use memory::{Planned, planned};
 pub use pass::{Contrasting, PromptProgress, Reduced};
+pub use pooled::Pooled;
 pub use prompts::{PromptOptions, PromptTokenizer, PromptTokens};
 pub use reduce::Reduce;

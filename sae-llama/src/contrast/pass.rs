@@ -26,6 +26,8 @@ pub struct Contrasting<'a> {
     pub groups_at_once: usize,
     /// Whether to keep the features of all tokens for [`examples`](Self::examples), which then runs nothing again.
     pub keep_rows: bool,
+    /// Whether to take the mean of the activation over the tokens that count, for [`pooled`](Self::pooled).
+    pub(super) keep_means: bool,
 }
 
 /// The features of prompts.
@@ -56,6 +58,8 @@ pub(super) struct Rows<'a> {
     pub(super) range: Range<usize>,
     /// Where in the prompt each row is.
     pub(super) positions: &'a [u32],
+    /// The mean of the activation over them, where it was asked for.
+    pub(super) mean: &'a [f32],
 }
 
 impl<'a> Contrasting<'a> {
@@ -93,6 +97,7 @@ impl<'a> Contrasting<'a> {
             tokens_at_once: 4096,
             groups_at_once: 1,
             keep_rows: false,
+            keep_means: false,
         })
     }
 
@@ -133,6 +138,11 @@ impl<'a> Contrasting<'a> {
         };
         self.run(&all, &mut sink, observer)?;
         Ok(reduced)
+    }
+
+    /// How many features an SAE has.
+    pub(super) fn d_sae(&self, sae: usize) -> usize {
+        self.saes[sae].cfg().d_sae
     }
 
     /// Runs the model on prompts and hands on what each SAE finds in each.
@@ -212,13 +222,24 @@ impl<'a, 'b> Watch<'a, 'b> {
         let [b, p, d] = x.dims();
         // Only a temporal SAE looks at other tokens of the prompt.
         let whole = matches!(sae.cfg().architecture, Architecture::Temporal(_));
-        let features = if whole || self.kept.len() == b * p {
-            sae.encode_sparse(x).features
-        } else {
+        let all = self.kept.len() == b * p;
+        let counted = (!all && (!whole || self.job.keep_means)).then(|| {
             let rows = TensorData::new(self.kept.clone(), [self.kept.len()]);
             let rows = Tensor::<1, Int>::from_data(rows, (&x.device(), DType::I32));
-            let x = x.reshape([b * p, d]).select(0, rows);
-            sae.encode_sparse(x.unsqueeze()).features
+            x.clone().reshape([b * p, d]).select(0, rows)
+        });
+        let means = if self.job.keep_means {
+            self.means(
+                counted
+                    .clone()
+                    .unwrap_or_else(|| x.clone().reshape([b * p, d])),
+            )
+        } else {
+            Vec::new()
+        };
+        let features = match counted {
+            Some(counted) if !whole => sae.encode_sparse(counted.unsqueeze()).features,
+            _ => sae.encode_sparse(x).features,
         };
         let picked = if whole && self.kept.len() != b * p {
             let rows = self.kept.iter().map(|&row| {
@@ -230,7 +251,7 @@ impl<'a, 'b> Watch<'a, 'b> {
             features
         };
         let mut start = 0;
-        for (prompt, tokens) in &self.group.prompts {
+        for (row, (prompt, tokens)) in self.group.prompts.iter().enumerate() {
             let n = tokens.kept.iter().filter(|kept| **kept).count();
             (self.sink.borrow_mut())(Rows {
                 sae: at,
@@ -238,9 +259,29 @@ impl<'a, 'b> Watch<'a, 'b> {
                 features: &picked,
                 range: start..start + n,
                 positions: &self.positions[start..start + n],
+                mean: means.get(row * d..(row + 1) * d).unwrap_or_default(),
             });
             start += n;
         }
+    }
+}
+
+impl Watch<'_, '_> {
+    /// Of each prompt the mean of its rows, `[prompts · d]`; `x`: `[rows that count, d]`.
+    fn means(&self, x: Tensor<2>) -> Vec<f32> {
+        let n = self.kept.len();
+        let mut shares = vec![0.0_f32; self.group.prompts.len() * n];
+        let mut start = 0;
+        for ((_, tokens), shares) in self.group.prompts.iter().zip(shares.chunks_exact_mut(n)) {
+            let counted = tokens.kept.iter().filter(|kept| **kept).count();
+            shares[start..start + counted].fill(1.0 / counted as f32);
+            start += counted;
+        }
+        let shape = [self.group.prompts.len(), n];
+        let shares =
+            Tensor::<2>::from_data(TensorData::new(shares, shape), (&x.device(), DType::F32));
+        let data = shares.matmul(x.cast(DType::F32)).into_data();
+        data.try_into_vec().expect("was f32")
     }
 }
 
