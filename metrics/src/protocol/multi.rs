@@ -11,10 +11,11 @@ use crate::vocab::{Runs, token_losses};
 use burn::tensor::Tensor;
 use sae_progress::Observer;
 use sae_traits::{Autoencoder, ChainEdit, ChainPlace, MultiSplitModel, Splice};
+use serde::{Deserialize, Serialize};
 use std::error::Error;
 
-/// The result of [`evaluate_multi`].
-#[derive(Debug, Clone, PartialEq)]
+/// The result of [`evaluate_multi`]. It can be saved and resumed later, as an [`Evaluation`] can: see [`evaluate_multi_more`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MultiEvaluation {
     /// Of each SAE by itself, in their order: what [`evaluate`](crate::evaluate) gives.
@@ -23,6 +24,17 @@ pub struct MultiEvaluation {
     pub together: Option<ReconstructionStatistics>,
     /// Whether the observer stopped the work before the rows ended.
     pub stopped: bool,
+}
+
+impl MultiEvaluation {
+    /// From what was measured of each SAE, and of all together if that is to be measured too.
+    pub fn new(saes: Vec<Evaluation>, together: Option<ReconstructionStatistics>) -> Self {
+        Self {
+            saes,
+            together,
+            stopped: false,
+        }
+    }
 }
 
 /// Evaluates several SAEs, each with its place in the model, and with `together` also all of them in place at once.
@@ -52,26 +64,60 @@ where
     E: Error + 'static,
 {
     let new = |(_, sae): &(usize, S)| Evaluation::new(sae.d_sae(), options.legacy_bytes);
-    let mut found = MultiEvaluation {
-        saes: saes.iter().map(new).collect(),
-        together: together.then(ReconstructionStatistics::default),
-        stopped: false,
+    let together = together.then(ReconstructionStatistics::default);
+    let mut found = MultiEvaluation::new(saes.iter().map(new).collect(), together);
+    evaluate_multi_more(model, saes, rows, options, &mut found, observer)?;
+    Ok(found)
+}
+
+/// As [`evaluate_multi`], adding to what has been measured on earlier rows; all in place at once are measured if `evaluation` has them. Bit for bit
+/// the same as one evaluation of all of the rows, if each part but the last is a whole number of batches. The observer counts from the first row
+/// of all.
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate); `evaluation` then holds the batches done.
+///
+/// # Panics
+/// If there is no place of a number, or `evaluation` is of other SAEs: of another number of them, or of features.
+pub fn evaluate_multi_more<M, S, E>(
+    model: &M,
+    saes: &[(usize, S)],
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    evaluation: &mut MultiEvaluation,
+    observer: &mut impl Observer<EvaluationProgress>,
+) -> Result<(), ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    let of = evaluation.saes.iter();
+    assert!(
+        of.map(|of| of.sparsity.density.d_sae())
+            .eq(saes.iter().map(|(_, sae)| sae.d_sae())),
+        "an evaluation is of its own SAEs"
+    );
+    let tokens = evaluation.saes.first().map(|of| &of.sparsity.tokens);
+    let done = EvaluationProgress {
+        sequences: tokens.map_or(0, |tokens| tokens.sequences),
+        tokens: tokens.map_or(0, |tokens| tokens.seen),
     };
-    let none = EvaluationProgress::default();
     let vocab_size = model.vocab_size();
     let work = |batch: &Batch, with_losses: bool| {
         if with_losses {
-            one_batch(model, saes, batch, options.logit_bytes, &mut found)
+            one_batch(model, saes, batch, options.logit_bytes, evaluation)
         } else {
-            sparsity_of_batch(model, saes, batch, &mut found)
+            sparsity_of_batch(model, saes, batch, evaluation)
         }
     };
     let counted = (options, options.reconstruction_rows);
-    found.stopped = for_each_batch(vocab_size, rows, counted, none, observer, work)?;
-    for evaluation in &mut found.saes {
-        evaluation.stopped = found.stopped;
+    let stopped = for_each_batch(vocab_size, rows, counted, done, observer, work)?;
+    evaluation.stopped = stopped;
+    for evaluation in &mut evaluation.saes {
+        evaluation.stopped = stopped;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Of a batch without losses: nothing above the last place is run.

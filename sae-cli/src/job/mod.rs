@@ -20,6 +20,7 @@ pub(crate) mod question;
 pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod saes;
+pub(crate) mod several;
 pub(crate) mod sheets;
 pub(crate) mod steer;
 pub(crate) mod targets;
