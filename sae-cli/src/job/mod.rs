@@ -1,5 +1,6 @@
 //! From arguments to what a library is called with: every name resolved, every plan made, every output settled before the work.
 
+pub(crate) mod analysis;
 pub(crate) mod bad_rows;
 pub(crate) mod checkpoint;
 pub(crate) mod contrast;
