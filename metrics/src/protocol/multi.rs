@@ -174,6 +174,8 @@ where
         altered.push(model.chain(&run.resume, ChainEdit::Zero));
     }
     let runs = Runs::new(run.normed, altered);
+    // What the runs began with is not needed any more; the logits take its room.
+    drop((run.resume, run.places));
     let logits = |rows, entries| model.logits(rows, entries);
     let (targets, vocab_size) = (batch.next_tokens(), model.vocab_size());
     let losses = token_losses(logits, &runs, &targets, vocab_size, logit_bytes);
