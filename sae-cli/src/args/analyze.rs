@@ -5,9 +5,6 @@ use super::memory::MemoryArgs;
 use super::packing::context_sizes;
 use super::place::PlaceArgs;
 use super::text::TextArgs;
-use crate::error::UsageError;
-use crate::job::saes::each_layer;
-use anyhow::{Result, bail};
 use std::path::PathBuf;
 
 /// Run every cell of the notebook and write a report; without RUN, on the bundled demo
@@ -87,20 +84,6 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The runs that were named, each layer and each SAE of a release by itself; none for the demo.
-    pub(crate) fn paths(&self) -> Result<Vec<PathBuf>> {
-        let (option, named) = match self.sae.as_slice() {
-            [] => ("RUN", &self.run),
-            _ => ("--sae", &self.sae),
-        };
-        if named.is_empty() && self.layers.is_some() {
-            bail!(UsageError(
-                "--layers: is for a {layer} in RUN, and no RUN is given".to_owned()
-            ));
-        }
-        each_layer(option, named, self.layers.as_ref())
-    }
-
     pub(crate) fn is_demo(&self) -> bool {
         self.run.is_empty() && self.sae.is_empty()
     }

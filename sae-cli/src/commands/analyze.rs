@@ -5,7 +5,7 @@ use crate::args::Global;
 use crate::args::analyze::Args;
 use crate::error::UsageError;
 use crate::job::analysis::{
-    Measured, PROMPT, by_command, in_flags, input, links, rows, text, with_bos,
+    Measured, PROMPT, by_command, in_flags, input, links, paths, rows, text, with_bos,
 };
 use crate::job::demo::Demo;
 use crate::job::model::{find_model, warn_if_too_long};
@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let paths = args.paths()?;
+    let paths = paths(args)?;
     if args.out == Path::new("-") {
         bail!(UsageError(
             "--out -: the report is a folder of files and does not go to stdout; give the name of a folder, and --json for the figures".to_owned()

@@ -3,13 +3,14 @@
 use super::bad_rows::Log;
 use super::model::describe;
 use super::rows::{RowError, Rows};
+use super::saes::each_layer;
 use super::targets::Targets;
 use super::text::{self, TextInput};
 use crate::args::Global;
 use crate::args::analyze::Args;
 use crate::args::packing::PackingChoice;
 use crate::error::UsageError;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions, Tokenizer};
 use llama_hooked::Llama;
 use sae_backend::ComputeDevice;
@@ -20,7 +21,7 @@ use sae_report::{
     DataDescription, Described, Facts, Links, Nominal, Published, Recorded, Report, SaeDescription,
     Signs, Timings, of_place, warnings_of_checks,
 };
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The report's name for the demo's parts.
 const BUNDLED: &str = "bundled demo";
@@ -29,6 +30,20 @@ pub(crate) const PROMPT: (&str, &str) = (
     "When John and Mary went to the shops, John gave the bag to",
     " Mary",
 );
+
+/// The runs that were named, each layer and each SAE of a release by itself; none for the demo.
+pub(crate) fn paths(args: &Args) -> Result<Vec<PathBuf>> {
+    let (option, named) = match args.sae.as_slice() {
+        [] => ("RUN", &args.run),
+        _ => ("--sae", &args.sae),
+    };
+    if named.is_empty() && args.layers.is_some() {
+        bail!(UsageError(
+            "--layers: is for a {layer} in RUN, and no RUN is given".to_owned()
+        ));
+    }
+    each_layer(option, named, args.layers.as_ref())
+}
 
 /// A problem with the report's folder, with the option that it is about.
 pub(crate) fn in_flags(png: bool, error: sae_report::ReportError) -> anyhow::Error {
