@@ -36,7 +36,8 @@ pub use prediction::Prediction;
 pub use prompt_check::{Answer, PromptCheck, TokenReport, TopToken, show_rank};
 pub use protocol::{
     Evaluation, MultiEvaluation, ProtocolError, ProtocolOptions, evaluate, evaluate_ensemble,
-    evaluate_more, evaluate_multi, explained_variance_legacy, reconstruction, sparsity,
+    evaluate_more, evaluate_multi, evaluate_multi_more, explained_variance_legacy, reconstruction,
+    sparsity,
 };
 pub use quality::ReconstructionQuality;
 pub use report::{

@@ -119,6 +119,17 @@ impl ReportFolder {
     /// # Errors
     /// If one cannot be written; then none is.
     pub fn write(mut self, report: &Report, links: &Links) -> Result<(), ReportError> {
+        whole_file::write_all(&self.contents(report, links)?)?;
+        self.written();
+        Ok(())
+    }
+
+    /// Every file with what is to be in it.
+    pub(crate) fn contents(
+        &self,
+        report: &Report,
+        links: &Links,
+    ) -> Result<Vec<(PathBuf, Vec<u8>)>, ReportError> {
         let plots = plots(report);
         let json = serde_json::to_string_pretty(report)? + "\n";
         let mut contents = vec![json.into_bytes(), page(report, &plots, links).into_bytes()];
@@ -129,8 +140,11 @@ impl ReportFolder {
                 contents.push(draw(pictures, svg)?);
             }
         }
-        let files: Vec<_> = self.files().into_iter().zip(contents).collect();
-        whole_file::write_all(&files)?;
+        Ok(self.files().into_iter().zip(contents).collect())
+    }
+
+    /// The files are there: the folder stays.
+    pub(crate) fn written(&mut self) {
         if self.png.is_none() {
             // Pictures of an earlier report would pass for this one's.
             for name in NAMES {
@@ -138,7 +152,6 @@ impl ReportFolder {
             }
         }
         self.made.clear();
-        Ok(())
     }
 }
 

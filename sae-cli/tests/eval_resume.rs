@@ -13,18 +13,46 @@ use support::Scratch;
 
 const CALL: &str = "eval --sae $RUN --model $MODEL --batch-size 3 --sequences 200";
 
-/// Everything measured: all but how long it took, and the memory there happened to be.
+/// Everything measured: all but how long it took, the memory there happened to be, and how much this run of the program had to do.
 fn figures(json: &Value) -> Value {
     let mut figures = json.clone();
+    let all = figures.as_object_mut().unwrap();
+    all.remove("timings");
+    all.remove("plan");
+    match all.get_mut("saes") {
+        Some(saes) => {
+            let saes = saes.as_array_mut().unwrap();
+            saes.iter_mut().for_each(|of| *of = figures_of_one(of));
+        }
+        None => figures = figures_of_one(&figures),
+    }
+    figures
+}
+
+fn figures_of_one(json: &Value) -> Value {
+    let mut figures = json.clone();
     figures.as_object_mut().unwrap().remove("timings");
-    let eval_cfg = figures["eval_cfg"].as_object_mut().unwrap();
-    eval_cfg.remove("plan");
+    figures["eval_cfg"].as_object_mut().unwrap().remove("plan");
     figures
 }
 
 fn killed_and_resumed(data: &str) {
     let scratch = Scratch::new();
     scratch.sae("tokenize --tokenizer $MODEL --dataset $TEXT --context-size 32 --sequences 300 --out tokens.st");
+    let whole = to_the_end(&scratch, data);
+
+    // Without a state the sums are the same; only what cannot be kept in one is there in addition.
+    let plain = scratch.sae(&format!("{CALL} {data} --json")).json();
+    let mut plain = figures(&plain);
+    let legacy = &mut plain["metrics"]["reconstruction_quality"]["explained_variance_legacy"];
+    assert!(legacy.is_number());
+    *legacy = Value::Null;
+    assert_eq!(plain["metrics"], whole["metrics"]);
+    assert_eq!(plain["feature_metrics"], whole["feature_metrics"]);
+}
+
+/// Kills it again and again, until it has come to the end; the figures, which are those of a run that was left alone.
+fn to_the_end(scratch: &Scratch, data: &str) -> Value {
     let line = format!("{CALL} {data} --resume eval.state --checkpoint-every 10 --json out.json");
     let whole = scratch.sae(&line);
     assert_eq!(whole.code, 0, "{}", whole.stderr);
@@ -68,15 +96,40 @@ fn killed_and_resumed(data: &str) {
     scratch.sae(&line);
     assert_eq!(read(), whole);
     assert!(!scratch.path("eval.state").exists());
+    whole
+}
 
-    // Without a state the sums are the same; only what cannot be kept in one is there in addition.
-    let plain = scratch.sae(&format!("{CALL} {data} --json")).json();
-    let mut plain = figures(&plain);
-    let legacy = &mut plain["metrics"]["reconstruction_quality"]["explained_variance_legacy"];
-    assert!(legacy.is_number());
-    *legacy = Value::Null;
-    assert_eq!(plain["metrics"], whole["metrics"]);
-    assert_eq!(plain["feature_metrics"], whole["feature_metrics"]);
+/// A copy of the demo's run at another hook.
+fn copy_at(scratch: &Scratch, hook: &str, name: &str) {
+    scratch.copy_demo("run");
+    let cfg = "run/final_sae/cfg.json";
+    scratch.edit(cfg, "blocks.2.hook_resid_pre", hook);
+    fs::rename(scratch.path("run"), scratch.path(name)).unwrap();
+}
+
+#[test]
+fn several_at_once_go_on() {
+    let scratch = Scratch::new();
+    copy_at(&scratch, "blocks.1.hook_resid_pre", "l1");
+    copy_at(&scratch, "blocks.3.hook_mlp_out", "mlp");
+    for more in ["--together", "--reconstruction-sequences 40"] {
+        let data = format!("--sae l1 --sae mlp --context-size 32 --dataset $TEXT {more}");
+        let whole = to_the_end(&scratch, &data);
+        assert_eq!(whole["saes"].as_array().unwrap().len(), 3);
+        assert_eq!(whole.get("together").is_some(), more == "--together");
+    }
+}
+
+/// One group after the other goes over all of the rows: a kill may come in the midst of any.
+#[test]
+fn several_in_groups_go_on() {
+    let scratch = Scratch::new();
+    copy_at(&scratch, "blocks.1.hook_resid_pre", "l1");
+    let data = "--sae l1 --context-size 32 --dataset $TEXT --shuffle 3 --sae-at-once 1";
+    let whole = to_the_end(&scratch, data);
+    let at_once = data.replace(" --sae-at-once 1", "");
+    let alone = to_the_end(&scratch, &at_once);
+    assert_eq!(whole["saes"], alone["saes"]);
 }
 
 #[test]
@@ -144,6 +197,54 @@ fn what_does_not_go_together_is_refused() {
         &format!("{line} --on-bad-row quarantine=q.jsonl"),
         &["set aside", "--on-bad-row skip"],
     );
+}
+
+const THREE: &str =
+    "eval --sae l{layer} --layers 1..4 --model $MODEL --batch-size 3 --sequences 100";
+
+#[test]
+fn states_of_other_saes_are_refused() {
+    let scratch = Scratch::new();
+    for layer in 1..4 {
+        copy_at(
+            &scratch,
+            &format!("blocks.{layer}.hook_resid_pre"),
+            &format!("l{layer}"),
+        );
+    }
+    let data = "--context-size 32 --dataset $TEXT --resume eval.state --checkpoint-every 3";
+    let begin = |call: &str| {
+        fs::remove_file(scratch.path("eval.state")).ok();
+        let mut child = scratch
+            .command(&format!("{call} {data}"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        while child.try_wait().unwrap().is_none() && !scratch.path("eval.state").exists() {}
+        child.kill().ok();
+        child.wait().unwrap();
+        assert!(scratch.path("eval.state").exists());
+    };
+    let refused = |call: &str, said: &str| {
+        scratch.fails(1, &format!("{call} {data}"), &["eval.state", said]);
+    };
+    let two = THREE.replace("1..4", "1..3");
+    begin(THREE);
+    refused(&two, "another count of SAEs (3, now 2)");
+    refused(
+        &THREE.replace("--layers 1..4", "--layers 2,1,3"),
+        "another SAE 1.sae_cfg",
+    );
+    refused(&format!("{THREE} --together"), "another together");
+    refused(&format!("{THREE} --sae-at-once 2"), "another sae_at_once");
+    begin(&format!("{THREE} --sae-at-once 2"));
+    refused(
+        &format!("{THREE} --sae-at-once 2").replace("--sequences 100", "--sequences 99"),
+        "another rows (100, now 99)",
+    );
+    begin("eval --sae l1 --model $MODEL --batch-size 3");
+    refused(&two, "another count of SAEs (1, now 2)");
 }
 
 /// The same names, and other content.

@@ -294,7 +294,6 @@ fn what_makes_no_sense_is_refused() {
     let names = four(&scratch);
     let all = saes(&names);
     for (more, said) in [
-        ("--resume s.state", "--resume: is of one SAE"),
         ("--hook blocks.1.hook_resid_pre", "--hook: is of one SAE"),
         ("--layers 0..4", "needs a {layer} in it"),
         ("--together --sae-at-once 2", "cannot be used with"),

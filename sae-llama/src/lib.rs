@@ -22,6 +22,6 @@ pub mod train;
 pub use burn;
 pub use fingerprint::{FingerprintError, difference, fingerprint};
 pub use multi_layer::SplicedLayers;
-pub use question::{Question, QuestionError};
+pub use question::{Question, QuestionError, SeveralAnswers};
 pub use spliced::{ReconstructionPath, Spliced};
 pub use split::{LlamaPlaces, Place, PlacesResume, Resume, SplitError, SplitLlama};

@@ -7,7 +7,7 @@ pub use text::show_rank;
 use serde::Serialize;
 
 /// A prompt, its answer, and how likely the model finds it, plain and through an SAE.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct PromptCheck {
     /// The prompt, as given.
     pub prompt: String,
@@ -24,7 +24,7 @@ pub struct PromptCheck {
 }
 
 /// How the model takes the answer; the figures on top are those of its first token.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct Answer {
     /// Of the first token.
     #[serde(flatten)]

@@ -8,7 +8,7 @@ mod steps;
 
 pub use error::ProtocolError;
 pub use legacy::explained_variance_legacy;
-pub use multi::{MultiEvaluation, evaluate_ensemble, evaluate_multi};
+pub use multi::{MultiEvaluation, evaluate_ensemble, evaluate_multi, evaluate_multi_more};
 
 use crate::masking::Masking;
 use crate::merge::MergeError;

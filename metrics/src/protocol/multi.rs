@@ -11,11 +11,12 @@ use crate::vocab::{Runs, token_losses};
 use burn::tensor::Tensor;
 use sae_progress::Observer;
 use sae_traits::{Autoencoder, ChainEdit, ChainPlace, Ensemble, MultiSplitModel, Prefix, Splice};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::error::Error;
 
-/// The result of [`evaluate_multi`].
-#[derive(Debug, Clone, PartialEq)]
+/// The result of [`evaluate_multi`]. It can be saved and resumed later, as an [`Evaluation`] can: see [`evaluate_multi_more`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct MultiEvaluation {
     /// Of each SAE by itself, in their order: what [`evaluate`](crate::evaluate) gives.
@@ -24,6 +25,17 @@ pub struct MultiEvaluation {
     pub together: Option<ReconstructionStatistics>,
     /// Whether the observer stopped the work before the rows ended.
     pub stopped: bool,
+}
+
+impl MultiEvaluation {
+    /// From what was measured of each SAE, and of all together if that is to be measured too.
+    pub fn new(saes: Vec<Evaluation>, together: Option<ReconstructionStatistics>) -> Self {
+        Self {
+            saes,
+            together,
+            stopped: false,
+        }
+    }
 }
 
 /// Evaluates several SAEs, each with its place in the model, and with `together` also all of them in place at once.
@@ -55,6 +67,31 @@ where
     evaluate_ensemble(model, saes, rows, options, together, observer)
 }
 
+/// As [`evaluate_multi`], adding to what has been measured on earlier rows; all in place at once are measured if `evaluation` has them. Bit for bit
+/// the same as one evaluation of all of the rows, if each part but the last is a whole number of batches. The observer counts from the first row
+/// of all.
+///
+/// # Errors
+/// As [`evaluate`](crate::evaluate); `evaluation` then holds the batches done.
+///
+/// # Panics
+/// If there is no place of a number, or `evaluation` is of other SAEs: of another number of them, or of features.
+pub fn evaluate_multi_more<M, S, E>(
+    model: &M,
+    saes: &[(usize, S)],
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    evaluation: &mut MultiEvaluation,
+    observer: &mut impl Observer<EvaluationProgress>,
+) -> Result<(), ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Autoencoder,
+    E: Error + 'static,
+{
+    add(model, saes, rows, options, evaluation, observer)
+}
+
 /// As [`evaluate_multi`], of autoencoders that may use one another's features, such as the layers of a cross-layer transcoder.
 ///
 /// By itself, each member is measured on the activations of the model as it is, and so are the features of others that it uses. Together, the
@@ -79,26 +116,52 @@ where
     E: Error + 'static,
 {
     let new = |member: usize| Evaluation::new(saes.d_sae(member), options.legacy_bytes);
-    let mut found = MultiEvaluation {
-        saes: (0..saes.n_members()).map(new).collect(),
-        together: together.then(ReconstructionStatistics::default),
-        stopped: false,
+    let together = together.then(ReconstructionStatistics::default);
+    let of_members = (0..saes.n_members()).map(new).collect();
+    let mut found = MultiEvaluation::new(of_members, together);
+    add(model, saes, rows, options, &mut found, observer)?;
+    Ok(found)
+}
+
+fn add<M, S, E>(
+    model: &M,
+    saes: &S,
+    rows: impl IntoIterator<Item = Result<Vec<u32>, E>>,
+    options: &ProtocolOptions,
+    evaluation: &mut MultiEvaluation,
+    observer: &mut impl Observer<EvaluationProgress>,
+) -> Result<(), ProtocolError<E>>
+where
+    M: MultiSplitModel,
+    S: Ensemble + ?Sized,
+    E: Error + 'static,
+{
+    let of = evaluation.saes.iter();
+    assert!(
+        of.map(|of| of.sparsity.density.d_sae())
+            .eq((0..saes.n_members()).map(|member| saes.d_sae(member))),
+        "an evaluation is of its own SAEs"
+    );
+    let tokens = evaluation.saes.first().map(|of| &of.sparsity.tokens);
+    let done = EvaluationProgress {
+        sequences: tokens.map_or(0, |tokens| tokens.sequences),
+        tokens: tokens.map_or(0, |tokens| tokens.seen),
     };
-    let none = EvaluationProgress::default();
     let vocab_size = model.vocab_size();
     let work = |batch: &Batch, with_losses: bool| {
         if with_losses {
-            one_batch(model, saes, batch, options.logit_bytes, &mut found)
+            one_batch(model, saes, batch, options.logit_bytes, evaluation)
         } else {
-            sparsity_of_batch(model, saes, batch, &mut found)
+            sparsity_of_batch(model, saes, batch, evaluation)
         }
     };
     let counted = (options, options.reconstruction_rows);
-    found.stopped = for_each_batch(vocab_size, rows, counted, none, observer, work)?;
-    for evaluation in &mut found.saes {
-        evaluation.stopped = found.stopped;
+    let stopped = for_each_batch(vocab_size, rows, counted, done, observer, work)?;
+    evaluation.stopped = stopped;
+    for evaluation in &mut evaluation.saes {
+        evaluation.stopped = stopped;
     }
-    Ok(found)
+    Ok(())
 }
 
 /// Of a batch without losses: nothing above the last place is run.
@@ -180,6 +243,8 @@ where
         altered.push(model.chain(&run.resume, ChainEdit::Zero));
     }
     let runs = Runs::new(run.normed, altered);
+    // What the runs began with is not needed any more; the logits take its room.
+    drop((run.resume, run.places));
     let logits = |rows, entries| model.logits(rows, entries);
     let (targets, vocab_size) = (batch.next_tokens(), model.vocab_size());
     let losses = token_losses(logits, &runs, &targets, vocab_size, logit_bytes);

@@ -1,7 +1,10 @@
-//! `sae eval` of several SAEs: the JSON, a table, CSV and a page.
+//! Several SAEs, as `sae eval` and `sae analyze` measure them: the JSON, a table, CSV and a page.
 
 mod page;
+mod reports;
 mod table;
+
+pub use reports::{SaeReport, SeveralReports, TogetherReport};
 
 use crate::evaluated::{EvalTimings, Evaluated};
 use sae_metrics::{Metrics, ReconstructionStatistics, Report};
@@ -78,6 +81,8 @@ impl Together {
 /// An SAE's figures that tables and plots show.
 struct Row {
     sae: String,
+    /// A page of this SAE alone.
+    link: Option<String>,
     hook: String,
     layer: Option<usize>,
     d_sae: usize,
@@ -89,7 +94,8 @@ struct Row {
     reconstructed: f64,
     zeroed: f64,
     recovered: f64,
-    kl: f64,
+    /// Where it was measured.
+    kl: Option<f64>,
     dead: f64,
 }
 
@@ -117,6 +123,7 @@ impl Row {
         let alive = sparsity.map_or(f64::NAN, |s| s.frac_alive);
         Self {
             sae: cfg.sae.clone().unwrap_or_default(),
+            link: None,
             layer: layer(&cfg.read_hook),
             hook,
             d_sae,
@@ -128,7 +135,7 @@ impl Row {
             reconstructed: losses.map_or(f64::NAN, |l| l.ce_loss_with_sae),
             zeroed: losses.map_or(f64::NAN, |l| l.ce_loss_with_ablation),
             recovered: losses.map_or(f64::NAN, |l| l.ce_loss_score),
-            kl: kl.map_or(f64::NAN, |k| k.kl_div_with_sae),
+            kl: Some(kl.map_or(f64::NAN, |k| k.kl_div_with_sae)),
             dead: (d_sae as f64 * (1.0 - alive)).round(),
         }
     }

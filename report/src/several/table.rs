@@ -1,8 +1,9 @@
 //! The figures as a table and as CSV.
 
-use super::{EvaluatedSeveral, Row, Together};
+use super::{EvaluatedSeveral, Forward, Row, Together};
 use crate::figures;
 use crate::sheet::csv_table;
+use sae_metrics::Metrics;
 
 /// A column's name, and its cell of an SAE.
 pub(super) struct Column(pub(super) &'static str, fn(&Row) -> String);
@@ -33,9 +34,11 @@ pub(super) fn columns(rows: &[Row]) -> Vec<Column> {
         Column("with SAE", |row| number(row.reconstructed, 4)),
         Column("zeroed", |row| number(row.zeroed, 4)),
         Column("recovered", |row| number(row.recovered, 4)),
-        Column("KL", |row| number(row.kl, 4)),
-        Column("dead", |row| number(row.dead, 0)),
     ]);
+    if rows.iter().any(|row| row.kl.is_some()) {
+        columns.push(Column("KL", |row| known(row.kl, 4)));
+    }
+    columns.push(Column("dead", |row| number(row.dead, 0)));
     columns
 }
 
@@ -52,34 +55,52 @@ fn known(x: Option<f64>, digits: usize) -> String {
     x.map_or("–".to_owned(), |x| number(x, digits))
 }
 
+/// A line for each SAE.
+pub(super) fn lines(saes: &[Row]) -> String {
+    let columns = columns(saes);
+    let heads = columns.iter().map(|column| column.0.to_owned());
+    let mut rows: Vec<Vec<String>> = vec![heads.collect()];
+    rows.extend(
+        saes.iter()
+            .map(|row| columns.iter().map(|column| column.cell(row)).collect()),
+    );
+    let width = |column: usize| {
+        let widths = rows.iter().map(|row| row[column].chars().count());
+        widths.max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns.len()).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).enumerate();
+        let cells = cells.map(|(column, (cell, &width))| match column {
+            // Names from the left, numbers from the right.
+            0 | 1 => format!("{cell:<width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// How much was run, if anything was counted.
+pub(super) fn counted(forward: Forward) -> String {
+    if forward.block_tokens == 0 {
+        return String::new();
+    }
+    format!(
+        "tokens through a block of the model: {}; one SAE at a time: {} ({:.1} times as many)\n",
+        forward.block_tokens,
+        forward.block_tokens_alone,
+        forward.block_tokens_alone as f64 / forward.block_tokens as f64
+    )
+}
+
 impl<P> EvaluatedSeveral<P> {
     /// For a terminal: a row for each SAE, in the order of their hooks.
     pub fn text(&self) -> String {
-        let saes = self.rows();
-        let columns = columns(&saes);
-        let heads = columns.iter().map(|column| column.0.to_owned());
-        let mut rows: Vec<Vec<String>> = vec![heads.collect()];
-        rows.extend(
-            saes.iter()
-                .map(|row| columns.iter().map(|column| column.cell(row)).collect()),
-        );
-        let width = |column: usize| {
-            let widths = rows.iter().map(|row| row[column].chars().count());
-            widths.max().unwrap_or(0)
-        };
-        let widths: Vec<usize> = (0..columns.len()).map(width).collect();
-        let mut text = String::new();
-        for row in &rows {
-            let cells = row.iter().zip(&widths).enumerate();
-            let cells = cells.map(|(column, (cell, &width))| match column {
-                // Names from the left, numbers from the right.
-                0 | 1 => format!("{cell:<width$}"),
-                _ => format!("{cell:>width$}"),
-            });
-            let line = cells.collect::<Vec<_>>().join("  ");
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
+        let mut text = lines(&self.rows());
         if let Some(together) = &self.together {
             text.push_str(&format!("\n{}\n", sentence(together)));
         }
@@ -92,15 +113,7 @@ impl<P> EvaluatedSeveral<P> {
                 text.push_str(&format!("losses: on the first {rows} rows\n"));
             }
         }
-        let forward = self.forward;
-        if forward.block_tokens > 0 {
-            text.push_str(&format!(
-                "tokens through a block of the model: {}; one SAE at a time: {} ({:.1} times as many)\n",
-                forward.block_tokens,
-                forward.block_tokens_alone,
-                forward.block_tokens_alone as f64 / forward.block_tokens as f64
-            ));
-        }
+        text.push_str(&counted(self.forward));
         text
     }
 
@@ -138,7 +151,12 @@ impl<P> EvaluatedSeveral<P> {
 
 /// What all SAEs together do to the loss.
 pub(super) fn sentence(together: &Together) -> String {
-    let losses = together.metrics.model_performance_preservation.as_ref();
+    of_all(together.order.len(), &together.metrics)
+}
+
+/// The same, of so many SAEs.
+pub(super) fn of_all(n: usize, metrics: &Metrics) -> String {
+    let losses = metrics.model_performance_preservation.as_ref();
     let (original, with, zeroed, score) = losses.map_or([f64::NAN; 4].into(), |losses| {
         (
             losses.ce_loss_without_sae,
@@ -147,10 +165,9 @@ pub(super) fn sentence(together: &Together) -> String {
             losses.ce_loss_score,
         )
     });
-    let kl = together.metrics.model_behavior_preservation.as_ref();
+    let kl = metrics.model_behavior_preservation.as_ref();
     let kl = kl.map_or(f64::NAN, |kl| kl.kl_div_with_sae);
     format!(
-        "All {} together: CE {with:.4} (original {original:.4}, zeroed {zeroed:.4}), recovered {score:.4}, KL {kl:.4}",
-        together.order.len()
+        "All {n} together: CE {with:.4} (original {original:.4}, zeroed {zeroed:.4}), recovered {score:.4}, KL {kl:.4}"
     )
 }

@@ -1,5 +1,6 @@
 //! The arguments of `sae analyze`.
 
+use super::layers::Layers;
 use super::memory::MemoryArgs;
 use super::packing::context_sizes;
 use super::place::PlaceArgs;
@@ -13,19 +14,31 @@ use std::path::PathBuf;
   sae analyze runs/20251213_174540_llama3_8b --dataset 'pile/*.jsonl.zst' --out report
   sae analyze RUN --model model/ --dataset text.jsonl --prompt 'The capital of France is' \\
       --answer Paris --out report
+  sae analyze 'runs/l{layer}' --layers 0..16 --dataset text/ --out layers
+  sae analyze runs/l8 runs/l12 --dataset text/ --together --out pair
 
 Conventions are the notebook's: nothing is masked in the losses, position 0 is left out of L0 when rows begin with BOS, and the \
-SAE's full forward pass replaces the activation. The folder gets report.json, report.html and the plots as SVG.")]
+SAE's full forward pass replaces the activation. The folder gets report.json, report.html and the plots as SVG; of several SAEs, \
+which share one run of the model, a folder of these for each, and index.html and report.json of all.")]
 pub(crate) struct Args {
-    /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; the bundled demo by default
-    pub(crate) run: Option<PathBuf>,
+    /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; the bundled demo by default. Several for a report of each
+    pub(crate) run: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) place: PlaceArgs,
     #[command(flatten)]
     pub(crate) memory: MemoryArgs,
     /// The run, as the other commands name it
     #[arg(long, value_name = "RUN", conflicts_with = "run")]
-    pub(crate) sae: Option<PathBuf>,
+    pub(crate) sae: Vec<PathBuf>,
+    /// Layers that {layer} in RUN stands for: A..B without B, or a list
+    #[arg(long, value_name = "A..B|LIST")]
+    pub(crate) layers: Option<Layers>,
+    /// Of several SAEs, how many are in memory at a time; by default as many as fit. The model runs once for each group
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) sae_at_once: Option<u32>,
+    /// Also put all SAEs in place at once, each on what those below have left
+    #[arg(long, conflicts_with = "sae_at_once")]
+    pub(crate) together: bool,
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if it is on this machine
     #[arg(long, value_name = "SRC")]
     pub(crate) dataset: Option<String>,
@@ -71,12 +84,7 @@ pub(crate) struct Args {
 }
 
 impl Args {
-    /// The run, if one was named.
-    pub(crate) fn given(&self) -> Option<&PathBuf> {
-        self.run.as_ref().or(self.sae.as_ref())
-    }
-
     pub(crate) fn is_demo(&self) -> bool {
-        self.given().is_none()
+        self.run.is_empty() && self.sae.is_empty()
     }
 }

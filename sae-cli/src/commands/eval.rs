@@ -4,7 +4,7 @@ use super::{eval_layers, eval_several};
 use crate::args::Global;
 use crate::args::eval::Args;
 use crate::job::eval_state::Resumption;
-use crate::job::evaluation::{budget, eval_cfg, protocol, rows, targets, warnings};
+use crate::job::evaluation::{budget, eval_cfg, made_from, protocol, rows, targets, warnings};
 use crate::job::model::{describe, find_model, warn_if_too_long};
 use crate::job::saes::{each_layer, each_of_sets};
 use crate::job::text::{rows_of, too_short};
@@ -13,12 +13,11 @@ use crate::job::{device, layers, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::progress::Bar;
 use anyhow::Result;
-use sae_core::RunDir;
 use sae_llama::plan::{Plan, Work};
-use sae_llama::resolve::{FoundModel, published};
-use sae_llama::{ReconstructionPath, Spliced, fingerprint};
-use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
-use serde_json::{Value, json};
+use sae_llama::resolve::published;
+use sae_llama::{ReconstructionPath, Spliced};
+use sae_report::{EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
+use serde_json::Value;
 use std::path::Path;
 use std::time::Instant;
 
@@ -163,21 +162,4 @@ fn emit(args: &Args, result: &Evaluated<Plan>, csv_to_stdout: bool, global: &Glo
         table + &published
     };
     global.output().emit_as_it_is(&text, result)
-}
-
-/// Everything that figures depend on: files by their content, not by their names.
-fn made_from(
-    args: &Args,
-    run: &RunDir,
-    found: &FoundModel,
-    sae_cfg: &Value,
-    eval_cfg: &EvalCfg<Plan>,
-) -> Result<Value> {
-    Ok(json!({
-        "sae_cfg": sae_cfg,
-        "eval_cfg": eval_cfg.nameless(),
-        "sae_weights": fingerprint([&run.weights])?,
-        "model_weights": fingerprint(&found.files.weights)?,
-        "tokens": fingerprint(&args.input.tokens)?,
-    }))
 }

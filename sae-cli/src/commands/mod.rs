@@ -3,6 +3,7 @@
 mod activation_shards;
 mod activations;
 mod analyze;
+mod analyze_several;
 mod attribute;
 mod bench;
 mod contrast;

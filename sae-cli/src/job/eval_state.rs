@@ -6,8 +6,8 @@ use crate::terminal::interrupt;
 use anyhow::{Context, Result, bail, ensure};
 use sae_llama::difference;
 use sae_metrics::{
-    Autoencoder, Evaluation, EvaluationProgress, Observer, ProtocolOptions, SplitModel,
-    evaluate_more,
+    Autoencoder, Evaluation, EvaluationProgress, Observer, ProtocolOptions,
+    ReconstructionStatistics, SplitModel, evaluate_more,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// Statistics are some hundred bytes a feature; beyond this, the file is something else.
 const MOST_BYTES: u64 = 4 << 30;
-const FORMAT: &str = "sae eval state 1";
+const FORMAT: &str = "sae eval state 2";
 
 /// An evaluation that can be resumed, if that is wanted.
 #[derive(Debug)]
@@ -27,6 +27,60 @@ pub(crate) struct Resumption {
     found: Option<State>,
     /// Rows between two states.
     every: u64,
+    /// What the states to come are of.
+    settings: Settings,
+}
+
+/// What does not change from one state to the next.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Settings {
+    /// Everything that the figures depend on: model, SAE, masking and so on, as messages call them.
+    made_from: Value,
+    /// Rows in a batch. The sums are the same to the last bit only if batches are.
+    batch_size: usize,
+    /// SAEs that are in memory at a time.
+    sae_at_once: usize,
+}
+
+/// What has been measured so far, of one SAE or of several.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Sums {
+    /// Of each SAE, in the order of the call.
+    pub(crate) saes: Vec<Evaluation>,
+    /// Of all of them in place at once, if that is measured.
+    pub(crate) together: Option<ReconstructionStatistics>,
+    /// Tokens that went through a block of the model, where there are several SAEs.
+    pub(crate) block_tokens: u64,
+}
+
+impl Sums {
+    /// Nothing measured yet, of SAEs with so many features.
+    pub(crate) fn new(
+        d_saes: impl IntoIterator<Item = usize>,
+        legacy_bytes: usize,
+        together: bool,
+    ) -> Self {
+        let new = |d_sae| Evaluation::new(d_sae, legacy_bytes);
+        Self {
+            saes: d_saes.into_iter().map(new).collect(),
+            together: together.then(ReconstructionStatistics::default),
+            block_tokens: 0,
+        }
+    }
+
+    /// Rows measured of an SAE.
+    pub(crate) fn rows_of(&self, sae: usize) -> u64 {
+        self.saes[sae].sparsity.tokens.sequences
+    }
+
+    /// Whether these could be sums of the same SAEs.
+    fn is_like(&self, other: &Self) -> bool {
+        let d_saes = |sums: &Self| -> Vec<usize> {
+            let of = sums.saes.iter();
+            of.map(|of| of.sparsity.density.d_sae()).collect()
+        };
+        d_saes(self) == d_saes(other) && self.together.is_some() == other.together.is_some()
+    }
 }
 
 /// The file.
@@ -39,12 +93,10 @@ struct StateFile {
 #[derive(Debug, Serialize, Deserialize)]
 struct State {
     format: String,
-    /// Everything that the figures depend on: model, SAE, masking and so on, as messages call them.
-    made_from: Value,
-    /// Rows in a batch. The sums are the same to the last bit only if batches are.
-    batch_size: usize,
+    settings: Settings,
+    /// Where the rows resume; where several groups of SAEs go over them, where they begin.
     rows: RowPlace,
-    evaluation: Evaluation,
+    sums: Sums,
 }
 
 impl Resumption {
@@ -60,7 +112,12 @@ impl Resumption {
             Some(file) => file.read()?,
             None => None,
         };
-        Ok(Self { file, found, every })
+        Ok(Self {
+            file,
+            found,
+            every,
+            settings: Settings::default(),
+        })
     }
 
     /// Where the rows resume.
@@ -70,7 +127,18 @@ impl Resumption {
 
     /// Rows in a batch, if they are settled.
     pub(crate) fn batch_size(&self) -> Option<usize> {
-        self.found.as_ref().map(|state| state.batch_size)
+        self.found.as_ref().map(|state| state.settings.batch_size)
+    }
+
+    /// SAEs that are in memory at a time, if that is settled.
+    pub(crate) fn sae_at_once(&self) -> Option<usize> {
+        let found = self.found.as_ref();
+        found.map(|state| state.settings.sae_at_once.max(1))
+    }
+
+    /// Whether states are written.
+    pub(crate) fn is_kept(&self) -> bool {
+        self.file.is_some()
     }
 
     /// How much may be kept for `explained_variance_legacy`: nothing where a state is written, which would be as large.
@@ -94,6 +162,53 @@ impl Resumption {
         }
     }
 
+    /// The sums to add to: those of an earlier run, or `new`. `made_from` is everything that the figures depend on.
+    pub(crate) fn begin(
+        &mut self,
+        new: Sums,
+        made_from: &Value,
+        (batch_size, sae_at_once): (usize, usize),
+    ) -> Result<Sums> {
+        self.settings = Settings {
+            made_from: made_from.clone(),
+            batch_size,
+            sae_at_once,
+        };
+        if self.file.is_some() {
+            interrupt::will_go_on();
+        }
+        let (Some(file), Some(state)) = (&self.file, self.found.take()) else {
+            return Ok(new);
+        };
+        file.check(&state, made_from)?;
+        ensure!(state.sums.is_like(&new), file.damaged());
+        Ok(state.sums)
+    }
+
+    /// Rows between two states: whole batches, so that they are those of a run that is not interrupted.
+    pub(crate) fn rows_at_once(&self) -> u64 {
+        match &self.file {
+            Some(_) => {
+                let batch = self.settings.batch_size.max(1) as u64;
+                self.every.next_multiple_of(batch)
+            }
+            None => u64::MAX,
+        }
+    }
+
+    /// Writes a state down, if states are wanted.
+    pub(crate) fn save(&self, sums: &Sums, rows: RowPlace) -> Result<()> {
+        let Some(file) = &self.file else {
+            return Ok(());
+        };
+        file.write(&State {
+            format: FORMAT.to_owned(),
+            settings: self.settings.clone(),
+            rows,
+            sums: sums.clone(),
+        })
+    }
+
     /// Evaluates the rows, after those that were evaluated before, and writes states on the way. `made_from` is everything that the figures
     /// depend on.
     pub(crate) fn evaluate<M: SplitModel, S: Autoencoder>(
@@ -105,37 +220,19 @@ impl Resumption {
         made_from: &Value,
         observer: &mut impl Observer<EvaluationProgress>,
     ) -> Result<Evaluation> {
-        let mut evaluation = Evaluation::new(sae.d_sae(), options.legacy_bytes);
-        if self.file.is_some() {
-            interrupt::will_go_on();
-        }
-        if let (Some(file), Some(state)) = (&self.file, self.found.take()) {
-            file.check(&state, made_from)?;
-            evaluation = state.evaluation;
-        }
-        // Whole batches, so that they are those of a run that is not interrupted.
-        let at_once = match &self.file {
-            Some(_) => self.every.next_multiple_of(options.batch_size as u64),
-            None => u64::MAX,
-        };
+        let new = Sums::new([sae.d_sae()], options.legacy_bytes, false);
+        let mut sums = self.begin(new, made_from, (options.batch_size, 1))?;
+        let at_once = self.rows_at_once();
         loop {
-            let before = evaluation.sparsity.tokens.sequences;
+            let before = sums.rows_of(0);
             let part = rows
                 .by_ref()
                 .take(usize::try_from(at_once).unwrap_or(usize::MAX));
-            evaluate_more(model, sae, part, options, &mut evaluation, observer)?;
-            if evaluation.sparsity.tokens.sequences - before < at_once {
-                return Ok(evaluation);
+            evaluate_more(model, sae, part, options, &mut sums.saes[0], observer)?;
+            if sums.rows_of(0) - before < at_once {
+                return Ok(sums.saes.swap_remove(0));
             }
-            if let Some(file) = &self.file {
-                file.write(&State {
-                    format: FORMAT.to_owned(),
-                    made_from: made_from.clone(),
-                    batch_size: options.batch_size,
-                    rows: rows.place(),
-                    evaluation: evaluation.clone(),
-                })?;
-            }
+            self.save(&sums, rows.place())?;
         }
     }
 
@@ -159,12 +256,7 @@ impl StateFile {
         let Ok(found) = std::fs::metadata(&self.path) else {
             return Ok(None);
         };
-        let damaged = || {
-            format!(
-                "--resume {}: is not a state that `sae eval` has left; give another name, of a file that is not there yet",
-                self.path.display()
-            )
-        };
+        let damaged = || self.damaged();
         ensure!(found.is_file() && found.len() <= MOST_BYTES, damaged());
         let file = File::open(&self.path).with_context(damaged)?;
         // The library's message would not help anyone.
@@ -174,9 +266,16 @@ impl StateFile {
         Ok(Some(state))
     }
 
+    fn damaged(&self) -> String {
+        format!(
+            "--resume {}: is not a state that this version of `sae eval` has left; give another name, of a file that is not there yet",
+            self.path.display()
+        )
+    }
+
     /// Refuses a state of other figures than these.
     fn check(&self, state: &State, made_from: &Value) -> Result<()> {
-        if let Some(difference) = difference("", &state.made_from, made_from) {
+        if let Some(difference) = difference("", &state.settings.made_from, made_from) {
             bail!(
                 "--resume {}: was begun with another {difference}; remove it to start again",
                 self.path.display()

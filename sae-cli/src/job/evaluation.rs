@@ -14,11 +14,12 @@ use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions};
 use llama_hooked::Llama;
 use sae_core::{RunDir, Sae, SaeMetadata};
-use sae_llama::Place;
 use sae_llama::plan::{LOGITS, Plan};
 use sae_llama::resolve::FoundModel;
+use sae_llama::{Place, fingerprint};
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
 use sae_report::{EvalCfg, Nominal, Published, Recorded, Signs, of_place};
+use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
 /// The rows to measure, as far as the arguments say.
@@ -45,6 +46,27 @@ pub(crate) fn warnings(
     let nominal = Nominal::of(&run.cfg, published, recorded.as_ref());
     let signs = Signs::new(evaluation, run.cfg.d_sae, nominal, bos).warnings();
     signs.into_iter().chain(of_place(&run.cfg)).collect()
+}
+
+/// What messages call the number of SAEs.
+pub(crate) const COUNT: &str = "count of SAEs";
+
+/// Everything that an SAE's figures depend on: files by their content, not by their names.
+pub(crate) fn made_from(
+    args: &Args,
+    run: &RunDir,
+    found: &FoundModel,
+    sae_cfg: &Value,
+    eval_cfg: &EvalCfg<Plan>,
+) -> Result<Value> {
+    Ok(json!({
+        COUNT: 1,
+        "sae_cfg": sae_cfg,
+        "eval_cfg": eval_cfg.nameless(),
+        "sae_weights": fingerprint([&run.weights])?,
+        "model_weights": fingerprint(&found.files.weights)?,
+        "tokens": fingerprint(&args.input.tokens)?,
+    }))
 }
 
 /// How the SAE is evaluated, as JSON says it.

@@ -1,5 +1,6 @@
 //! From arguments to what a library is called with: every name resolved, every plan made, every output settled before the work.
 
+pub(crate) mod analysis;
 pub(crate) mod bad_rows;
 pub(crate) mod checkpoint;
 pub(crate) mod contrast;
@@ -23,6 +24,7 @@ pub(crate) mod rows;
 pub(crate) mod run;
 pub(crate) mod saebench;
 pub(crate) mod saes;
+pub(crate) mod several;
 pub(crate) mod sheets;
 pub(crate) mod steer;
 pub(crate) mod targets;

@@ -6,6 +6,8 @@ use crate::args::place::PlaceArgs;
 use crate::error::UsageError;
 use anyhow::{Result, bail};
 use sae_core::{RunDir, SaeMetadata};
+use sae_llama::resolve::published;
+use sae_report::Published;
 use std::path::PathBuf;
 
 /// The paths of an option with every layer in place of `{layer}`, and every SAE of a release in place of a pattern such as `release/*`.
@@ -111,6 +113,12 @@ pub(crate) fn warn_of_other_rows(
             );
         }
     }
+}
+
+/// The figures of each as published, of those given by their names in releases.
+pub(crate) fn all_published(paths: &[PathBuf]) -> Result<Vec<Option<Published>>> {
+    let of = |path: &PathBuf| Ok(published(path)?.map(Published::from));
+    paths.iter().map(of).collect()
 }
 
 #[cfg(test)]

@@ -7,8 +7,10 @@ use sae_backend::Memory;
 
 /// Bytes of the sums over the vocabulary of one token of a run.
 const SUMS: u64 = 128;
-/// Tensors as wide as the residual stream, a token each: of an SAE, what it puts in place and what comes of it; of a place, what a run leaves there.
+/// Tensors as wide as the residual stream, a token each: of an SAE, what it puts in place and what comes of it; of all SAEs in place at once, what
+/// goes through the model and what comes of it; of a place, what a run leaves there. What the first place needs is among the work on one SAE already.
 const OF_SAE: u64 = 2;
+const OF_ALL: u64 = 2;
 const OF_PLACE: u64 = 3;
 
 /// An SAE's size, and where it sits.
@@ -52,7 +54,8 @@ impl Work {
         let (n, n_places) = (saes.len() as u64, places.len() as u64);
         let n_runs = n + n_places + if together { 2 } else { 0 };
         let residual = work.model.memory(work.dtype).residual_per_token;
-        let more = OF_SAE * (n_runs - n_places) + OF_PLACE * n_places;
+        let all = if together { OF_ALL } else { 0 };
+        let more = OF_SAE * n + all + OF_PLACE * n_places.saturating_sub(1);
         work.kept_per_row += work.context_size as u64 * (more * residual + n_runs * SUMS);
         let counted = work.sae.map_or(0, |sae| work.statistics(sae));
         let others = statistics.saturating_sub(counted);

@@ -56,6 +56,19 @@ impl LlamaPlaces {
         }
     }
 
+    /// The model.
+    pub fn model(&self) -> &Llama {
+        &self.model
+    }
+
+    /// The place of a number.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub fn place(&self, number: usize) -> Place {
+        self.splits[number].place()
+    }
+
     /// The number of a place; `None` if the model was not made with it.
     pub fn number(&self, place: Place) -> Option<usize> {
         self.splits.iter().position(|split| split.place() == place)

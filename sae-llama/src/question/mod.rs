@@ -1,5 +1,9 @@
 //! The prompt check: does the model still say what it should, with the SAE in place?
 
+mod several;
+
+pub use several::SeveralAnswers;
+
 use crate::{SplitError, SplitLlama};
 use burn::tensor::{DType, Int, Tensor, TensorData};
 use dataset_stream::{EncodeError, Tokenizer};
@@ -188,17 +192,7 @@ impl Question {
         model: &SplitLlama,
         sae: Option<&Sae>,
     ) -> Result<PromptCheck, QuestionError> {
-        let ids: Vec<u32> = [self.prompt_ids.as_slice(), &self.answer_ids].concat();
-        let vocab_size = model.vocab_size();
-        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
-            return Err(QuestionError::UnknownToken { id, vocab_size });
-        }
-        let numbers: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
-        let tokens = Tensor::<2, Int>::from_data(
-            TensorData::new(numbers, [1, ids.len()]),
-            (&model.device(), DType::I32),
-        );
-        let prefix = model.prefix(tokens);
+        let prefix = model.prefix(self.tokens(model.model())?);
         if let Some(sae) = sae {
             model.place().check(model.model().config(), sae.cfg())?;
         }
@@ -208,32 +202,54 @@ impl Question {
         let mut answers = model
             .suffix(&prefix.resume, edits)
             .into_iter()
-            .map(|normed| self.report(tokenizer, model, normed));
+            .map(|normed| self.report(tokenizer, model.model(), normed));
         let baseline = answers.next().expect("one result for each edit");
-        let with_sae = answers.next();
-        let texts = |ids: &[u32]| ids.iter().map(|&id| tokenizer.token_text(id)).collect();
-        let (prompt_tokens, answer_tokens) = (texts(&self.prompt_ids), texts(&self.answer_ids));
-        Ok(PromptCheck {
-            prompt: self.prompt,
-            answer: self.answer,
-            prompt_tokens,
-            answer_tokens,
-            baseline,
-            with_sae,
-        })
+        Ok(self.check(tokenizer, baseline, answers.next()))
     }
 
-    fn report(&self, tokenizer: &Tokenizer, model: &SplitLlama, normed: Tensor<3>) -> Answer {
+    /// `[1, p]`: the prompt and its answer.
+    fn tokens(&self, model: &Llama) -> Result<Tensor<2, Int>, QuestionError> {
+        let ids: Vec<u32> = [self.prompt_ids.as_slice(), &self.answer_ids].concat();
+        let vocab_size = model.config().vocab_size;
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocab_size) {
+            return Err(QuestionError::UnknownToken { id, vocab_size });
+        }
+        let numbers: Vec<i32> = ids.iter().map(|&id| id as i32).collect();
+        Ok(Tensor::from_data(
+            TensorData::new(numbers, [1, ids.len()]),
+            (&model.device(), DType::I32),
+        ))
+    }
+
+    fn check(
+        &self,
+        tokenizer: &Tokenizer,
+        baseline: Answer,
+        with_sae: Option<Answer>,
+    ) -> PromptCheck {
+        let texts = |ids: &[u32]| ids.iter().map(|&id| tokenizer.token_text(id)).collect();
+        PromptCheck {
+            prompt: self.prompt.clone(),
+            answer: self.answer.clone(),
+            prompt_tokens: texts(&self.prompt_ids),
+            answer_tokens: texts(&self.answer_ids),
+            baseline,
+            with_sae,
+        }
+    }
+
+    fn report(&self, tokenizer: &Tokenizer, model: &Llama, normed: Tensor<3>) -> Answer {
         let [_, _, d] = normed.dims();
         // The logits at a position are about the token after it.
         let first = self.prompt_ids.len() - 1;
         let rows = normed
             .narrow(1, first, self.answer_ids.len())
             .reshape([self.answer_ids.len(), d]);
-        let logits = model.logits(rows, 0..model.vocab_size()).cast(DType::F32);
+        let vocab_size = model.config().vocab_size;
+        let logits = model.unembed_entries(rows, 0..vocab_size).cast(DType::F32);
         let logits: Vec<f32> = logits.into_data().iter::<f32>().collect();
         let tokens = logits
-            .chunks_exact(model.vocab_size())
+            .chunks_exact(vocab_size)
             .zip(&self.answer_ids)
             .map(|(logits, &id)| token_report(tokenizer, &Prediction::new(logits.to_vec()), id));
         Answer::new(tokens.collect())
