@@ -22,7 +22,9 @@ fn figures(json: &Value) -> Value {
     match all.get_mut("saes") {
         Some(saes) => {
             let saes = saes.as_array_mut().unwrap();
-            saes.iter_mut().for_each(|of| *of = figures_of_one(of));
+            for of in saes {
+                *of = figures_of_one(of);
+            }
         }
         None => figures = figures_of_one(&figures),
     }
