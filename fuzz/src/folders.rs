@@ -38,7 +38,7 @@ pub(crate) fn activation_cache(data: &[u8]) {
     let _ = cache.verify();
     let settings = cache.settings();
     let mut values = Vec::new();
-    for row in 0..cache.manifest().rows().min(4) {
+    for row in 0..cache.settings().rows.min(4) {
         std::hint::black_box(cache.ids(row));
         for (hook, of) in settings.hooks.iter().enumerate() {
             cache.read(hook, row * settings.context_size, 0..of.width, &mut values);
