@@ -10,7 +10,12 @@ const ROWS: usize = 1_000;
 
 fn read(name: &str, data: &[u8]) {
     let path = scratch::file(name, data);
-    for bad_rows in [BadRows::Error, BadRows::Skip { at_most_percent: 100 }] {
+    for bad_rows in [
+        BadRows::Error,
+        BadRows::Skip {
+            at_most_percent: 100,
+        },
+    ] {
         let mut options = SourceOptions::default();
         options.max_record_bytes = 1 << 20;
         options.bad_rows = bad_rows;
