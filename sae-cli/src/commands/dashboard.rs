@@ -44,9 +44,10 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let features = args.features.features(&summary.n_fired)?;
     let split = split(&prepared.model, &prepared.run)?;
     let shows_features = args.format.formats().iter().any(|f| f.shows_features());
-    let weights = match shows_features {
-        true => shown_weights(&split, &prepared.sae, &features, args.raw_lens, None),
-        false => ShownWeights::none(),
+    let weights = if shows_features {
+        shown_weights(&split, &prepared.sae, &features, args.raw_lens, None)
+    } else {
+        ShownWeights::none()
     };
     let contexts = Rows(&prepared.table);
     let collected = Collected {

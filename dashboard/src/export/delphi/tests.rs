@@ -80,19 +80,21 @@ fn load(path: &Path, entries: &mut Entries) -> (Vec<u32>, [bool; 2]) {
         .unwrap();
     let (kind, locations) = tensor("locations");
     let is_narrow = kind == "U16";
-    let locations: Vec<u32> = match is_narrow {
-        true => numbers(locations)
+    let locations: Vec<u32> = if is_narrow {
+        numbers(locations)
             .map(|b| u16::from_le_bytes(b).into())
-            .collect(),
-        false => numbers(locations).map(u32::from_le_bytes).collect(),
+            .collect()
+    } else {
+        numbers(locations).map(u32::from_le_bytes).collect()
     };
     let (kind, values) = tensor("activations");
     let is_half = kind == "F16";
-    let values: Vec<f32> = match is_half {
-        true => numbers(values)
+    let values: Vec<f32> = if is_half {
+        numbers(values)
             .map(|b| f16::from_le_bytes(b).to_f32())
-            .collect(),
-        false => numbers(values).map(f32::from_le_bytes).collect(),
+            .collect()
+    } else {
+        numbers(values).map(f32::from_le_bytes).collect()
     };
     assert_eq!(locations.len(), values.len() * 3);
     for (at, value) in locations.chunks_exact(3).zip(values) {

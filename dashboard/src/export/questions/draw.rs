@@ -90,9 +90,10 @@ impl<'a> Windows<'a> {
         {
             some.sort_by_cached_key(|w| rank(options.seed, WINDOW, feature, w.number, 0));
             // Where there are too few for both, both have their share.
-            let test = match per_quantile < test + train {
-                true => (per_quantile * test).div_ceil(test + train),
-                false => test,
+            let test = if per_quantile < test + train {
+                (per_quantile * test).div_ceil(test + train)
+            } else {
+                test
             };
             for (at, window) in some.iter().take(test + train).enumerate() {
                 let quantile = Some(quantile);
