@@ -27,6 +27,14 @@ for name, given in {"sentence_transformers": "SentenceTransformer", "sparsify": 
         setattr(module, given, type(given, (), {}))
         sys.modules[name] = module
 
+import delphi  # noqa: E402
+
+# The folders' own modules import clients of language models.
+for name in ["delphi.scorers", "delphi.scorers.classifier"]:
+    module = types.ModuleType(name)
+    module.__path__ = [str(Path(delphi.__file__).parent.joinpath(*name.split(".")[1:]))]
+    sys.modules[name] = module
+
 from delphi.config import ConstructorConfig, SamplerConfig  # noqa: E402
 from delphi.latents import LatentDataset  # noqa: E402
 from delphi.latents.latents import ActivatingExample  # noqa: E402
