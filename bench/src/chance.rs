@@ -47,6 +47,16 @@ impl Chance for Seeded {
 #[cfg(test)]
 mod tests {
     use super::{Chance, Seeded};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_permutation_has_each_number_once(seed in any::<u64>(), n in 0..300_usize) {
+            let mut found = Seeded::new(seed).permutation(n);
+            found.sort_unstable();
+            prop_assert_eq!(found, (0..n).collect::<Vec<_>>());
+        }
+    }
 
     #[test]
     fn permutations_are_permutations_and_depend_on_the_seed() {

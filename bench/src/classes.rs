@@ -133,3 +133,51 @@ pub(crate) fn against<'a>(
         labels: order.iter().map(|&at| at < n).collect(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Class, Split, one_against_rest};
+    use crate::{BenchError, Seeded, Texts};
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    /// Texts whose activation names class and text.
+    fn texts(class: usize, n: usize) -> Texts {
+        let mut texts = Texts::new(2, 1);
+        for text in 0..n {
+            let activation = [class as f32, text as f32];
+            texts.push(&activation, std::iter::empty(), 0.0).unwrap();
+        }
+        texts
+    }
+
+    proptest! {
+        #[test]
+        fn half_of_the_texts_are_of_the_class_and_none_comes_twice(sizes in prop::collection::vec(1..12_usize, 2..5), seed in any::<u64>()) {
+            let classes = sizes.iter().enumerate();
+            let classes = classes.map(|(at, &n)| Class::new(&at.to_string(), texts(at, n), texts(at, 1)));
+            let classes: Vec<Class> = classes.collect();
+            let mut chance = Seeded::new(seed);
+            for (which, &n) in sizes.iter().enumerate() {
+                let each = n.div_ceil(sizes.len() - 1);
+                let others = sizes.iter().enumerate().filter(|(at, _)| *at != which);
+                let there: usize = others.map(|(_, &size)| size.min(each)).sum();
+                let found = one_against_rest(&classes, which, Split::Train, &mut chance);
+                if there < n {
+                    let is_told = matches!(found, Err(BenchError::Unbalanced { positives, negatives, .. }) if (positives, negatives) == (n, there));
+                    prop_assert!(is_told);
+                    continue;
+                }
+                let found = found.unwrap();
+                prop_assert_eq!(found.texts.len(), 2 * n);
+                let mut seen = HashSet::new();
+                for (&(texts, text), &label) in found.texts.iter().zip(&found.labels) {
+                    let activation = texts.activation(text);
+                    prop_assert_eq!(label, activation[0] as usize == which);
+                    prop_assert!(seen.insert([activation[0] as usize, activation[1] as usize]));
+                }
+                prop_assert_eq!(found.labels.iter().filter(|label| **label).count(), n);
+            }
+        }
+    }
+}

@@ -351,3 +351,52 @@ fn a_link_to_an_empty_folder_is_followed() {
     assert!(scratch.path("real/parquet/features.parquet").exists());
     assert!(scratch.path("link").is_symlink());
 }
+
+#[test]
+fn delphi_and_questions_come_from_the_activations_alone() {
+    let scratch = scratch();
+    let line =
+        format!("{CALL} --format delphi,questions --features all --min-windows 30 --out judged");
+    let result = scratch.json(&line);
+    assert_eq!(keys(&result["outputs"]), ["delphi", "questions"]);
+    let warnings = result["warnings"].to_string();
+    assert!(warnings.contains("fewer than 30 windows"), "{warnings}");
+    let found = files(&scratch, "judged");
+    let caches: Vec<&String> = found
+        .keys()
+        .filter(|name| name.ends_with(".safetensors"))
+        .collect();
+    assert_eq!(caches.len(), 5, "{caches:?}");
+    assert!(caches.iter().all(|name| name.starts_with("delphi/blocks.")));
+    let mut n = 0;
+    for name in caches {
+        let tensors = safetensors::SafeTensors::deserialize(&found[name]).unwrap();
+        let [locations, activations] =
+            ["locations", "activations"].map(|tensor| tensors.tensor(tensor).unwrap());
+        assert_eq!(locations.shape(), [activations.shape()[0], 3]);
+        assert_eq!(tensors.tensor("tokens").unwrap().shape(), [90, 32]);
+        n += activations.shape()[0] as u64;
+    }
+    // delphi leaves out what is not above 1e-5, which hardly anything is.
+    let all = result["n_activations"].as_u64().unwrap();
+    assert!(n <= all && n * 1000 >= all * 999, "{n} of {all}");
+
+    let questions = String::from_utf8(found["questions/questions.jsonl"].clone()).unwrap();
+    let questions: Vec<Value> = questions
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert!(!questions.is_empty());
+    for question in &questions {
+        let text = question["text"].as_str().unwrap();
+        assert_eq!(
+            text.contains("<<"),
+            question["kind"] == "fuzzing",
+            "{question}"
+        );
+        assert_eq!(question["label"] == true, question["quantile"].is_u64());
+    }
+    let again = scratch.json(&line.replace("judged", "again"));
+    assert_eq!(again["n_activations"], result["n_activations"]);
+    assert_eq!(files(&scratch, "again"), found);
+}

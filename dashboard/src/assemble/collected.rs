@@ -79,6 +79,15 @@ impl<C: Contexts> Collected<'_, C> {
         }
     }
 
+    /// Finishes sinks that take no features, of formats that do not [show](super::Format::shows_features) any.
+    ///
+    /// # Errors
+    /// If a sink fails.
+    pub fn run_without_features(sinks: Vec<Box<dyn Sink + '_>>) -> Result<(), CollectError> {
+        let finished = sinks.into_iter().try_for_each(Sink::finish);
+        finished.map_err(CollectError::Sink)
+    }
+
     /// Hands every feature that is shown to all of the sinks, which then finish.
     ///
     /// # Errors
@@ -104,7 +113,6 @@ impl<C: Contexts> Collected<'_, C> {
                 sinks.iter_mut().try_for_each(|sink| sink.push(&feature))
             },
         )?;
-        let finished = sinks.into_iter().try_for_each(Sink::finish);
-        finished.map_err(CollectError::Sink)
+        Self::run_without_features(sinks)
     }
 }

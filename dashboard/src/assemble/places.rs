@@ -1,12 +1,13 @@
 //! The place of each format, and its writer.
 
 use super::Sink;
-use super::sinks::{Batches, Directions, Export, Page, Tables};
+use super::sinks::{Batches, Directions, Export, FromLog, Page, Tables};
 use crate::Overview;
 use crate::export::neuronpedia::{
     BatchWriter, DEFAULT_CREATOR, ExportWriter, FEATURES_PER_FILE, SourceId,
 };
-use crate::export::{ExportError, ParquetWriter};
+use crate::export::questions::{self, QuestionOptions};
+use crate::export::{ExportError, Logged, ParquetWriter, delphi};
 use crate::page::{PageError, PageForm, PageWriter, Vocabulary};
 use burn::tensor::Tensor;
 use std::path::{Path, PathBuf};
@@ -24,20 +25,38 @@ pub enum Format {
     Export,
     /// Tables for data frames and SQL.
     Parquet,
+    /// The cache of latents that delphi reads.
+    Delphi,
+    /// Questions for judges of explanations, and examples to explain.
+    Questions,
 }
 
 impl Format {
     /// Every format, in the order they are written in.
-    pub const ALL: [Self; 4] = [Self::Html, Self::Neuronpedia, Self::Export, Self::Parquet];
+    pub const ALL: [Self; 6] = [
+        Self::Html,
+        Self::Neuronpedia,
+        Self::Export,
+        Self::Parquet,
+        Self::Delphi,
+        Self::Questions,
+    ];
 
-    /// Its name, also of its folder where there are several: `html`, `neuronpedia`, `export`, `parquet`.
+    /// Its name, also of its folder where there are several: `html`, `neuronpedia`, `export`, `parquet`, `delphi`, `questions`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Html => "html",
             Self::Neuronpedia => "neuronpedia",
             Self::Export => "export",
             Self::Parquet => "parquet",
+            Self::Delphi => "delphi",
+            Self::Questions => "questions",
         }
+    }
+
+    /// Whether it shows features as they are on pages; if not, it is made of the activations alone, and takes no figures of the weights.
+    pub fn shows_features(self) -> bool {
+        !matches!(self, Self::Delphi | Self::Questions)
     }
 
     /// Whether it needs a name on Neuronpedia.
@@ -57,6 +76,10 @@ pub struct Content<'a, V: ?Sized> {
     pub w_dec: Tensor<2>,
     /// The name on Neuronpedia, for the formats that [need one](Format::needs_id).
     pub id: Option<&'a SourceId>,
+    /// The activations, for the formats that are made of them.
+    pub logged: Logged<'a>,
+    /// What is asked about features.
+    pub questions: &'a QuestionOptions,
 }
 
 /// An output that cannot be made.
@@ -167,6 +190,16 @@ impl<'a, V: Vocabulary + ?Sized> Content<'a, V> {
                 labels: &overview.labels,
             }),
             Format::Parquet => Box::new(Tables(ParquetWriter::create(path, overview, vocabulary)?)),
+            Format::Delphi => {
+                let (path, logged) = (path.to_owned(), self.logged);
+                Box::new(FromLog(move || delphi::write(&path, overview, &logged)))
+            }
+            Format::Questions => {
+                let (path, logged, options) = (path.to_owned(), self.logged, self.questions);
+                Box::new(FromLog(move || {
+                    questions::write(&path, overview, &logged, vocabulary, options)
+                }))
+            }
         })
     }
 }

@@ -1,8 +1,8 @@
 //! The writers of each format, as takers of features.
 
 use super::Sink;
-use crate::export::ParquetWriter;
 use crate::export::neuronpedia::{BatchWriter, Explanation, ExportWriter};
+use crate::export::{ExportError, ParquetWriter};
 use crate::labels::Label;
 use crate::page::{PageWriter, Vocabulary};
 use crate::weights::decoder_rows;
@@ -111,5 +111,18 @@ impl<V: Vocabulary + ?Sized> Sink for Tables<'_, V> {
 
     fn finish(self: Box<Self>) -> Result<(), SinkError> {
         Ok(self.0.finish()?)
+    }
+}
+
+/// What is written once the features are through, from the activations alone.
+pub(super) struct FromLog<F>(pub(super) F);
+
+impl<F: FnOnce() -> Result<(), ExportError>> Sink for FromLog<F> {
+    fn push(&mut self, _feature: &Feature) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn finish(self: Box<Self>) -> Result<(), SinkError> {
+        Ok(self.0()?)
     }
 }

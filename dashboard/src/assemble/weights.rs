@@ -57,6 +57,16 @@ pub struct ShownWeights {
 }
 
 impl ShownWeights {
+    /// No figures of the weights, for formats that show none.
+    pub fn none() -> Self {
+        Self {
+            norms: Vec::new(),
+            lenses: Vec::new(),
+            neighbours: Vec::new(),
+            alignment: Vec::new(),
+        }
+    }
+
     /// Of these features.
     ///
     /// # Shapes

@@ -6,7 +6,7 @@ use crate::ActivationLog;
 const BYTES: u64 = 12;
 
 /// Activations feature by feature, each feature's in the order of the text.
-pub(super) struct Activations {
+pub(crate) struct Activations {
     /// Where each feature's begin; one more than there are features.
     starts: Vec<usize>,
     places: Vec<u64>,
@@ -15,15 +15,15 @@ pub(super) struct Activations {
 
 /// One feature's activations.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Fired<'a> {
+pub(crate) struct Fired<'a> {
     /// Context's place in the log × context size + position, ascending.
-    pub(super) places: &'a [u64],
-    pub(super) values: &'a [f32],
+    pub(crate) places: &'a [u64],
+    pub(crate) values: &'a [f32],
 }
 
 impl Activations {
     /// How many of the features fit in this many bytes; at least one.
-    pub(super) fn fit(features: &[u32], counts: &[u64], bytes: u64) -> usize {
+    pub(crate) fn fit(features: &[u32], counts: &[u64], bytes: u64) -> usize {
         let mut taken = 0_u64;
         let fit = features.iter().take_while(|&&feature| {
             taken = taken.saturating_add(counts[feature as usize].saturating_mul(BYTES));
@@ -32,7 +32,7 @@ impl Activations {
         fit.count().max(1)
     }
 
-    pub(super) fn gather(log: &ActivationLog, features: &[u32], counts: &[u64]) -> Self {
+    pub(crate) fn gather(log: &ActivationLog, features: &[u32], counts: &[u64]) -> Self {
         const NONE: u32 = u32::MAX;
         let mut slots = vec![NONE; log.info().d_sae as usize];
         let mut starts = Vec::with_capacity(features.len() + 1);
@@ -66,7 +66,7 @@ impl Activations {
     }
 
     /// Those of a feature, by its place among those that were gathered.
-    pub(super) fn of(&self, slot: usize) -> Fired<'_> {
+    pub(crate) fn of(&self, slot: usize) -> Fired<'_> {
         let range = self.starts[slot]..self.starts[slot + 1];
         Fired {
             places: &self.places[range.clone()],

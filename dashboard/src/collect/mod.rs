@@ -16,8 +16,9 @@ use sae_progress::Observer;
 use thiserror::Error;
 
 use crate::{ActivationLog, Group, Neighbour, Statistics, ValueHistogram};
-use activations::Activations;
+pub(crate) use activations::{Activations, Fired};
 pub use quantile::shares_below;
+pub(crate) use random::rank;
 pub(crate) use statistics::QUANTILES;
 pub use summary::Summary;
 pub use tokens::firing_tokens;

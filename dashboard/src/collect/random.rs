@@ -1,7 +1,7 @@
 //! Samples that depend on what is sampled, never on the order in which it comes.
 
 /// A number for a thing: the same for the same thing, evenly spread over things.
-pub(super) fn rank(seed: u64, salt: u64, feature: u32, context: u64, position: u32) -> u64 {
+pub(crate) fn rank(seed: u64, salt: u64, feature: u32, context: u64, position: u32) -> u64 {
     let parts = [salt, u64::from(feature), context, u64::from(position)];
     parts.into_iter().fold(mix(seed), |hash, part| {
         mix(hash ^ mix(part.wrapping_add(hash)))

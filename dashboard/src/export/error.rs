@@ -9,6 +9,15 @@ pub enum ExportError {
     /// It cannot be begun or named.
     #[error(transparent)]
     Output(#[from] whole_file::WriteError),
+    /// The activations that it is made from are at fault.
+    #[error(transparent)]
+    Activations(#[from] crate::CollectError),
+    /// The hook has a name that a folder cannot have.
+    #[error("{hook_name:?} cannot name a folder for delphi, which finds an SAE by its hook's name")]
+    Module {
+        /// The hook.
+        hook_name: String,
+    },
     /// A file or folder could not be written.
     #[error(
         "{path}: cannot be written; may you write to its folder, and is there room on the disk?"

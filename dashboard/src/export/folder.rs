@@ -117,7 +117,7 @@ impl Output {
     }
 }
 
-fn write_error(path: &Path, source: std::io::Error) -> ExportError {
+pub(super) fn write_error(path: &Path, source: std::io::Error) -> ExportError {
     ExportError::Write {
         path: path.to_owned(),
         source,

@@ -25,6 +25,33 @@ pub(super) fn text(vocabulary: &(impl Vocabulary + ?Sized), token: u32) -> Cow<'
     text
 }
 
+/// Before and after marked tokens, as in delphi's prompts.
+const MARK: [&[u8]; 2] = [b"<<", b">>"];
+
+/// Tokens as one text, with marks around those at `marked`, which ascend; neighbours share a pair of marks. A character that is cut into several tokens is
+/// whole again, unless a mark comes between them.
+pub(super) fn joined(
+    vocabulary: &(impl Vocabulary + ?Sized),
+    tokens: &[u32],
+    marked: &[u32],
+) -> String {
+    let is_marked = |at: usize| marked.binary_search(&(at as u32)).is_ok();
+    let mut bytes = Vec::new();
+    for (at, &token) in tokens.iter().enumerate() {
+        if is_marked(at) && !at.checked_sub(1).is_some_and(is_marked) {
+            bytes.extend_from_slice(MARK[0]);
+        }
+        match vocabulary.bytes(token) {
+            Some(token) => bytes.extend_from_slice(kept(&token)),
+            None => bytes.extend_from_slice(OUT_OF_RANGE.as_bytes()),
+        }
+        if is_marked(at) && !is_marked(at + 1) {
+            bytes.extend_from_slice(MARK[1]);
+        }
+    }
+    String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}")
+}
+
 /// As many bytes as are kept; a character is not cut in two.
 fn kept(bytes: &[u8]) -> &[u8] {
     if bytes.len() <= KEPT_BYTES {

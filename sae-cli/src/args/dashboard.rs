@@ -12,6 +12,7 @@ use std::path::PathBuf;
   sae dashboard --sae RUN --dataset 'pile/*.jsonl.zst' --max-tokens 500000 --out features/
   sae dashboard --sae RUN --tokens tokens.safetensors --features 200 --out features.html
   sae dashboard --sae RUN --tokens tokens/ --format html,neuronpedia,parquet --out features/
+  sae dashboard --sae RUN --tokens tokens/ --format delphi,questions --out judged/
   sae dashboard --sae RUN --tokens tokens/ --work work0 --shard 0/2 --log-only
   sae dashboard --sae RUN --tokens tokens/ --merge work0 --merge work1 --out features/
 

@@ -33,6 +33,10 @@ enum FormatChoice {
     Export,
     /// Tables of features and activations for data frames and SQL
     Parquet,
+    /// The cache that delphi explains and scores features from
+    Delphi,
+    /// Questions for judges of explanations (detection, fuzzing), and examples to explain, as .jsonl
+    Questions,
 }
 
 impl FormatChoice {
@@ -42,6 +46,8 @@ impl FormatChoice {
             Self::Neuronpedia => Format::Neuronpedia,
             Self::Export => Format::Export,
             Self::Parquet => Format::Parquet,
+            Self::Delphi => Format::Delphi,
+            Self::Questions => Format::Questions,
         }
     }
 }
@@ -60,6 +66,9 @@ pub(crate) struct FormatArgs {
     /// The SAE's id on Neuronpedia: MODEL/LAYER-SET or MODEL/LAYER-SET__SUFFIX
     #[arg(long, value_name = "ID")]
     neuronpedia_id: Option<SourceId>,
+    /// Windows of 32 tokens that a feature must fire in to be asked about by --format questions
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(2..))]
+    pub(crate) min_windows: u32,
 }
 
 impl FormatArgs {
@@ -184,6 +193,7 @@ mod tests {
         FormatArgs {
             formats: formats.to_vec(),
             neuronpedia_id: id.map(|id| id.parse().unwrap()),
+            min_windows: 200,
         }
     }
 

@@ -8,7 +8,9 @@ use crate::job::targets::Targets;
 use crate::terminal::Clock;
 use crate::terminal::progress::Features;
 use anyhow::{Result, bail};
-use sae_dashboard::assemble::{Collected, Content, Format, Places};
+use sae_dashboard::assemble::{Collected, Content, Format, Places, ShownWeights};
+use sae_dashboard::export::Logged;
+use sae_dashboard::export::questions::QuestionOptions;
 use sae_dashboard::labels::{Label, LabelSubject, Labels};
 use sae_dashboard::{ActivationLog, CollectOptions, Summary};
 use sae_llama::dashboard::{Rows, Spelling, shown_weights};
@@ -41,10 +43,16 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let summary = Summary::of(&log)?;
     let features = args.features.features(&summary.n_fired)?;
     let split = split(&prepared.model, &prepared.run)?;
-    let weights = shown_weights(&split, &prepared.sae, &features, args.raw_lens, None);
+    let shows_features = args.format.formats().iter().any(|f| f.shows_features());
+    let weights = if shows_features {
+        shown_weights(&split, &prepared.sae, &features, args.raw_lens, None)
+    } else {
+        ShownWeights::none()
+    };
+    let contexts = Rows(&prepared.table);
     let collected = Collected {
         log: &log,
-        contexts: &Rows(&prepared.table),
+        contexts: &contexts,
         summary: &summary,
         features: &features,
     };
@@ -52,15 +60,23 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     overview.labels = labels;
     let mut places = Places::new(args.format.formats(), &follow(out))?;
     let spelling = Spelling(&prepared.tokenizer);
+    let mut logged = Logged::new(&log, &contexts, &summary);
+    logged.memory = args.gather.0;
+    let asked = questions(args);
     let sinks = places.sinks(&Content {
         overview: &overview,
         vocabulary: &spelling,
         w_dec: prepared.sae.w_dec(),
         id: id.as_ref(),
+        logged,
+        questions: &asked,
     })?;
-    let bar = Features::new(global.quiet, features.len());
-    collected.run(&options(args), weights, sinks, &mut bar.observer())?;
-    drop(bar);
+    if shows_features {
+        let bar = Features::new(global.quiet, features.len());
+        collected.run(&options(args), weights, sinks, &mut bar.observer())?;
+    } else {
+        Collected::<Rows<'_>>::run_without_features(sinks)?;
+    }
     places.finish()?;
     let collect_s = clock.lap();
 
@@ -129,6 +145,13 @@ fn options(args: &Args) -> CollectOptions {
     options.after = args.after;
     options.seed = args.seed;
     options.memory = args.gather.0;
+    options
+}
+
+fn questions(args: &Args) -> QuestionOptions {
+    let mut options = QuestionOptions::default();
+    options.min_windows = args.format.min_windows as usize;
+    options.seed = args.seed;
     options
 }
 
