@@ -3,23 +3,27 @@
 use super::eval_several;
 use crate::args::Global;
 use crate::args::eval::Args;
+use crate::error::UsageError;
 use crate::job::eval_state::Resumption;
-use crate::job::evaluation::{budget, eval_cfg, report, rows, targets, warnings};
+use crate::job::evaluation::{
+    begins_with_bos, budget, eval_cfg, figures_of_weights, nominal, report, rows, targets, warnings,
+};
 use crate::job::masking::masking;
 use crate::job::model::{describe, find_model, warn_if_too_long};
+use crate::job::parts::{About, EvalPart, PartFile, asked};
 use crate::job::saes::each_layer;
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
 use crate::job::{device, plan, run};
 use crate::terminal;
 use crate::terminal::progress::Bar;
-use anyhow::Result;
+use anyhow::{Result, bail};
 use sae_core::RunDir;
 use sae_llama::plan::{LOGITS, Plan, Work};
 use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{ReconstructionPath, Spliced, fingerprint};
 use sae_metrics::ProtocolOptions;
-use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
+use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, of_place, table};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
@@ -28,6 +32,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     let csv_to_stdout = args.csv.as_deref() == Some(Path::new("-"));
     let paths = each_layer("--sae", &args.sae, args.layers.as_ref())?;
     let [path] = paths.as_slice() else {
+        if args.parts.is_some() {
+            bail!(UsageError(
+                "--parts: takes one SAE at a time; call it once for each".to_owned()
+            ));
+        }
         return eval_several::run(args, &paths, global);
     };
     if args.together || args.page.is_some() {
@@ -53,6 +62,19 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         &targets,
     );
     let (mut rows, context_size, bad_rows) = resumption.advise(opened)?;
+    let part = match &args.parts {
+        Some(folder) => {
+            let asked = asked(args, &run, &found, &on, context_size)?;
+            Some((PartFile::new(folder, args.input.text.shard)?, asked))
+        }
+        None => None,
+    };
+    if let Some((file, asked)) = &part
+        && !args.input.memory.plan
+        && let Some(done) = file.found(asked)?
+    {
+        return emit_part(file, &done, true, global);
+    }
     let most = rows.n_rows().or(rows_of(budget, context_size));
     let mut work = Work::new(&found.config()?, &on, context_size).with_sae(&run)?;
     work.rows = most;
@@ -108,12 +130,28 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         return Err(too_short(dataset, context_size));
     }
 
+    let bad_rows = rows.bad_rows().unwrap_or(left_out_now);
+    let published = published(path)?.map(Published::from);
+    if let Some((file, asked)) = part {
+        eval_cfg.shard = None;
+        let about = About {
+            sae_cfg,
+            eval_cfg: serde_json::to_value(&eval_cfg)?,
+            weights: figures_of_weights(&sae),
+            nominal: nominal(&run, published.as_ref()),
+            begins_with_bos: begins_with_bos(args, &run, &found),
+            place_warning: of_place(&run.cfg),
+        };
+        let part = EvalPart::new(asked, file.shard, evaluation, bad_rows, about);
+        part.write(&file.path)?;
+        emit_part(&file, &part, false, global)?;
+        return resumption.done();
+    }
     eval_cfg.outcome = Some(EvalOutcome {
         n_sequences,
         plan,
-        bad_rows: rows.bad_rows().unwrap_or(left_out_now),
+        bad_rows,
     });
-    let published = published(path)?.map(Published::from);
     for warning in warnings(args, &run, &found, &evaluation, published.as_ref()) {
         tracing::warn!("{warning}");
     }
@@ -127,6 +165,20 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     };
     emit(args, &result, csv_to_stdout, global)?;
     resumption.done()
+}
+
+/// Says where the part is.
+fn emit_part(file: &PartFile, part: &EvalPart, kept: bool, global: &Global) -> Result<()> {
+    let rows = part.evaluation.sparsity.tokens.sequences;
+    let how = if kept { ", there already" } else { "" };
+    let text = format!("{rows} rows in {}{how}\n", file.path.display());
+    let result = json!({
+        "part": file.path,
+        "rows": rows,
+        "kept": kept,
+        "shards": { "of": part.of, "merged": part.shards },
+    });
+    global.output().emit(&text, &result)
 }
 
 /// Writes the CSV, and prints the table.
