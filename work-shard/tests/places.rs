@@ -67,7 +67,8 @@ proptest! {
             prop_assert_eq!(got, (0..count).collect::<Vec<_>>());
         } else {
             for refused in places {
-                prop_assert!(matches!(refused, Err(EnvironmentError::ArrayOfAList { .. })));
+                let is_list = matches!(refused, Err(EnvironmentError::ArrayOfAList { .. }));
+                prop_assert!(is_list);
             }
         }
     }
