@@ -6,8 +6,10 @@ use sae_dashboard::ActivationLog;
 use sae_dashboard::labels::{LabelSubject, Labels};
 
 pub(crate) fn labels(data: &[u8]) {
-    let mut subject = LabelSubject::default();
-    subject.d_sae = 64;
+    let subject = LabelSubject {
+        d_sae: 64,
+        ..LabelSubject::default()
+    };
     for name in ["labels.json", "labels.jsonl", "labels.csv"] {
         let _ = Labels::read(scratch::file(name, data), &subject);
     }

@@ -3,10 +3,10 @@
 use crate::features::Recorded;
 use crate::published::Published;
 use sae_core::{Architecture, SaeConfig};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// An L0 to compare with.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Nominal {
     /// Features on a token.
     pub value: f64,
@@ -15,7 +15,7 @@ pub struct Nominal {
 }
 
 /// Where it comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NominalSource {
     /// k of a top-k SAE.

@@ -25,6 +25,7 @@ pub fn main() -> ExitCode {
         Err(error) => args::with_hint(error, &line).exit(),
     };
     terminal::start_logging(cli.global.verbose, cli.global.quiet);
+    args::log_found();
     interrupt::watch();
     match commands::run(cli) {
         Ok(()) => ExitCode::SUCCESS,

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   sae eval --sae RUN --dataset 'pile/*.jsonl.zst' --sequences 128 --json metrics.json
+  sae eval --sae RUN --tokens tokens/ --shard auto --parts parts/
   sae eval --sae RUN --model model/ --tokens tokens.safetensors --keep-all-tokens \\
       --csv metrics.csv
   sae eval --sae 'runs/l{layer}' --layers 0..16 --dataset text/ --page layers.html
@@ -51,6 +52,9 @@ pub(crate) struct Args {
     /// Save progress in this file, and resume from it after an interruption
     #[arg(long, value_name = "FILE")]
     pub(crate) resume: Option<PathBuf>,
+    /// Write what was measured as a part in this folder, for sae merge; one that is there already is kept
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["csv", "page", "together", "saebench", "reconstruction_sequences"])]
+    pub(crate) parts: Option<PathBuf>,
     /// With --resume, save the state every N rows
     #[arg(long, value_name = "N", default_value_t = 256, requires = "resume", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) checkpoint_every: u64,

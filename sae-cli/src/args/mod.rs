@@ -28,12 +28,14 @@ pub(crate) mod lens;
 pub(crate) mod list;
 pub(crate) mod masking;
 pub(crate) mod memory;
+pub(crate) mod merge;
 pub(crate) mod packing;
 pub(crate) mod patch;
 pub(crate) mod place;
 pub(crate) mod prompt;
 pub(crate) mod serve;
 pub(crate) mod settings;
+mod shard;
 pub(crate) mod sheet;
 pub(crate) mod source;
 pub(crate) mod steer;
@@ -43,6 +45,7 @@ pub(crate) mod train;
 
 pub(crate) use hints::with_hint;
 pub(crate) use json_flag::expand;
+pub(crate) use shard::log_found;
 
 use crate::terminal::Output;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -145,6 +148,7 @@ pub(crate) enum Command {
     Activations(activations::Args),
     Encode(encode::Args),
     Eval(Box<eval::Args>),
+    Merge(merge::Args),
     Prompt(prompt::Args),
     Graph(Box<graph::Args>),
     Lens(lens::Args),

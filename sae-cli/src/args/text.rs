@@ -7,6 +7,7 @@ use clap::error::Error;
 use clap::{ArgMatches, Args, Command, FromArgMatches};
 use dataset_stream::{Shard, Shuffle, SourceOptions, StreamOptions};
 use hub_io::Cache;
+use serde_json::{Value, json};
 
 /// What is common to all commands that read text.
 #[derive(Debug, Clone, clap::Args)]
@@ -29,8 +30,8 @@ pub(crate) struct TextArgs {
     /// Documents in the window [default: 10000]
     #[arg(long, value_name = "N", requires = "shuffle", value_parser = clap::value_parser!(u32).range(1..))]
     shuffle_window: Option<u32>,
-    /// Process shard I of N (I starts at 0)
-    #[arg(long, value_name = "I/N")]
+    /// Process shard I of N (I starts at 0); auto takes them from Slurm, MPI, Kubernetes or torchrun
+    #[arg(long, value_name = "I/N|auto", value_parser = super::shard::shard)]
     pub(crate) shard: Option<Shard>,
     /// Rows that cannot be used: error ends the run (the default), skip drops them, quarantine drops them and writes them to FILE
     #[arg(long, value_name = "error|skip|quarantine=FILE")]
@@ -66,6 +67,17 @@ impl TextArgs {
             options.column = self.column.clone();
             options.bad_rows = self.on_bad_row().policy();
             options
+        })
+    }
+
+    /// What is read of a data set, as JSON, for comparing one call with another.
+    pub(crate) fn settings(&self) -> Value {
+        json!({
+            "column": self.column,
+            "config": self.config,
+            "split": self.split,
+            "shuffle": self.shuffle,
+            "shuffle_window": self.shuffle_window,
         })
     }
 

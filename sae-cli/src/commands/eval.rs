@@ -3,21 +3,28 @@
 use super::{eval_layers, eval_several};
 use crate::args::Global;
 use crate::args::eval::Args;
+use crate::error::UsageError;
 use crate::job::eval_state::Resumption;
-use crate::job::evaluation::{budget, eval_cfg, made_from, protocol, rows, targets, warnings};
+use crate::job::evaluation::{
+    begins_with_bos, budget, eval_cfg, figures_of_weights, made_from, nominal, protocol, rows,
+    targets, warnings,
+};
 use crate::job::model::{describe, find_model, warn_if_too_long};
+use crate::job::parts::{About, EvalPart, PartFile, asked};
 use crate::job::saes::{each_layer, each_of_sets};
 use crate::job::text::{rows_of, too_short};
 use crate::job::token_origin::warn_of_another_tokenizer;
 use crate::job::{device, layers, plan, run, saebench};
 use crate::terminal;
 use crate::terminal::progress::Bar;
-use anyhow::Result;
+use anyhow::{Result, bail};
+use sae_backend::ComputeDevice;
+use sae_core::{RunDir, Sae};
 use sae_llama::plan::{Plan, Work};
-use sae_llama::resolve::published;
+use sae_llama::resolve::{FoundModel, published};
 use sae_llama::{ReconstructionPath, Spliced};
-use sae_report::{EvalOutcome, EvalTimings, Evaluated, Published, csv, table};
-use serde_json::Value;
+use sae_report::{EvalCfg, EvalOutcome, EvalTimings, Evaluated, Published, csv, of_place, table};
+use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
 
@@ -28,6 +35,11 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
     }
     let paths = each_of_sets(paths, args.input.place.files.layer);
     let [path] = paths.as_slice() else {
+        if args.parts.is_some() {
+            bail!(UsageError(
+                "--parts: takes one SAE at a time; call it once for each".to_owned()
+            ));
+        }
         return eval_several::run(args, &paths, global);
     };
     if args.together || args.page.is_some() {
@@ -50,16 +62,13 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     targets.spare(run.files().into_iter().chain(found.paths()))?;
     let mut resumption = Resumption::open(args.resume.as_deref(), args.checkpoint_every)?;
     let metadata = &run.cfg.metadata;
-    let opened = rows(
-        args,
-        metadata,
-        &found,
-        budget,
-        resumption.place(),
-        global,
-        &targets,
-    );
+    let begin = resumption.place();
+    let opened = rows(args, metadata, &found, budget, begin, global, &targets);
     let (mut rows, context_size, bad_rows) = resumption.advise(opened)?;
+    let part = part(args, &run, &found, &on, context_size)?;
+    if let Some((file, _, Some(done))) = &part {
+        return emit_part(file, done, true, global);
+    }
     let most = rows.n_rows().or(rows_of(budget, context_size));
     let mut work = Work::new(&found.config()?, &on, context_size).with_sae(&run)?;
     work.rows = most;
@@ -82,11 +91,8 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     let mut options = protocol(args, &plan, &found, &model)?;
     options.legacy_bytes = resumption.legacy_bytes();
     let by = ReconstructionPath::evaluated(sae.cfg());
-    let how = (
-        describe(&found.name, &model, &on),
-        context_size,
-        by.formula(),
-    );
+    let described = describe(&found.name, &model, &on);
+    let how = (described, context_size, by.formula());
     let mut eval_cfg = eval_cfg(args, path, how, &options, split.place());
     let sae_cfg: Value = serde_json::from_str(&run.cfg.to_json())?;
     let made_from = match &args.resume {
@@ -98,14 +104,8 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     let bar = Bar::new(global.quiet, "evaluating", most, context_size);
     let spliced = Spliced::new(&sae, by);
     let mut observer = bar.evaluation();
-    let evaluation = resumption.evaluate(
-        &split,
-        &spliced,
-        &mut rows,
-        &options,
-        &made_from,
-        &mut observer,
-    )?;
+    let with = (&options, &made_from);
+    let evaluation = resumption.evaluate(&split, &spliced, &mut rows, with, &mut observer)?;
     drop(observer);
     drop(bar);
     let left_out_now = bad_rows.finish()?;
@@ -116,12 +116,21 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
         return Err(too_short(dataset, context_size));
     }
 
+    let bad_rows = rows.bad_rows().unwrap_or(left_out_now);
+    let published = published(path)?.map(Published::from);
+    if let Some((file, asked, _)) = part {
+        let bos = begins_with_bos(args, &run, &found);
+        let about = about(&run, &sae, eval_cfg, published.as_ref(), bos)?;
+        let part = EvalPart::new(asked, file.shard, evaluation, bad_rows, about);
+        part.write(&file.path)?;
+        emit_part(&file, &part, false, global)?;
+        return resumption.done();
+    }
     eval_cfg.outcome = Some(EvalOutcome {
         n_sequences,
         plan,
-        bad_rows: rows.bad_rows().unwrap_or(left_out_now),
+        bad_rows,
     });
-    let published = published(path)?.map(Published::from);
     let folder = args.saebench.as_deref();
     let (figures, core) = saebench::figures(folder, &evaluation, &sae, options.batch_size);
     let warnings = warnings(args, &run, &found, &evaluation, published.as_ref());
@@ -139,6 +148,60 @@ fn one(args: &Args, path: &Path, global: &Global) -> Result<()> {
     saebench::write((files.first(), core.as_ref()), path, &run, &result.eval_cfg)?;
     emit(args, &result, csv_to_stdout, global)?;
     resumption.done()
+}
+
+/// The part to write, if it is one: where, what it is made from, and what is there already.
+fn part(
+    args: &Args,
+    run: &RunDir,
+    found: &FoundModel,
+    on: &ComputeDevice,
+    context_size: usize,
+) -> Result<Option<(PartFile, Value, Option<EvalPart>)>> {
+    let Some(folder) = &args.parts else {
+        return Ok(None);
+    };
+    let asked = asked(args, run, found, on, context_size)?;
+    let file = PartFile::new(folder, args.input.text.shard)?;
+    let done = if args.input.memory.plan {
+        None
+    } else {
+        file.found(&asked)?
+    };
+    Ok(Some((file, asked, done)))
+}
+
+/// What a part says of the SAE, besides what was measured. No shard is in it: parts are merged.
+fn about(
+    run: &RunDir,
+    sae: &Sae,
+    mut eval_cfg: EvalCfg<Plan>,
+    published: Option<&Published>,
+    begins_with_bos: Option<bool>,
+) -> Result<About> {
+    eval_cfg.shard = None;
+    Ok(About {
+        sae_cfg: serde_json::from_str(&run.cfg.to_json())?,
+        eval_cfg: serde_json::to_value(&eval_cfg)?,
+        weights: figures_of_weights(sae),
+        nominal: nominal(run, published),
+        begins_with_bos,
+        place_warning: of_place(&run.cfg),
+    })
+}
+
+/// Says where the part is.
+fn emit_part(file: &PartFile, part: &EvalPart, kept: bool, global: &Global) -> Result<()> {
+    let rows = part.evaluation.sparsity.tokens.sequences;
+    let how = if kept { ", there already" } else { "" };
+    let text = format!("{rows} rows in {}{how}\n", file.path.display());
+    let result = json!({
+        "part": file.path,
+        "rows": rows,
+        "kept": kept,
+        "shards": { "of": part.of, "merged": part.shards },
+    });
+    global.output().emit(&text, &result)
 }
 
 /// Writes the CSV, and prints the table.

@@ -154,6 +154,7 @@ fn refuse(args: &Args, dir: &MultiLayerDir) -> Result<()> {
     let refused = [
         ("--resume", args.resume.is_some()),
         ("--sae-at-once", args.sae_at_once.is_some()),
+        ("--parts", args.parts.is_some()),
     ];
     if args.saebench.is_some() {
         bail!(UsageError(

@@ -19,6 +19,7 @@ mod graph;
 mod info;
 mod lens;
 mod list;
+mod merge;
 mod patch;
 mod prompt;
 mod serve;
@@ -61,6 +62,7 @@ pub(crate) fn run(cli: Cli) -> Result<()> {
         Command::Activations(args) => activations::run(&args, &global),
         Command::Encode(args) => encode::run(&args, &global),
         Command::Eval(args) => eval::run(&args, &global),
+        Command::Merge(args) => merge::run(&args, &global),
         Command::Prompt(args) => prompt::run(&args, &global),
         Command::Graph(args) => graph::run(&args, &global),
         Command::Lens(args) => lens::run(&args, &global),

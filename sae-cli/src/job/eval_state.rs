@@ -216,8 +216,7 @@ impl Resumption {
         model: &M,
         sae: &S,
         rows: &mut Rows,
-        options: &ProtocolOptions,
-        made_from: &Value,
+        (options, made_from): (&ProtocolOptions, &Value),
         observer: &mut impl Observer<EvaluationProgress>,
     ) -> Result<Evaluation> {
         let new = Sums::new([sae.d_sae()], options.legacy_bytes, false);

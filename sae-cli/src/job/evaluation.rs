@@ -38,12 +38,8 @@ pub(crate) fn warnings(
     evaluation: &Evaluation,
     published: Option<&Published>,
 ) -> Vec<String> {
-    let bos = match &args.input.tokens {
-        Some(path) => rows_begin_with_bos(path, found),
-        None => run.cfg.metadata.prepend_bos,
-    };
-    let recorded = run.log_sparsity.as_ref().and_then(Recorded::new);
-    let nominal = Nominal::of(&run.cfg, published, recorded.as_ref());
+    let bos = begins_with_bos(args, run, found);
+    let nominal = nominal(run, published);
     let signs = Signs::new(evaluation, run.cfg.d_sae, nominal, bos).warnings();
     signs.into_iter().chain(of_place(&run.cfg)).collect()
 }
@@ -67,6 +63,20 @@ pub(crate) fn made_from(
         "model_weights": fingerprint(&found.files.weights)?,
         "tokens": fingerprint(&args.input.tokens)?,
     }))
+}
+
+/// Whether rows begin with BOS, where that is known.
+pub(crate) fn begins_with_bos(args: &Args, run: &RunDir, found: &FoundModel) -> Option<bool> {
+    match &args.input.tokens {
+        Some(path) => rows_begin_with_bos(path, found),
+        None => run.cfg.metadata.prepend_bos,
+    }
+}
+
+/// The L0 to expect.
+pub(crate) fn nominal(run: &RunDir, published: Option<&Published>) -> Option<Nominal> {
+    let recorded = run.log_sparsity.as_ref().and_then(Recorded::new);
+    Nominal::of(&run.cfg, published, recorded.as_ref())
 }
 
 /// How the SAE is evaluated, as JSON says it.
@@ -143,6 +153,7 @@ pub(crate) fn targets(
                 .to_owned()
         ));
     }
+    let parts = args.parts.as_deref().map(|path| ("--parts", path));
     if let Some(path) = &args.page {
         check_file("--page", path)?;
     }
@@ -154,6 +165,7 @@ pub(crate) fn targets(
         .chain(page)
         .chain(state)
         .chain(saebench.iter().map(|path| ("--saebench", path.as_path())))
+        .chain(parts)
         .chain(on_bad_row.file());
     let targets = Targets::new(global, own)?;
     targets.spare(&args.input.tokens)?;
@@ -203,14 +215,19 @@ pub(crate) fn rows(
 /// Everything measured, with the figures of the weights.
 pub(crate) fn report(evaluation: &Evaluation, sae: &Sae) -> Report {
     let mut report = Report::new(Some(&evaluation.sparsity), Some(&evaluation.reconstruction));
+    report.feature_metrics.weights = figures_of_weights(sae);
+    report
+}
+
+/// A figure of each feature's weights.
+pub(crate) fn figures_of_weights(sae: &Sae) -> FeatureWeights {
     let weights = sae.feature_weights();
     let wide = |values: Vec<f32>| values.into_iter().map(f64::from).collect::<Vec<_>>();
-    report.feature_metrics.weights = FeatureWeights {
+    FeatureWeights {
         encoder_norm: wide(weights.encoder_norm),
         encoder_bias: wide(weights.encoder_bias.unwrap_or_default()),
         encoder_decoder_cosine_sim: wide(weights.encoder_decoder_cosine_sim.unwrap_or_default()),
-    };
-    report
+    }
 }
 
 /// As [`report`], of a layer of a dictionary of several.

@@ -16,6 +16,7 @@ pub(crate) mod live;
 pub(crate) mod masking;
 pub(crate) mod model;
 pub(crate) mod outputs;
+pub(crate) mod parts;
 pub(crate) mod plan;
 pub(crate) mod prepare;
 pub(crate) mod prompts;

@@ -37,7 +37,7 @@ impl Split<'_> {
     ) -> Result<(), ExportError> {
         let mut file = BufWriter::new(File::create(path).map_err(failed)?);
         let shape = self.shape();
-        let is_narrow = shape.location <= u32::from(u16::MAX);
+        let is_narrow = u16::try_from(shape.location).is_ok();
         let is_half = shape.value <= f16::MAX.to_f32();
         self.header(&shape, is_narrow, is_half, &mut file)
             .map_err(failed)?;
