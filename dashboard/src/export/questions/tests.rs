@@ -28,8 +28,8 @@ impl Contexts for Counted {
 fn value(row: u32, position: u32, feature: u32) -> f32 {
     let hash = (row * SIZE + position).wrapping_mul(2_654_435_761) >> 16;
     match feature {
-        0 if hash % 5 == 0 => (hash % 97) as f32 + 1.0,
-        1 if hash % 200 == 0 => 1.0,
+        0 if hash.is_multiple_of(5) => (hash % 97) as f32 + 1.0,
+        1 if hash.is_multiple_of(200) => 1.0,
         2 => 1.0,
         _ => 0.0,
     }
