@@ -1,5 +1,5 @@
 //! Dashboards in the formats of others: the files of [Neuronpedia](neuronpedia), and [Parquet tables](ParquetWriter) for data frames;
-//! for those who explain features and judge explanations, [delphi's cache](delphi) and [questions](questions).
+//! for those who explain features and judge explanations, [delphi's cache](delphi) and [questions].
 //!
 //! Every writer of features takes features one at a time, in the order of [`Overview::shown`](crate::Overview::shown), keeps a bounded part of them,
 //! and makes a folder that appears whole or not at all. The layouts are in `docs/formats.md`.
