@@ -5,6 +5,7 @@
 mod support;
 
 use serde_json::Value;
+use std::process::Stdio;
 use support::Scratch;
 
 const EVAL: &str = "eval --sae $RUN --model $MODEL --tokens t.st --batch-size 4";
@@ -71,10 +72,22 @@ fn parts_give_the_figures_of_one_worker() {
     let outcome = scratch.sae(&format!("{EVAL} --shard 2/8 --parts p8"));
     assert!(outcome.stderr.contains("measured again"), "{outcome:#?}");
 
-    // Without the warning about the damaged file, which is in the part too, it is as before.
+    let found = || std::fs::read(scratch.path(&part(2))).unwrap();
+    assert_eq!(found(), before, "the warning is the worker's own");
+    // Two workers that do the same piece at once leave it whole.
     std::fs::remove_file(scratch.path(&part(2))).unwrap();
-    scratch.ok(&format!("{EVAL} --shard 2/8 --parts p8"));
-    assert_eq!(std::fs::read(scratch.path(&part(2))).unwrap(), before);
+    let line = format!("{EVAL} --shard 2/8 --parts p8");
+    let workers = [(), ()].map(|()| {
+        scratch
+            .command(&line)
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap()
+    });
+    for mut worker in workers {
+        assert!(worker.wait().unwrap().success());
+    }
+    assert_eq!(found(), before);
 }
 
 #[test]
@@ -110,7 +123,12 @@ fn what_does_not_go_together_is_refused() {
     scratch.fails(1, "merge p r", &["of 3 shards", "of 2"]);
     scratch.write("x.cbor", "nonsense");
     scratch.fails(1, "merge x.cbor", &["x.cbor", "is not a part"]);
-    scratch.fails(1, "merge none.cbor", &["none.cbor"]);
+    scratch.fails(1, "merge none.cbor", &["none.cbor", "expected a part"]);
+    scratch.fails(
+        2,
+        &format!("{EVAL} --shard 1/4000000 --parts s"),
+        &["up to 1048576 shards"],
+    );
     scratch.fails(
         2,
         &format!("{EVAL} --sae $RUN --parts p"),
@@ -126,5 +144,21 @@ fn auto_is_what_the_launcher_says() {
     let set = [("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "3")];
     let status = scratch.command(&line).envs(set).status().unwrap();
     assert!(status.success());
-    assert!(scratch.path("p/part-00001-of-00003.cbor").exists());
+    let part = scratch.path("p/part-00001-of-00003.cbor");
+    let by_launcher = std::fs::read(&part).unwrap();
+    // Who started it, and what was passed over, makes no other part.
+    std::fs::remove_file(&part).unwrap();
+    let more = [("RANK", "0"), ("WORLD_SIZE", "2")];
+    let outcome = scratch
+        .command(&line)
+        .envs(set)
+        .envs(more)
+        .output()
+        .unwrap();
+    let said = String::from_utf8(outcome.stderr).unwrap();
+    assert!(
+        said.contains("torchrun (RANK) are set too and were passed over"),
+        "{said}"
+    );
+    assert_eq!(std::fs::read(&part).unwrap(), by_launcher);
 }

@@ -90,13 +90,22 @@ struct StateFile {
 }
 
 /// The state that an interrupted evaluation has left. CBOR, so that no bit of a sum is lost.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Deserialize)]
 struct State {
     format: String,
     settings: Settings,
     /// Where the rows resume; where several groups of SAEs go over them, where they begin.
     rows: RowPlace,
     sums: Sums,
+}
+
+/// The same, to be written.
+#[derive(Serialize)]
+struct Written<'a> {
+    format: &'static str,
+    settings: &'a Settings,
+    rows: RowPlace,
+    sums: &'a Sums,
 }
 
 impl Resumption {
@@ -201,11 +210,11 @@ impl Resumption {
         let Some(file) = &self.file else {
             return Ok(());
         };
-        file.write(&State {
-            format: FORMAT.to_owned(),
-            settings: self.settings.clone(),
+        file.write(&Written {
+            format: FORMAT,
+            settings: &self.settings,
             rows,
-            sums: sums.clone(),
+            sums,
         })
     }
 
@@ -283,7 +292,7 @@ impl StateFile {
         Ok(())
     }
 
-    fn write(&self, state: &State) -> Result<()> {
+    fn write(&self, state: &Written<'_>) -> Result<()> {
         let mut bytes = Vec::new();
         ciborium::into_writer(state, &mut bytes).context("the state cannot be written down")?;
         Ok(whole_file::write(&self.path, &bytes)?)

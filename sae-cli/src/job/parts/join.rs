@@ -1,6 +1,6 @@
 //! Parts become one: in the order of their shards, whatever the order of the call.
 
-use super::EvalPart;
+use super::{EvalPart, first_shard};
 use anyhow::{Context, Result, bail, ensure};
 use sae_llama::difference;
 use std::path::{Path, PathBuf};
@@ -18,17 +18,18 @@ pub(crate) struct Joined {
 
 /// Reads and merges parts: files, and folders of them.
 pub(crate) fn join(given: &[PathBuf]) -> Result<Joined> {
+    // Sums in an order of their own, so that the order of the call changes no bit. A part's sums are in memory only while they are added.
     let mut parts = Vec::new();
     for path in files(given)? {
-        let part = EvalPart::read(&path)?;
-        parts.push((path, part));
+        parts.push((first_shard(&path)?, path));
     }
-    // Sums in an order of their own, so that the order of the call changes no bit.
-    parts.sort_by_key(|(_, part)| part.shards[0]);
-    let mut parts = parts.into_iter();
-    let (first, mut all) = parts.next().context("no part is given")?;
+    parts.sort();
+    let mut parts = parts.into_iter().map(|(_, path)| path);
+    let first = parts.next().context("no part is given")?;
+    let mut all = EvalPart::read(&first)?;
     let mut owners: Vec<(u32, PathBuf)> = owners(&all, &first);
-    for (path, part) in parts {
+    for path in parts {
+        let part = EvalPart::read(&path)?;
         let shown = (path.display(), first.display());
         if let Some(difference) = difference("", &all.made_from, &part.made_from) {
             bail!(

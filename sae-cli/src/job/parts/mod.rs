@@ -6,11 +6,14 @@ mod join;
 pub(crate) use asked::asked;
 pub(crate) use join::{Joined, join};
 
-use anyhow::{Context, Result, bail, ensure};
+use super::outputs::{check_file, check_folder};
+use crate::error::UsageError;
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use dataset_stream::Shard;
 use sae_llama::difference;
 use sae_metrics::{Evaluation, FeatureWeights};
 use sae_report::Nominal;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::fs::File;
@@ -20,6 +23,10 @@ use std::path::{Path, PathBuf};
 const FORMAT: &str = "sae eval part 1";
 /// Statistics are some hundred bytes a feature, and what `explained_variance_legacy` needs is bounded; beyond this, a file is something else.
 const MOST_BYTES: u64 = 4 << 30;
+/// Those that are missing are listed.
+const MOST_SHARDS: u32 = 1 << 20;
+/// What a worker is warned of that has to do with itself alone, by how it begins or ends: a part does not depend on who measured it.
+const OWN_WARNINGS: [&str; 2] = ["--shard auto:", "; it is measured again"];
 
 /// Statistics of some shards. Nothing in it depends on who measured them or when. CBOR, so that no bit of a sum is lost.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -70,35 +77,77 @@ impl EvalPart {
             evaluation,
             bad_rows,
             about,
-            warnings: crate::terminal::warnings(),
+            warnings: warnings(),
         }
     }
 
     /// Reads a part.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let wrong = || {
-            format!(
-                "{}: is not a part that `sae eval --parts` of this version has written",
-                path.display()
-            )
-        };
-        let file = File::open(path).with_context(|| format!("{}", path.display()))?;
-        let found = file.metadata().with_context(wrong)?;
-        ensure!(found.is_file() && found.len() <= MOST_BYTES, wrong());
-        // The library's message would not help anyone.
-        let part: Result<Self, _> = ciborium::from_reader(BufReader::new(file));
-        let Ok(part) = part else { bail!(wrong()) };
-        let is_ordered = part.shards.is_sorted_by(|a, b| a < b);
-        let is_within = part.shards.last().is_some_and(|last| *last < part.of);
-        ensure!(part.format == FORMAT && is_ordered && is_within, wrong());
+        let part: Self = read(path)?;
+        check(path, &part.format, &part.shards, part.of)?;
         Ok(part)
     }
 
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
+        if let Some(folder) = path.parent() {
+            let cannot = || format!("{}: cannot be made", folder.display());
+            std::fs::create_dir_all(folder).with_context(cannot)?;
+        }
         let mut bytes = Vec::new();
         ciborium::into_writer(self, &mut bytes).context("the part cannot be written down")?;
         Ok(whole_file::write(path, &bytes)?)
     }
+}
+
+/// What a part is called by, without its sums.
+#[derive(Deserialize)]
+struct Head {
+    format: String,
+    of: u32,
+    shards: Vec<u32>,
+}
+
+/// The first shard of a part.
+pub(super) fn first_shard(path: &Path) -> Result<u32> {
+    let head: Head = read(path)?;
+    check(path, &head.format, &head.shards, head.of)?;
+    Ok(head.shards[0])
+}
+
+fn read<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let found = path.metadata().with_context(|| {
+        format!(
+            "{}: cannot be read; expected a part, or a folder of parts, that `sae eval --parts` has written",
+            path.display()
+        )
+    })?;
+    ensure!(found.is_file() && found.len() <= MOST_BYTES, wrong(path));
+    let file = File::open(path).with_context(|| format!("{}", path.display()))?;
+    // The library's message would not help anyone.
+    let part: Result<T, _> = ciborium::from_reader(BufReader::new(file));
+    part.map_err(|_| anyhow!(wrong(path)))
+}
+
+fn check(path: &Path, format: &str, shards: &[u32], of: u32) -> Result<()> {
+    let is_ordered = shards.is_sorted_by(|a, b| a < b);
+    let is_within = shards.last().is_some_and(|last| *last < of) && of <= MOST_SHARDS;
+    ensure!(format == FORMAT && is_ordered && is_within, wrong(path));
+    Ok(())
+}
+
+fn wrong(path: &Path) -> String {
+    format!(
+        "{}: is not a part that `sae eval --parts` of this version has written",
+        path.display()
+    )
+}
+
+/// What any worker would have been warned of.
+fn warnings() -> Vec<String> {
+    let mut warnings = crate::terminal::warnings();
+    let [launcher, damaged] = OWN_WARNINGS;
+    warnings.retain(|warning| !(warning.starts_with(launcher) || warning.ends_with(damaged)));
+    warnings
 }
 
 /// The place of a shard's part.
@@ -109,17 +158,25 @@ pub(crate) struct PartFile {
 }
 
 impl PartFile {
-    /// In a folder, which is made if it is not there; without a shard, everything is the one part.
+    /// In a folder, which is made with the part if it is not there; without a shard, everything is the one part.
     pub(crate) fn new(folder: &Path, shard: Option<Shard>) -> Result<Self> {
-        std::fs::create_dir_all(folder)
-            .with_context(|| format!("--parts {}: cannot be made", folder.display()))?;
         let shard = match shard {
             Some(shard) => shard,
             None => Shard::new(0, 1)?,
         };
+        ensure!(
+            shard.of() <= MOST_SHARDS,
+            UsageError(format!(
+                "--shard: parts go together up to {MOST_SHARDS} shards"
+            ))
+        );
         let name = format!("part-{:05}-of-{:05}.cbor", shard.index(), shard.of());
         let path = folder.join(name);
-        super::outputs::check_file("--parts", &path)?;
+        if folder.is_dir() {
+            check_file("--parts", &path)?;
+        } else {
+            check_folder("--parts", folder)?;
+        }
         Ok(Self { path, shard })
     }
 
@@ -131,7 +188,7 @@ impl PartFile {
         let part = match EvalPart::read(&self.path) {
             Ok(part) => part,
             Err(error) => {
-                tracing::warn!("{error}; it is measured again");
+                tracing::warn!("{error}{}", OWN_WARNINGS[1]);
                 return Ok(None);
             }
         };
