@@ -5,6 +5,9 @@ use crate::collect::{Activations, Fired};
 use crate::{ActivationLog, CollectError, Contexts, Summary};
 use std::borrow::Cow;
 
+/// What is not above this is none in delphi.
+const LEAST: f32 = 1e-5;
+
 /// An activation log, the tokens that it refers to, and a summary of it.
 #[derive(Clone, Copy)]
 #[non_exhaustive]
@@ -50,14 +53,15 @@ impl<'a> Logged<'a> {
         (tile, Activations::gather(self.log, tile, counts))
     }
 
-    /// Context's place and position of each activation, and its value.
+    /// Context's place and position of each activation, and its value. What is not above 10⁻⁵ does not count as an activation, as in delphi's cache.
     pub(super) fn located<'f>(
         &self,
         fired: Fired<'f>,
     ) -> impl Iterator<Item = (u32, u32, f32)> + use<'f> {
         let size = self.log.info().context_size;
         let places = fired.places.iter().zip(fired.values);
-        places.map(move |(&at, &value)| {
+        let counted = places.filter(|&(_, &value)| value > LEAST);
+        counted.map(move |(&at, &value)| {
             let (place, position) = (at / u64::from(size), at % u64::from(size));
             (place as u32, position as u32, value)
         })

@@ -8,9 +8,6 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
-/// What is not above this does not count as an activation in delphi.
-const LEAST: f32 = 1e-5;
-
 pub(super) struct Split<'a> {
     pub(super) logged: &'a Logged<'a>,
     /// Features in the range that are written, ascending.
@@ -75,8 +72,7 @@ impl Split<'_> {
         features.flat_map(|(slot, &feature)| {
             let latent = feature - self.first;
             let located = self.logged.located(self.activations.of(slot));
-            let counted = located.filter(|&(_, _, value)| value > LEAST);
-            counted.map(move |(row, position, value)| ([row, position, latent], value))
+            located.map(move |(row, position, value)| ([row, position, latent], value))
         })
     }
 
