@@ -1,9 +1,9 @@
 //! The arguments of `sae analyze`.
 
-use super::layers::Layers;
 use super::memory::MemoryArgs;
 use super::packing::context_sizes;
 use super::place::PlaceArgs;
+use super::several::SeveralArgs;
 use super::text::TextArgs;
 use std::path::PathBuf;
 
@@ -30,15 +30,8 @@ pub(crate) struct Args {
     /// The run, as the other commands name it
     #[arg(long, value_name = "RUN", conflicts_with = "run")]
     pub(crate) sae: Vec<PathBuf>,
-    /// Layers that {layer} in RUN stands for: A..B without B, or a list
-    #[arg(long, value_name = "A..B|LIST")]
-    pub(crate) layers: Option<Layers>,
-    /// Of several SAEs, how many are in memory at a time; by default as many as fit. The model runs once for each group
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) sae_at_once: Option<u32>,
-    /// Also put all SAEs in place at once, each on what those below have left
-    #[arg(long, conflicts_with = "sae_at_once")]
-    pub(crate) together: bool,
+    #[command(flatten)]
+    pub(crate) several: SeveralArgs,
     /// Text: a file, a folder or a pattern; by default what cfg.json names, if it is on this machine
     #[arg(long, value_name = "SRC")]
     pub(crate) dataset: Option<String>,

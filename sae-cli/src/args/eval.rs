@@ -1,8 +1,8 @@
 //! The arguments of `sae eval`.
 
 use super::input::InputArgs;
-use super::layers::Layers;
 use super::masking::MaskingArgs;
+use super::several::SeveralArgs;
 use std::path::PathBuf;
 
 /// Measure an SAE as SAELens does: every metric, from one pass below the hook
@@ -24,15 +24,8 @@ pub(crate) struct Args {
     /// The SAE's run, a folder or on the Hub organisation/name[@revision][:folder]; several times for several SAEs, each at its own hook
     #[arg(long, value_name = "DIR|ID", required = true)]
     pub(crate) sae: Vec<PathBuf>,
-    /// Layers that {layer} in --sae stands for: A..B without B, or a list
-    #[arg(long, value_name = "A..B|LIST")]
-    pub(crate) layers: Option<Layers>,
-    /// Of several SAEs, how many are in memory at a time; by default as many as fit. The model runs once for each group
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
-    pub(crate) sae_at_once: Option<u32>,
-    /// Also put all SAEs in place at once, each on what those below have left
-    #[arg(long, conflicts_with = "sae_at_once")]
-    pub(crate) together: bool,
+    #[command(flatten)]
+    pub(crate) several: SeveralArgs,
     /// Also write one HTML file: the figures of all SAEs, and how they go over the layers
     #[arg(long, value_name = "FILE")]
     pub(crate) page: Option<PathBuf>,

@@ -35,6 +35,7 @@ pub(crate) mod place;
 pub(crate) mod prompt;
 pub(crate) mod serve;
 pub(crate) mod settings;
+pub(crate) mod several;
 mod shard;
 pub(crate) mod sheet;
 pub(crate) mod source;

@@ -5,11 +5,10 @@ use crate::args::Global;
 use crate::args::analyze::Args;
 use crate::error::UsageError;
 use crate::job::analysis::{
-    Measured, PROMPT, by_command, in_flags, input, links, paths, rows, text, with_bos,
+    Measured, PROMPT, by_command, in_flags, input, links, paths, rows, targets, text, with_bos,
 };
 use crate::job::demo::Demo;
 use crate::job::model::{find_model, warn_if_too_long};
-use crate::job::outputs::check_text_file;
 use crate::job::question::ask;
 use crate::job::targets::Targets;
 use crate::job::token_origin::warn_of_another_tokenizer;
@@ -34,23 +33,13 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
             "--out -: the report is a folder of files and does not go to stdout; give the name of a folder, and --json for the figures".to_owned()
         ));
     }
-    if paths.len() > 1 || args.together {
+    if paths.len() > 1 || args.several.together {
         return analyze_several::run(args, &paths, global);
     }
     let path = paths.first().map(PathBuf::as_path);
     let folder = ReportFolder::make(&args.out, args.png);
     let folder = folder.map_err(|error| in_flags(args.png, error))?;
-    if let Some(path) = &global.json {
-        check_text_file("--json", path)?;
-    }
-    let files = folder.files();
-    let own = files.iter().map(|path| ("--out", path.as_path()));
-    if args.tokens.is_some() {
-        args.text.none_but_shard()?;
-    }
-    let on_bad_row = args.text.on_bad_row();
-    let targets = Targets::new(global, own.chain(on_bad_row.file()))?;
-    targets.spare(&args.tokens)?;
+    let targets = targets(args, &folder.files(), global)?;
     targets.spare(&args.features_page)?;
     let page = args.features_page.as_deref();
     let page = page.map(|page| links(page, &args.out)).transpose()?;

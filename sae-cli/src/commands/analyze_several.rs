@@ -3,10 +3,11 @@
 use crate::args::Global;
 use crate::args::analyze::Args;
 use crate::error::UsageError;
-use crate::job::analysis::{Measured, PROMPT, by_command, in_flags, input, rows, text, with_bos};
+use crate::job::analysis::{
+    Measured, PROMPT, by_command, in_flags, input, rows, targets, text, with_bos,
+};
 use crate::job::eval_state::Sums;
 use crate::job::model::{find_model, warn_if_too_long};
-use crate::job::outputs::check_text_file;
 use crate::job::question::ask;
 use crate::job::saes::{all_published, find_all, same_model, warn_of_other_rows};
 use crate::job::several::{Group, Save, Several, places, shapes, take};
@@ -44,17 +45,7 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     let names: Vec<String> = paths.iter().map(|p| p.display().to_string()).collect();
     let folders = ReportFolders::make(&args.out, &names, args.png);
     let folders = folders.map_err(|error| in_flags(args.png, error))?;
-    if let Some(path) = &global.json {
-        check_text_file("--json", path)?;
-    }
-    let files = folders.files();
-    let own = files.iter().map(|path| ("--out", path.as_path()));
-    if args.tokens.is_some() {
-        args.text.none_but_shard()?;
-    }
-    let on_bad_row = args.text.on_bad_row();
-    let targets = Targets::new(global, own.chain(on_bad_row.file()))?;
-    targets.spare(&args.tokens)?;
+    let targets = targets(args, &folders.files(), global)?;
     let job = Job {
         args,
         paths,
@@ -169,9 +160,10 @@ impl Job<'_> {
             alone += group.block_tokens_alone(sums);
             let saes = group.saes.iter().map(|(number, sae)| (*number, sae));
             let saes: Vec<_> = saes.collect();
-            let answers = question.ask_several(&tokenizer, &group.model, &saes, args.together)?;
-            prompt_together = answers.together;
-            for (&at, prompt) in group.members.iter().zip(answers.saes) {
+            let said =
+                question.ask_several(&tokenizer, &group.model, &saes, args.several.together)?;
+            prompt_together = said.together;
+            for (&at, prompt) in group.members.iter().zip(said.saes) {
                 let evaluation = take(&mut sums.saes[at]);
                 let (run, unset) = ((&runs[at], recorded[at].as_deref()), Timings::default());
                 let known = known[at].as_ref();
@@ -180,7 +172,7 @@ impl Job<'_> {
             timings.prompt_s += clock.lap();
             Ok(())
         };
-        let mut sums = several.sums(args.together);
+        let mut sums = several.sums(args.several.together);
         let n_rows = Some((rows.len() * groups.len()) as u64);
         let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
         let mut nothing = |_: &Sums| Ok(());
@@ -191,8 +183,7 @@ impl Job<'_> {
         drop(bar);
         timings.total_s = whole.lap();
         let order = groups.concat();
-        let together = sums.together.zip(prompt_together);
-        let together = together.map(|found| self.together(&order, found));
+        let together = self.together(&order, sums.together.zip(prompt_together));
         let (saes, warnings) = self.with_warnings(reports, timings, global);
         Ok(Some(SeveralReports {
             saes,
@@ -215,18 +206,19 @@ impl Job<'_> {
     ) -> Result<Option<(Plan, Vec<Vec<usize>>)>> {
         let args = self.args;
         work.batch_size = args.batch_size.map(|n| n as usize);
-        let how = (args.sae_at_once.map(|n| n as usize), args.together);
-        plan::settle_groups(&work, saes, how, &args.memory, on, global)
+        plan::settle_groups(&work, saes, args.several.how(), &args.memory, on, global)
     }
 
-    /// All SAEs in place at once.
+    /// All SAEs in place at once, if that was measured.
     fn together(
         &self,
         order: &[usize],
-        (statistics, prompt): (ReconstructionStatistics, PromptCheck),
-    ) -> TogetherReport {
+        found: Option<(ReconstructionStatistics, PromptCheck)>,
+    ) -> Option<TogetherReport> {
+        let (statistics, prompt) = found?;
         let order = order.iter().map(|&at| self.names[at].clone());
-        TogetherReport::new(Together::new(order.collect(), &statistics), prompt)
+        let all = Together::new(order.collect(), &statistics);
+        Some(TogetherReport::new(all, prompt))
     }
 
     /// The SAEs, and the hook that the configuration of each names.

@@ -29,7 +29,7 @@ use std::path::Path;
 use std::time::Instant;
 
 pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
-    let paths = each_layer("--sae", &args.sae, args.layers.as_ref())?;
+    let paths = each_layer("--sae", &args.sae, args.several.layers.as_ref())?;
     if let Some((path, dir)) = layers::find(&paths)? {
         return eval_layers::run(args, path, &dir, global);
     }
@@ -42,7 +42,7 @@ pub(crate) fn run(args: &Args, global: &Global) -> Result<()> {
         }
         return eval_several::run(args, &paths, global);
     };
-    if args.together || args.page.is_some() {
+    if args.several.together || args.page.is_some() {
         return eval_several::run(args, &paths, global);
     }
     one(args, path, global)

@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, path: &Path, dir: &MultiLayerDir, global: &Global
         &spliced,
         &mut rows,
         &options,
-        args.together,
+        args.several.together,
         &mut observer,
     )?;
     drop(observer);
@@ -153,7 +153,7 @@ fn begins_with_bos(args: &Args, found: &FoundModel) -> Option<bool> {
 fn refuse(args: &Args, dir: &MultiLayerDir) -> Result<()> {
     let refused = [
         ("--resume", args.resume.is_some()),
-        ("--sae-at-once", args.sae_at_once.is_some()),
+        ("--sae-at-once", args.several.sae_at_once.is_some()),
         ("--parts", args.parts.is_some()),
     ];
     if args.saebench.is_some() {

@@ -60,9 +60,8 @@ pub(super) fn run(args: &Args, paths: &[PathBuf], global: &Global) -> Result<()>
     // A batch of another size would sum in another order.
     let given = args.input.batch_size.map(|n| n as usize);
     work.batch_size = given.or(resumption.batch_size());
-    let at_once = args.sae_at_once.map(|n| n as usize);
-    let at_once = resumption.sae_at_once().or(at_once);
-    let how = (at_once, args.together);
+    let (at_once, together) = args.several.how();
+    let how = (resumption.sae_at_once().or(at_once), together);
     let shapes = shapes(&runs, &places)?;
     let settled = plan::settle_groups(&work, &shapes, how, &args.input.memory, &on, global)?;
     let Some((plan, groups)) = settled else {
@@ -200,7 +199,7 @@ impl Job<'_> {
             [_] => Vec::new(),
             _ => rows.collect::<Result<Vec<_>, _>>()?,
         };
-        let new = several.sums(self.args.together);
+        let new = several.sums(self.args.several.together);
         let n_saes = several.runs.len();
         let mut all = All {
             saes: (0..n_saes).map(|_| None).collect(),
@@ -265,8 +264,11 @@ impl Job<'_> {
     fn made_from(&self, rows: Option<usize>) -> Result<Value> {
         let mut all = Map::new();
         all.insert(COUNT.to_owned(), self.paths.len().into());
-        all.insert("together".to_owned(), self.args.together.into());
-        all.insert("sae_at_once".to_owned(), self.args.sae_at_once.into());
+        all.insert("together".to_owned(), self.args.several.together.into());
+        all.insert(
+            "sae_at_once".to_owned(),
+            self.args.several.sae_at_once.into(),
+        );
         all.insert("rows".to_owned(), rows.into());
         for (at, run) in self.several.runs.iter().enumerate() {
             let sae_cfg = serde_json::from_str(&run.cfg.to_json())?;

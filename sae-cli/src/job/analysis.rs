@@ -2,6 +2,7 @@
 
 use super::bad_rows::Log;
 use super::model::describe;
+use super::outputs::check_text_file;
 use super::rows::{RowError, Rows};
 use super::saes::each_layer;
 use super::targets::Targets;
@@ -37,12 +38,27 @@ pub(crate) fn paths(args: &Args) -> Result<Vec<PathBuf>> {
         [] => ("RUN", &args.run),
         _ => ("--sae", &args.sae),
     };
-    if named.is_empty() && args.layers.is_some() {
+    if named.is_empty() && args.several.layers.is_some() {
         bail!(UsageError(
             "--layers: is for a {layer} in RUN, and no RUN is given".to_owned()
         ));
     }
-    each_layer(option, named, args.layers.as_ref())
+    each_layer(option, named, args.several.layers.as_ref())
+}
+
+/// The files that are written, which must not be among those that are read.
+pub(crate) fn targets(args: &Args, files: &[PathBuf], global: &Global) -> Result<Targets> {
+    if let Some(path) = &global.json {
+        check_text_file("--json", path)?;
+    }
+    if args.tokens.is_some() {
+        args.text.none_but_shard()?;
+    }
+    let own = files.iter().map(|path| ("--out", path.as_path()));
+    let on_bad_row = args.text.on_bad_row();
+    let targets = Targets::new(global, own.chain(on_bad_row.file()))?;
+    targets.spare(&args.tokens)?;
+    Ok(targets)
 }
 
 /// A problem with the report's folder, with the option that it is about.

@@ -109,7 +109,7 @@ pub(crate) fn settle(
     (on, global): (&ComputeDevice, &Global),
 ) -> Result<Option<Settled>> {
     let memory = &args.input.memory;
-    let with = |keeps: bool| work.with_layers(cfg, places, (keeps, args.together));
+    let with = |keeps: bool| work.with_layers(cfg, places, (keeps, args.several.together));
     let resident = with(true).plan(&plan::limit(memory, on), memory.stream_layers);
     let keeps = resident.is_ok_and(|plan| plan.placement == Placement::Resident);
     let plan = plan::settle(&with(keeps), memory, on, global)?;
