@@ -1,8 +1,12 @@
 #![doc = include_str!("../README.md")]
 
 mod attention;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod cube;
+mod feature_sums;
 #[cfg(feature = "cpu")]
 mod host;
+mod keep_largest;
 mod key_values;
 mod linear;
 #[cfg(feature = "cpu")]
@@ -17,6 +21,8 @@ mod sparse_matmul;
 
 pub use attention::causal_attention;
 pub use burn;
+pub use feature_sums::{FeatureSums, feature_sums};
+pub use keep_largest::keep_largest;
 pub use key_values::KeyValues;
 pub use linear::{linear, linear_add};
 pub use rms_norm::rms_norm;

@@ -3,8 +3,12 @@
 use crate::on_host;
 use burn::tensor::{FloatDType, Tensor};
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
 use crate::host::{HostTensor, filled_rows, tensor, vectorised};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::backend::Dispatch;
 
 /// x / √(mean x² + ε), times a weight, along the last axis.
 ///
@@ -16,6 +20,11 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Te
     #[cfg(feature = "cpu")]
     if on_host(&x) && on_host(&weight) {
         return host(x, weight, eps as f32);
+    }
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if cube::on_gpu(&x) && weight.dtype() == x.dtype() {
+        let (x, weight) = (x.into_dispatch(), weight.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::kernel_rms_norm(x, weight, eps as f32));
     }
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);

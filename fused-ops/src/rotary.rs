@@ -1,10 +1,16 @@
 //! Rotary position embedding in Hugging Face's form.
 
 use crate::on_host;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::tensor::DType;
 use burn::tensor::{FloatDType, Tensor};
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
 use crate::host::{HostTensor, for_each_row, tensor, vectorised};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::backend::Dispatch;
 
 /// Turns the pair (xᵢ, xᵢ₊ₕ), h half the head, by the position's i-th angle: the half-split form of Hugging Face, not the
 /// interleaved one of the paper. In f32, cast back.
@@ -27,6 +33,11 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     #[cfg(feature = "cpu")]
     if on_host(&x) && on_host(&cos) && on_host(&sin) {
         return host(x, cos, sin);
+    }
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if cube::on_gpu(&x) && [cos.dtype(), sin.dtype()] == [DType::F32; 2] {
+        let [x, cos, sin] = [x, cos, sin].map(Tensor::into_dispatch);
+        return Tensor::from_dispatch(Dispatch::kernel_rotate_half(x, cos, sin));
     }
     let dtype = FloatDType::from(x.dtype());
     let x = x.cast(FloatDType::F32);

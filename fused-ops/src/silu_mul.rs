@@ -3,10 +3,14 @@
 use crate::on_host;
 use burn::tensor::{FloatDType, Tensor, activation::silu};
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
 use crate::host::{HostTensor, for_each_row, tensor, vectorised};
 #[cfg(feature = "cpu")]
 use crate::softmax::exp;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::backend::Dispatch;
 
 /// silu(gate) · up, where silu(x) = x·σ(x) = x / (1 + e⁻ˣ), rounded to the dtype of `gate` before the product.
 ///
@@ -20,6 +24,11 @@ pub fn silu_mul<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     #[cfg(feature = "cpu")]
     if on_host(&gate) && on_host(&up) {
         return host(gate, up);
+    }
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if cube::on_gpu(&gate) && cube::is_gpu(&up.device()) && up.dtype() == gate.dtype() {
+        let (gate, up) = (gate.into_dispatch(), up.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::kernel_silu_mul(gate, up));
     }
     let dtype = FloatDType::from(gate.dtype());
     silu(gate.cast(FloatDType::F32)).cast(dtype) * up

@@ -1,6 +1,5 @@
 //! Per-token numbers about activations and their reconstructions, reduced where the tensors are.
 
-use crate::tensors::to_f32s;
 use burn::tensor::{Bool, DType, Tensor, TensorData};
 
 /// How many positions one f32 sum spans. Sums over groups of positions of one sequence are added in f64, so that the result
@@ -20,11 +19,27 @@ pub struct TokenNorms {
     pub squared_error: f64,
 }
 
-/// The norms of every token, sequence after sequence. The sums over the dimensions are f32, on the device.
+impl TokenNorms {
+    /// Each token's, from what [`token_norms`] gave.
+    pub(crate) fn all(sums: &[f32]) -> Vec<Self> {
+        let n = sums.len() / 4;
+        let at = |quantity: usize, token: usize| f64::from(sums[quantity * n + token]);
+        let tokens = (0..n).map(|token| Self {
+            squared_in: at(0, token),
+            squared_out: at(1, token),
+            dot: at(2, token),
+            squared_error: at(3, token),
+        });
+        tokens.collect()
+    }
+}
+
+/// The norms of every token, sequence after sequence, to be taken apart by [`TokenNorms::all`]. The sums over the dimensions are f32, on the
+/// device.
 ///
 /// # Shapes
-/// `x`, `decoded`: `[b, p, d]` → `b·p` values.
-pub(crate) fn token_norms(x: &Tensor<3>, decoded: &Tensor<3>) -> Vec<TokenNorms> {
+/// `x`, `decoded`: `[b, p, d]` → `[4·b·p]`.
+pub(crate) fn token_norms(x: &Tensor<3>, decoded: &Tensor<3>) -> Tensor<1> {
     let [b, p, _] = x.dims();
     let x = x.clone().cast(DType::F32);
     let decoded = decoded.clone().cast(DType::F32);
@@ -35,23 +50,14 @@ pub(crate) fn token_norms(x: &Tensor<3>, decoded: &Tensor<3>) -> Vec<TokenNorms>
         (x - decoded).square(),
     ]
     .map(|products| products.sum_dim(2).reshape([b * p]));
-    let sums = to_f32s(Tensor::<1>::cat(sums.to_vec(), 0));
-    let at = |quantity: usize, token: usize| f64::from(sums[quantity * b * p + token]);
-    (0..b * p)
-        .map(|token| TokenNorms {
-            squared_in: at(0, token),
-            squared_out: at(1, token),
-            dot: at(2, token),
-            squared_error: at(3, token),
-        })
-        .collect()
+    Tensor::cat(sums.to_vec(), 0)
 }
 
 /// Σx over groups of kept positions of one sequence.
 ///
 /// # Shapes
-/// `x`: `[b, p, d]`, `kept`: `b·p` → rows of width `d`.
-pub(crate) fn position_sums(x: &Tensor<3>, kept: &[bool]) -> Vec<f32> {
+/// `x`: `[b, p, d]`, `kept`: `b·p` → rows of width `d`, in a row.
+pub(crate) fn position_sums(x: &Tensor<3>, kept: &[bool]) -> Tensor<1> {
     let [b, p, d] = x.dims();
     let mut x = x.clone().cast(DType::F32);
     if kept.contains(&false) {
@@ -65,14 +71,14 @@ pub(crate) fn position_sums(x: &Tensor<3>, kept: &[bool]) -> Vec<f32> {
             .sum_dim(1)
             .reshape([b * d])
     });
-    to_f32s(Tensor::<1>::cat(groups.collect(), 0))
+    Tensor::cat(groups.collect(), 0)
 }
 
 /// ‖x − center‖² of every token, sequence after sequence.
 ///
 /// # Shapes
-/// `x`: `[b, p, d]`, `center`: `d` → `b·p` values.
-pub(crate) fn squared_distances(x: &Tensor<3>, center: &[f64]) -> Vec<f32> {
+/// `x`: `[b, p, d]`, `center`: `d` → `[b·p]`.
+pub(crate) fn squared_distances(x: &Tensor<3>, center: &[f64]) -> Tensor<1> {
     let [b, p, d] = x.dims();
     let center: Vec<f32> = center.iter().map(|&c| c as f32).collect();
     let center = Tensor::<3>::from_data(
@@ -80,7 +86,7 @@ pub(crate) fn squared_distances(x: &Tensor<3>, center: &[f64]) -> Vec<f32> {
         (&x.device(), DType::F32),
     );
     let distances = (x.clone().cast(DType::F32) - center).square().sum_dim(2);
-    to_f32s(distances.reshape([b * p]))
+    distances.reshape([b * p])
 }
 
 /// `replacement` where `kept`, `x` elsewhere, in the dtype of `x`.
@@ -108,6 +114,7 @@ mod tests {
     use super::{
         POSITIONS_PER_SUM, TokenNorms, position_sums, splice, squared_distances, token_norms,
     };
+    use crate::tensors::to_f32s;
     use burn::tensor::{DType, Device, Tensor, TensorData};
 
     fn tensor(values: Vec<f32>, shape: [usize; 3]) -> Tensor<3> {
@@ -128,10 +135,11 @@ mod tests {
             squared_error,
         };
         assert_eq!(
-            token_norms(&x, &decoded),
+            TokenNorms::all(&to_f32s(token_norms(&x, &decoded))),
             [norms(25.0, 2.0, 7.0, 13.0), norms(1.0, 4.0, 0.0, 5.0)]
         );
-        assert_eq!(squared_distances(&x, &[1.0, 1.0]), [13.0, 1.0]);
+        let distances = squared_distances(&x, &[1.0, 1.0]);
+        assert_eq!(to_f32s(distances), [13.0, 1.0]);
     }
 
     #[test]
@@ -146,7 +154,7 @@ mod tests {
             .filter(|(_, kept)| **kept)
             .map(|(x, _)| x)
             .sum();
-        let sums = position_sums(&tensor(values, [b, p, 1]), &kept);
+        let sums = to_f32s(position_sums(&tensor(values, [b, p, 1]), &kept));
         assert_eq!(sums.len(), 3 * b, "sums do not reach over sequences");
         assert!((sums.iter().sum::<f32>() - truth).abs() < f32::EPSILON);
     }

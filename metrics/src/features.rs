@@ -1,12 +1,20 @@
 //! From feature activations to the statistics of sparsity.
 
-use crate::activations::mask;
 use crate::statistics::SparsityStatistics;
-use crate::tensors::to_f32s;
-use burn::tensor::{DType, Tensor};
+use crate::tensors::{Numbers, Part, Readout};
+use burn::tensor::{Tensor, TensorData};
+use fused_ops::feature_sums;
 use sae_traits::{Features, SparseRows};
 
-/// Adds the tokens that count to L0, L1, the densities and the strengths.
+/// Dense features' sums, asked for and not yet there.
+#[derive(Debug)]
+pub(crate) struct DenseSums {
+    tokens: Part,
+    features: Part,
+}
+
+/// Adds the tokens that count to L0, L1, the densities and the strengths: at once where features are sparse; where they are dense, what is to be
+/// [added](DenseSums::add) once it has been read is asked for.
 ///
 /// `kept` holds one value per token, `row_length` tokens make a sequence.
 ///
@@ -17,10 +25,14 @@ pub(crate) fn add(
     row_length: usize,
     kept: &[bool],
     statistics: &mut SparsityStatistics,
-) {
+    readout: &mut Readout,
+) -> Option<DenseSums> {
     match features {
-        Features::Sparse(rows) => add_sparse(rows, row_length, kept, statistics),
-        Features::Dense(features) => add_dense(features, kept, statistics),
+        Features::Sparse(rows) => {
+            add_sparse(rows, row_length, kept, statistics);
+            None
+        }
+        Features::Dense(features) => Some(ask(features, kept, statistics, readout)),
     }
 }
 
@@ -63,7 +75,12 @@ fn add_sparse(
     }
 }
 
-fn add_dense(features: &Tensor<3>, kept: &[bool], statistics: &mut SparsityStatistics) {
+fn ask(
+    features: &Tensor<3>,
+    kept: &[bool],
+    statistics: &SparsityStatistics,
+    readout: &mut Readout,
+) -> DenseSums {
     let [b, p, d_sae] = features.dims();
     assert_eq!(b * p, kept.len(), "dense features have one row per token");
     assert_eq!(
@@ -71,34 +88,47 @@ fn add_dense(features: &Tensor<3>, kept: &[bool], statistics: &mut SparsityStati
         statistics.density.d_sae(),
         "dense features are d_sae wide"
     );
-    let features = features.clone().cast(DType::F32);
-    let active = features
-        .clone()
-        .not_equal_scalar(0.0)
-        .float()
-        .cast(DType::F32);
-    // Counts stay far below 2²⁴, so f32 holds them exactly.
-    let l0 = to_f32s(active.clone().sum_dim(2));
-    let magnitudes = features.abs();
-    let l1 = to_f32s(magnitudes.clone().sum_dim(2));
-    for token in (0..b * p).filter(|&token| kept[token]) {
-        statistics.l0.push(l0[token] as usize);
-        statistics.l1.push(f64::from(l1[token]));
+    let kept: Vec<i32> = kept.iter().map(|&kept| i32::from(kept)).collect();
+    let kept = Tensor::from_data(TensorData::new(kept, [b * p]), &features.device());
+    let sums = feature_sums(features.clone(), kept);
+    DenseSums {
+        tokens: readout.ask(sums.tokens),
+        features: readout.ask(sums.features),
     }
-    let left_out = mask(kept, &active).bool_not();
-    let active_tokens = to_f32s(active.mask_fill(left_out.clone(), 0.0).sum_dim(1));
-    let magnitudes = magnitudes.mask_fill(left_out, 0.0);
-    let sums = to_f32s(magnitudes.clone().sum_dim(1));
-    let largest = to_f32s(magnitudes.max_dim(1));
-    for (entry, (&sum, &max)) in sums.iter().zip(&largest).enumerate() {
-        statistics.strength.push(entry % d_sae, f64::from(sum), max);
-    }
-    for (counts, kept) in active_tokens.chunks_exact(d_sae).zip(kept.chunks_exact(p)) {
-        let n_kept = kept.iter().filter(|&&kept| kept).count() as u64;
-        let active = counts
-            .iter()
-            .enumerate()
-            .map(|(feature, &count)| (feature, count as u64));
-        statistics.density.push_sequence(n_kept, active);
+}
+
+impl DenseSums {
+    /// Adds what has been read; `kept` and `row_length` as before.
+    pub(crate) fn add(
+        &self,
+        numbers: &Numbers,
+        row_length: usize,
+        kept: &[bool],
+        statistics: &mut SparsityStatistics,
+    ) {
+        let d_sae = statistics.density.d_sae();
+        let tokens = &numbers[self.tokens];
+        for (token, _) in kept.iter().enumerate().filter(|&(_, &kept)| kept) {
+            // Counts stay far below 2²⁴, so f32 holds them exactly.
+            statistics.l0.push(tokens[2 * token] as usize);
+            statistics.l1.push(f64::from(tokens[2 * token + 1]));
+        }
+        let n_sequences = kept.len() / row_length;
+        let (counts, magnitudes) = numbers[self.features].split_at(n_sequences * d_sae);
+        let (sums, largest) = magnitudes.split_at(n_sequences * d_sae);
+        for (entry, (&sum, &max)) in sums.iter().zip(largest).enumerate() {
+            statistics.strength.push(entry % d_sae, f64::from(sum), max);
+        }
+        for (counts, kept) in counts
+            .chunks_exact(d_sae)
+            .zip(kept.chunks_exact(row_length))
+        {
+            let n_kept = kept.iter().filter(|&&kept| kept).count() as u64;
+            let active = counts
+                .iter()
+                .enumerate()
+                .map(|(feature, &count)| (feature, count as u64));
+            statistics.density.push_sequence(n_kept, active);
+        }
     }
 }

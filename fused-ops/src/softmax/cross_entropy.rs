@@ -1,5 +1,9 @@
 //! Cross-entropy over a vocabulary whose logits never exist at once.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{self, Kernels as _};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::backend::Dispatch;
 use burn::tensor::{FloatDType, Int, Tensor};
 use std::ops::Range;
 
@@ -44,6 +48,11 @@ pub fn cross_entropy(
 /// The backend's softmax is not an option everywhere: on the CPU it adds up a row in order, which over a vocabulary leaves four
 /// digits; the sum along an axis does not.
 fn of_whole_rows(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if cube::on_gpu(&logits) {
+        let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
+        return Tensor::from_dispatch(Dispatch::kernel_divergences(logits, targets, None));
+    }
     let logits = logits.cast(FloatDType::F32);
     let largest = logits.clone().max_dim(1);
     let target = logits.clone().gather(1, targets.unsqueeze_dim(1));

@@ -5,9 +5,11 @@
 //! thousand elements, so that their relative error stays near 1e-7 whatever the length.
 
 mod cross_entropy;
+mod divergences;
 mod exp;
 mod sums;
 
 pub use cross_entropy::cross_entropy;
+pub use divergences::divergences;
 pub use exp::exp;
 pub use sums::SoftmaxSums;

@@ -3,10 +3,11 @@
 use super::error::ProtocolError;
 use super::steps::check_width;
 use super::{ProtocolOptions, for_each_batch};
-use crate::activations::{squared_distances, token_norms};
+use crate::activations::{TokenNorms, squared_distances, token_norms};
 use crate::legacy_variance::term;
 use crate::moments::Moments;
 use crate::observer::EvaluationProgress;
+use crate::tensors::Readout;
 use sae_progress::Observer;
 use sae_traits::{Autoencoder, SplitModel};
 use std::error::Error;
@@ -48,8 +49,12 @@ where
             let target = prefix.target();
             check_width("the SAE's output", target.dims()[2], &decoded)?;
             check_width("the mean activation", mean_activation.len(), target)?;
-            let distances = squared_distances(target, mean_activation);
-            let tokens = token_norms(target, &decoded).into_iter().zip(distances);
+            let mut readout = Readout::default();
+            let distances = readout.ask(squared_distances(target, mean_activation));
+            let norms = readout.ask(token_norms(target, &decoded));
+            let numbers = readout.read();
+            let norms = TokenNorms::all(&numbers[norms]);
+            let tokens = norms.into_iter().zip(numbers[distances].iter().copied());
             for ((norms, distance), _) in
                 tokens.zip(&batch.in_statistics).filter(|&(_, &kept)| kept)
             {

@@ -14,6 +14,7 @@ use crate::masking::Masking;
 use crate::merge::MergeError;
 use crate::observer::EvaluationProgress;
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics};
+use crate::tensors::Readout;
 use batch::{Batch, Batches};
 use sae_progress::Observer;
 use sae_traits::{Autoencoder, SplitModel};
@@ -244,14 +245,20 @@ where
     let work = |batch: &Batch, with_losses: bool| {
         let prefix = model.prefix(batch.tensor(&model.device()));
         let step = steps::Step::begin(sae, batch, &prefix)?;
-        if passes != Passes::Reconstruction {
-            step.add_sparsity(sparsity);
-        }
-        if passes != Passes::Sparsity && with_losses {
+        let mut readout = Readout::default();
+        let asked =
+            (passes != Passes::Reconstruction).then(|| step.ask_sparsity(sparsity, &mut readout));
+        let losses = (passes != Passes::Sparsity && with_losses).then(|| {
             let spliced = step.into_spliced();
-            let logit_bytes = options.logit_bytes;
-            let resume = &prefix.resume;
-            steps::add_reconstruction(model, batch, resume, spliced, logit_bytes, reconstruction);
+            let (resume, bytes) = (&prefix.resume, options.logit_bytes);
+            steps::ask_reconstruction(model, batch, resume, spliced, bytes, &mut readout)
+        });
+        let numbers = readout.read();
+        if let Some(asked) = asked {
+            asked.add(batch, &numbers, sparsity);
+        }
+        if let Some(losses) = losses {
+            steps::add_losses(batch, &losses.get(&numbers), (0, 1), reconstruction);
         }
         Ok(())
     };

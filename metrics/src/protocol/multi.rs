@@ -2,11 +2,12 @@
 
 use super::batch::Batch;
 use super::error::ProtocolError;
-use super::steps::{Step, add_losses, check_width};
+use super::steps::{AskedSparsity, Step, add_losses, check_width};
 use super::{Evaluation, ProtocolOptions, for_each_batch};
 use crate::activations::splice;
 use crate::observer::EvaluationProgress;
 use crate::statistics::ReconstructionStatistics;
+use crate::tensors::{Numbers, Readout};
 use crate::vocab::{Runs, token_losses};
 use burn::tensor::Tensor;
 use sae_progress::Observer;
@@ -177,18 +178,33 @@ where
     E: Error + 'static,
 {
     let places = model.prefixes(batch.tensor(&model.device()));
-    reconstruct(saes, batch, &places, found, |_, _| ())?;
+    let mut readout = Readout::default();
+    let (_, asked) = reconstruct(saes, batch, &places, found, &mut readout, |_, _| ())?;
+    add_sparsity(&asked, batch, &readout.read(), found);
     Ok(())
 }
 
-/// What each member makes of the activations at its place, taken into the statistics and then handed on. The features of one at a time.
+/// Takes what has been read of each member into its statistics.
+fn add_sparsity(
+    asked: &[AskedSparsity],
+    batch: &Batch,
+    numbers: &Numbers,
+    found: &mut MultiEvaluation,
+) {
+    for (asked, evaluation) in asked.iter().zip(&mut found.saes) {
+        asked.add(batch, numbers, &mut evaluation.sparsity);
+    }
+}
+
+/// What each member makes of the activations at its place: its statistics are asked for, then it is handed on. The features of one at a time.
 fn reconstruct<S, E>(
     saes: &S,
     batch: &Batch,
     places: &[Prefix<()>],
     found: &mut MultiEvaluation,
+    readout: &mut Readout,
     mut each: impl FnMut(usize, Step<'_, ()>),
-) -> Result<S::Memory, ProtocolError<E>>
+) -> Result<(S::Memory, Vec<AskedSparsity>), ProtocolError<E>>
 where
     S: Ensemble + ?Sized,
     E: Error + 'static,
@@ -201,13 +217,14 @@ where
     }
     let inputs: Vec<Tensor<3>> = members.map(|member| place(member).input.clone()).collect();
     let mut memory = saes.begin(&inputs);
+    let mut asked = Vec::with_capacity(inputs.len());
     for (member, (input, evaluation)) in inputs.into_iter().zip(&mut found.saes).enumerate() {
         let made = saes.reconstruct(member, input, &mut memory);
         let step = Step::of(batch, place(member), made)?;
-        step.add_sparsity(&mut evaluation.sparsity);
+        asked.push(step.ask_sparsity(&mut evaluation.sparsity, readout));
         each(member, step);
     }
-    Ok(memory)
+    Ok((memory, asked))
 }
 
 fn one_batch<M, S, E>(
@@ -224,9 +241,11 @@ where
 {
     let run = model.run(batch.tensor(&model.device()));
     let mut edits = Vec::new();
-    let memory = reconstruct(saes, batch, &run.places, found, |member, step| {
+    let mut readout = Readout::default();
+    let edit = |member, step: Step<'_, ()>| {
         edits.push((saes.place(member), Splice::Replace(step.into_spliced())));
-    })?;
+    };
+    let (memory, asked) = reconstruct(saes, batch, &run.places, found, &mut readout, edit)?;
     // One run on zeros for all SAEs of a place.
     let mut zero_at = vec![None; model.n_places()];
     for member in 0..saes.n_members() {
@@ -247,7 +266,17 @@ where
     drop((run.resume, run.places));
     let logits = |rows, entries| model.logits(rows, entries);
     let (targets, vocab_size) = (batch.next_tokens(), model.vocab_size());
-    let losses = token_losses(logits, &runs, &targets, vocab_size, logit_bytes);
+    let losses = token_losses(
+        logits,
+        &runs,
+        &targets,
+        vocab_size,
+        logit_bytes,
+        &mut readout,
+    );
+    let numbers = readout.read();
+    add_sparsity(&asked, batch, &numbers, found);
+    let losses = losses.get(&numbers);
     for (member, evaluation) in found.saes.iter_mut().enumerate() {
         let zero = zero_at[saes.place(member)].expect("every place in use was zeroed");
         let runs = (member, zero);

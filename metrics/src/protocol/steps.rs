@@ -2,11 +2,11 @@
 
 use super::batch::Batch;
 use super::error::ProtocolError;
-use crate::activations::{position_sums, splice, token_norms};
-use crate::features;
+use crate::activations::{TokenNorms, position_sums, splice, token_norms};
+use crate::features::{self, DenseSums};
 use crate::statistics::{ReconstructionStatistics, SparsityStatistics, TokenCounts};
-use crate::tensors::to_f32s;
-use crate::vocab::{Runs, TokenLosses, token_losses};
+use crate::tensors::{Numbers, Part, Readout};
+use crate::vocab::{AskedLosses, Runs, TokenLosses, token_losses};
 use burn::tensor::Tensor;
 use sae_traits::{Autoencoder, Features, Prefix, Reconstruction, Splice, SplitModel};
 use std::error::Error;
@@ -49,31 +49,24 @@ impl<'a, R> Step<'a, R> {
         })
     }
 
-    /// Adds this batch to the statistics of activations and features.
-    pub(super) fn add_sparsity(&self, statistics: &mut SparsityStatistics) {
+    /// Asks for what this batch adds to the statistics of activations and features.
+    pub(super) fn ask_sparsity(
+        &self,
+        statistics: &mut SparsityStatistics,
+        readout: &mut Readout,
+    ) -> AskedSparsity {
         let kept = &self.batch.in_statistics;
-        statistics.tokens.merge(&counts(self.batch, kept));
-        features::add(&self.features, self.batch.row_length, kept, statistics);
-
+        let row_length = self.batch.row_length;
         let target = self.prefix.target();
-        let [_, _, width] = target.dims();
-        let norms = token_norms(target, &self.decoded);
-        for sum in position_sums(target, kept).chunks_exact(width) {
-            statistics.quality.add_to_sum(sum);
-        }
-        let kept_norms = || norms.iter().enumerate().filter(|&(token, _)| kept[token]);
-        for (_, token) in kept_norms() {
-            statistics.shrinkage.push(token);
-            statistics.quality.push(token);
-        }
-        if statistics.legacy_variance.is_complete() {
-            let activations = to_f32s(target.clone());
-            for (token, norms) in kept_norms() {
-                let activation = &activations[token * width..][..width];
-                statistics
-                    .legacy_variance
-                    .push(activation, norms.squared_error);
-            }
+        AskedSparsity {
+            features: features::add(&self.features, row_length, kept, statistics, readout),
+            norms: readout.ask(token_norms(target, &self.decoded)),
+            positions: readout.ask(position_sums(target, kept)),
+            activations: statistics
+                .legacy_variance
+                .is_complete()
+                .then(|| readout.ask(target.clone())),
+            width: target.dims()[2],
         }
     }
 
@@ -83,15 +76,56 @@ impl<'a, R> Step<'a, R> {
     }
 }
 
-/// Runs what lies above the hook three times and adds the losses.
-pub(super) fn add_reconstruction<M: SplitModel>(
+/// What a batch adds to the statistics of activations and features, asked for and not yet there.
+pub(super) struct AskedSparsity {
+    features: Option<DenseSums>,
+    norms: Part,
+    positions: Part,
+    activations: Option<Part>,
+    width: usize,
+}
+
+impl AskedSparsity {
+    /// Adds it, now that it has been read.
+    pub(super) fn add(
+        &self,
+        batch: &Batch,
+        numbers: &Numbers,
+        statistics: &mut SparsityStatistics,
+    ) {
+        let kept = &batch.in_statistics;
+        statistics.tokens.merge(&counts(batch, kept));
+        if let Some(features) = &self.features {
+            features.add(numbers, batch.row_length, kept, statistics);
+        }
+        for sum in numbers[self.positions].chunks_exact(self.width) {
+            statistics.quality.add_to_sum(sum);
+        }
+        let norms = TokenNorms::all(&numbers[self.norms]);
+        let kept_norms = || norms.iter().enumerate().filter(|&(token, _)| kept[token]);
+        for (_, token) in kept_norms() {
+            statistics.shrinkage.push(token);
+            statistics.quality.push(token);
+        }
+        if let Some(activations) = self.activations {
+            for (token, norms) in kept_norms() {
+                let activation = &numbers[activations][token * self.width..][..self.width];
+                let error = norms.squared_error;
+                statistics.legacy_variance.push(activation, error);
+            }
+        }
+    }
+}
+
+/// Runs what lies above the hook three times and asks for the losses.
+pub(super) fn ask_reconstruction<M: SplitModel>(
     model: &M,
     batch: &Batch,
     resume: &M::Resume,
     spliced: Tensor<3>,
     logit_bytes: usize,
-    statistics: &mut ReconstructionStatistics,
-) {
+    readout: &mut Readout,
+) -> AskedLosses {
     let edits = vec![Splice::Keep, Splice::Replace(spliced), Splice::Zero];
     let results: [Tensor<3>; 3] = model
         .suffix(resume, edits)
@@ -99,14 +133,14 @@ pub(super) fn add_reconstruction<M: SplitModel>(
         .expect("one result per edit");
     let [original, reconstructed, ablated] = results;
     let runs = Runs::new(original, vec![reconstructed, ablated]);
-    let losses = token_losses(
+    token_losses(
         |rows, entries| model.logits(rows, entries),
         &runs,
         &batch.next_tokens(),
         model.vocab_size(),
         logit_bytes,
-    );
-    add_losses(batch, &losses, (0, 1), statistics);
+        readout,
+    )
 }
 
 /// Adds the losses of a batch: which of the altered runs had the reconstruction in place, and which was zeroed.

@@ -9,6 +9,7 @@
 mod device;
 mod host;
 
+use crate::tensors::{Numbers, Part, Readout};
 use burn::tensor::{DType, Tensor};
 use std::ops::Range;
 
@@ -41,8 +42,9 @@ impl Runs {
                 [[n, d], [1, d]].contains(&altered.dims()),
                 "results are of the shape of the batch"
             );
-            // Equal rows have equal logits: one will do. A residual stream of zeros stays zero to the end of a network without biases.
-            if is_zero(&altered) {
+            // Equal rows have equal logits: one will do. A residual stream of zeros stays zero to the end of a network without biases. Models say
+            // so themselves where they know; to ask a device would be to wait for it.
+            if sae_backend::is_host(&altered.device()) && is_zero(&altered) {
                 altered.narrow(0, 0, 1)
             } else {
                 altered
@@ -92,7 +94,26 @@ pub(crate) struct Altered {
     pub(crate) kl: f64,
 }
 
-/// The losses of every token, sequence after sequence.
+/// Losses that are there, or are asked for and not yet there.
+#[derive(Debug)]
+pub(crate) enum AskedLosses {
+    /// The host has them.
+    Known(TokenLosses),
+    /// As [`device::losses`] lays them out, of so many runs.
+    Asked(Part, usize),
+}
+
+impl AskedLosses {
+    /// The losses, once what was asked for has been read.
+    pub(crate) fn get(self, numbers: &Numbers) -> TokenLosses {
+        match self {
+            Self::Known(losses) => losses,
+            Self::Asked(part, n_runs) => device::take_apart(&numbers[part], n_runs),
+        }
+    }
+}
+
+/// The losses of every token, sequence after sequence; from a device they are asked for.
 ///
 /// `targets` holds the token that follows each one (anything valid where none does). At most about `max_bytes` of f32 logits exist
 /// at a time, but at least one token's. `logits` is what [`SplitModel::logits`](sae_traits::SplitModel::logits) is.
@@ -102,17 +123,19 @@ pub(crate) fn token_losses(
     targets: &[u32],
     vocab_size: usize,
     max_bytes: usize,
-) -> TokenLosses {
-    if sae_backend::is_host(&runs.original.device()) {
-        host::losses(runs, targets, vocab_size, max_bytes, logits)
-    } else {
-        device::losses(runs, targets, vocab_size, max_bytes, logits)
+    readout: &mut Readout,
+) -> AskedLosses {
+    if targets.is_empty() || sae_backend::is_host(&runs.original.device()) {
+        return AskedLosses::Known(host::losses(runs, targets, vocab_size, max_bytes, logits));
     }
+    let losses = device::losses(runs, targets, vocab_size, max_bytes, logits);
+    AskedLosses::Asked(readout.ask(losses), 1 + runs.altered.len())
 }
 
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
     use super::{Runs, TokenLosses, device, host};
+    use crate::tensors::to_f32s;
     use burn::tensor::{DType, Device, Distribution, Tensor};
     use std::ops::Range;
 
@@ -138,12 +161,16 @@ mod tests {
         for altered in [vec![n, n], vec![n, 1], vec![1, n, n], vec![n, 1, n, 1, n]] {
             let runs = runs(n, vocab, &altered);
             let targets: Vec<u32> = (0..n as u32).map(|token| token * 400).collect();
-            let whole = device::losses(&runs, &targets, vocab, 1 << 30, itself);
+            let on_device = |max_bytes| {
+                let losses = device::losses(&runs, &targets, vocab, max_bytes, itself);
+                device::take_apart(&to_f32s(losses), 1 + altered.len())
+            };
+            let whole = on_device(1 << 30);
             assert_eq!(whole.altered.len(), altered.len());
             for max_bytes in [0, 100_000, 1 << 30] {
                 let others = [
                     host::losses(&runs, &targets, vocab, max_bytes, itself),
-                    device::losses(&runs, &targets, vocab, max_bytes, itself),
+                    on_device(max_bytes),
                 ];
                 for other in others {
                     let (found, expected) = (numbers(&other), numbers(&whole));

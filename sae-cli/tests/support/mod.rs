@@ -3,7 +3,11 @@
 #![allow(dead_code, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
+#[cfg(feature = "cuda")]
+pub(crate) mod cuda;
 pub(crate) mod sae;
+#[cfg(feature = "cuda")]
+pub(crate) mod shape;
 pub(crate) mod tensors;
 pub(crate) mod training;
 pub(crate) mod transcoders;
@@ -119,6 +123,11 @@ impl Scratch {
             .env_remove("SAE_LOG")
             .env_remove("RUST_BACKTRACE");
         command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn outcome(command: &mut Command) -> Outcome {
+        finish(command)
     }
 
     /// Runs the program to its end.

@@ -30,19 +30,7 @@ fn keep_top_on_device(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
     if selection.grouped {
         return keep_winners_on_device(h, selection.k);
     }
-    if selection.k >= h.dims()[1] {
-        // The backend's selection wants something to leave out.
-        return if selection.by_magnitude { h } else { relu(h) };
-    }
-    let zeros = h.zeros_like();
-    let kept = if selection.by_magnitude {
-        let indices = h.clone().abs().argtopk(selection.k, 1);
-        (h.gather(1, indices.clone()), indices)
-    } else {
-        let (values, indices) = h.topk_with_indices(selection.k, 1);
-        (relu(values), indices)
-    };
-    zeros.scatter(1, kept.1, kept.0, IndexingUpdateOp::Add)
+    fused_ops::keep_largest(h, selection.k, selection.by_magnitude)
 }
 
 /// The largest of each of `k` groups of neighbours.
