@@ -2,6 +2,8 @@
 
 mod attention;
 #[cfg(feature = "cpu")]
+mod bf16;
+#[cfg(feature = "cpu")]
 mod host;
 mod key_values;
 mod linear;
@@ -23,12 +25,3 @@ pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;
 pub use sparse_matmul::sparse_matmul;
-
-use burn::tensor::{DType, Tensor};
-
-/// Whether a tensor's numbers can be read as f32 where they lie: it is on burn's CPU backend, and no gradient is recorded.
-///
-/// Only ever a choice between two ways to compute the same.
-fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
-    sae_backend::is_host(&x.device()) && x.dtype() == DType::F32
-}
