@@ -20,7 +20,7 @@ mod sparse_matmul;
 pub use attention::causal_attention;
 pub use burn;
 pub use key_values::KeyValues;
-pub use linear::{linear, linear_add};
+pub use linear::{linear, linear_add, linear_f32};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;

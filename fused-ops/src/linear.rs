@@ -1,6 +1,6 @@
 //! Matrix products with weights as Hugging Face lays them.
 
-use burn::tensor::Tensor;
+use burn::tensor::{FloatDType, Tensor};
 #[cfg(feature = "cpu")]
 use burn::tensor::bf16 as Bf16;
 
@@ -16,8 +16,7 @@ mod turned;
 
 /// y = x·Wᵀ, in the dtype of x.
 ///
-/// The product is made in the dtype of the weight, to which x is cast, with sums in f32. On the CPU weights in bf16 are not converted as a whole, and
-/// a result in f32 is not rounded to bf16 in between.
+/// The product is made in the dtype of the weight, to which x is cast, with sums in f32. On the CPU weights in bf16 are not converted as a whole.
 ///
 /// # Shapes
 /// `x`: `[.., in]`, `weight`: `[out, in]` → `[.., out]`.
@@ -31,14 +30,30 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
     {
         let made: fn(_, _) -> Tensor<2> = match (format(&x), format(&weight)) {
             (Some(Format::F32), Some(Format::F32)) => host::linear,
-            (Some(Format::F32), Some(Format::Bf16)) => host::linear_bf16::<f32>,
-            (Some(Format::Bf16), Some(Format::Bf16)) => host::linear_bf16::<Bf16>,
+            (Some(Format::F32), Some(Format::Bf16)) => host::linear_bf16::<f32, f32>,
+            (Some(Format::Bf16), Some(Format::Bf16)) => host::linear_bf16::<Bf16, Bf16>,
             _ => composed,
         };
         made(x, weight).reshape(dims)
     }
     #[cfg(not(feature = "cpu"))]
     composed(x, weight).reshape(dims)
+}
+
+/// As [`linear`], in f32: on the CPU a product with weights in bf16 comes as it was summed up, not rounded to bf16 before.
+///
+/// # Shapes
+/// `x`: `[.., in]`, `weight`: `[out, in]` → `[.., out]`.
+///
+/// # Panics
+/// If the widths differ.
+pub fn linear_f32<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    #[cfg(feature = "cpu")]
+    if [format(&x), format(&weight)] == [Some(Format::Bf16); 2] {
+        let (rows, dims) = flattened(&x, &weight);
+        return host::linear_bf16::<Bf16, f32>(x.reshape(rows), weight).reshape(dims);
+    }
+    linear(x, weight).cast(FloatDType::F32)
 }
 
 /// As one matrix: a batched product would be split by batch.

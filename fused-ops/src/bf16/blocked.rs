@@ -21,9 +21,9 @@ const TASKS: usize = 4;
 
 /// # Safety
 /// The processor has the instructions, and nobody else writes to the place.
-pub(super) unsafe fn product<E: Number>(
+pub(super) unsafe fn product<X: Number, E: Number>(
     place: &Place<E>,
-    x: Operand<'_, E>,
+    x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
 ) {
     let ([rows, n_in], [n_out, _]) = (x.dims, weight.dims);
@@ -67,7 +67,7 @@ fn sizes(rows: usize, n_in: usize, n_out: usize, threads: usize) -> [usize; 2] {
     [outs, rows.max(LEAST_ROWS)]
 }
 
-fn laid_out<E: Number>(x: &Operand<'_, E>, parallel: bool) -> Vec<XBlock> {
+fn laid_out<X: Number>(x: &Operand<'_, X>, parallel: bool) -> Vec<XBlock> {
     let [rows, n_in] = x.dims;
     let blocks = n_in.div_ceil(BLOCK);
     let mut out = vec![[ZEROS; ROWS]; rows.div_ceil(ROWS) * blocks];

@@ -25,18 +25,18 @@ pub(super) fn suits<E>(x: &Operand<'_, E>, weight: &Operand<'_, bf16>) -> bool {
 
 /// # Safety
 /// The processor has the instructions, and nobody else writes to the place.
-pub(super) unsafe fn product<E: Number>(
+pub(super) unsafe fn product<X: Number, E: Number>(
     place: &Place<E>,
-    x: Operand<'_, E>,
+    x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
 ) {
     // SAFETY: as the caller says. Sums of rows and outputs at once are as many as registers have room for.
     unsafe {
         match x.dims[0] {
-            1 => of_rows::<E, 1, 8>(place, x, weight),
-            2 => of_rows::<E, 2, 8>(place, x, weight),
-            3 | 4 => of_rows::<E, 4, 4>(place, x, weight),
-            _ => of_rows::<E, MOST_ROWS, 2>(place, x, weight),
+            1 => of_rows::<X, E, 1, 8>(place, x, weight),
+            2 => of_rows::<X, E, 2, 8>(place, x, weight),
+            3 | 4 => of_rows::<X, E, 4, 4>(place, x, weight),
+            _ => of_rows::<X, E, MOST_ROWS, 2>(place, x, weight),
         }
     }
 }
@@ -45,9 +45,9 @@ pub(super) unsafe fn product<E: Number>(
 ///
 /// # Safety
 /// As [`product`].
-unsafe fn of_rows<E: Number, const R: usize, const W: usize>(
+unsafe fn of_rows<X: Number, E: Number, const R: usize, const W: usize>(
     place: &Place<E>,
-    x: Operand<'_, E>,
+    x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
 ) {
     let ([rows, n_in], [n_out, _]) = (x.dims, weight.dims);

@@ -36,9 +36,9 @@ const MIN_PARALLEL: usize = 1 << 20;
 ///
 /// # Panics
 /// If the widths differ, or an operand is larger than its slice.
-pub(crate) unsafe fn product<E: Number>(
+pub(crate) unsafe fn product<X: Number, E: Number>(
     out: *mut E,
-    x: Operand<'_, E>,
+    x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
     add: bool,
 ) {
@@ -50,10 +50,10 @@ pub(crate) unsafe fn product<E: Number>(
 ///
 /// # Safety
 /// As [`product`]; `native` only where [`sae_backend::has_bf16_products`].
-unsafe fn product_by<E: Number>(
+unsafe fn product_by<X: Number, E: Number>(
     native: bool,
     out: *mut E,
-    x: Operand<'_, E>,
+    x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
     add: bool,
 ) {

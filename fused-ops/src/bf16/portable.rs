@@ -8,17 +8,21 @@ use crate::slices::wide_dot;
 use burn::tensor::bf16;
 use rayon::prelude::*;
 
-/// f32 numbers of x, and of weights, that a task works on: they stay in the caches of one core.
-const NUMBERS: usize = 1 << 18;
+/// f32 numbers of x, and of weights, that a task has at once.
+const NUMBERS: usize = 1 << 20;
 /// Outputs of a task, and its rows, unless they are too long for that.
-const OUTS: usize = 128;
+const OUTS: usize = 256;
 const ROWS: usize = 512;
 /// Rows and outputs of a task, however long they are: fewer do not pay for the other operand.
-const LEAST: usize = 32;
+const LEAST: usize = 64;
 /// Up to so many rows, weights are multiplied as they are read.
-const FEW: usize = 2;
+const FEW: usize = 8;
 
-pub(super) fn product<E: Number>(place: &Place<E>, x: Operand<'_, E>, weight: Operand<'_, bf16>) {
+pub(super) fn product<X: Number, E: Number>(
+    place: &Place<E>,
+    x: Operand<'_, X>,
+    weight: Operand<'_, bf16>,
+) {
     let ([rows, n_in], [n_out, _]) = (x.dims, weight.dims);
     let most = (NUMBERS / n_in).max(LEAST);
     let (rows_at_once, outs) = (ROWS.min(most), OUTS.min(most));

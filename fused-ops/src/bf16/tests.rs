@@ -71,9 +71,9 @@ fn ways() -> impl Iterator<Item = bool> {
         .filter(|&native| !native || sae_backend::has_bf16_products())
 }
 
-fn product<E: Number>(
+fn product<X: Number, E: Number>(
     native: bool,
-    x: &Matrix<E>,
+    x: &Matrix<X>,
     weight: &Matrix<bf16>,
     there: Option<&[f32]>,
 ) -> Vec<E> {
@@ -89,7 +89,11 @@ fn product<E: Number>(
 }
 
 /// The product in f64, with what rounding in f32 may add to each number.
-fn exact<E: Number>(x: &Matrix<E>, weight: &Matrix<bf16>, there: Option<&[f32]>) -> Vec<(f64, f64)> {
+fn exact<X: Number, E: Number>(
+    x: &Matrix<X>,
+    weight: &Matrix<bf16>,
+    there: Option<&[f32]>,
+) -> Vec<(f64, f64)> {
     let ([rows, n_in], [n_out, _]) = (x.dims, weight.dims);
     let number = |i: usize| {
         let terms = (0..n_in).map(|t| x.at(i / n_out, t) * weight.at(i % n_out, t));
@@ -103,10 +107,10 @@ fn exact<E: Number>(x: &Matrix<E>, weight: &Matrix<bf16>, there: Option<&[f32]>)
     (0..rows * n_out).map(number).collect()
 }
 
-fn check<E: Number>(x: &Matrix<E>, weight: &Matrix<bf16>, there: Option<&[f32]>) {
-    let exact = exact(x, weight, there);
+fn check<X: Number, E: Number>(x: &Matrix<X>, weight: &Matrix<bf16>, there: Option<&[f32]>) {
+    let exact = exact::<X, E>(x, weight, there);
     for native in ways() {
-        let found = product(native, x, weight, there);
+        let found: Vec<E> = product(native, x, weight, there);
         for (i, (found, &(exact, error))) in found.iter().zip(&exact).enumerate() {
             // The result is rounded once more, to its own format.
             let least = f64::from(E::narrow((exact - error) as f32).wide());
@@ -166,8 +170,9 @@ proptest! {
             Matrix::<bf16>::new(&x, [rows, n_in], layout),
         );
         for there in [None, Some(there.as_slice())] {
-            check(&wide, &weight, there);
-            check(&half, &weight, there);
+            check::<f32, f32>(&wide, &weight, there);
+            check::<bf16, bf16>(&half, &weight, there);
+            check::<bf16, f32>(&half, &weight, there);
         }
     }
 }
@@ -178,7 +183,8 @@ fn large_products_are_the_same_in_parts() {
     for dims in [[130, 97, 1031], [600, 33, 170], [8, 513, 1100], [3, 1025, 300], [1, 700, 900]] {
         for layout in [Layout::Rows, Layout::Columns] {
             let (x, weight, _, _) = case(dims, [Layout::Rows, layout], 5);
-            check(&Matrix::<bf16>::new(&x, [dims[0], dims[1]], Layout::Rows), &weight, None);
+            let x = Matrix::new(&x, [dims[0], dims[1]], Layout::Rows);
+            check::<bf16, bf16>(&x, &weight, None);
         }
     }
 }
@@ -193,7 +199,7 @@ fn what_is_no_number_or_infinite_reaches_its_row_and_output_and_no_other() {
         let x = Matrix::<f32>::new(&x, [rows, n_in], Layout::Rows);
         let w = Matrix::new(&w, [n_out, n_in], Layout::Rows);
         for native in ways() {
-            let found = product(native, &x, &w, None);
+            let found: Vec<f32> = product(native, &x, &w, None);
             for (i, found) in found.iter().enumerate() {
                 match (i / n_out, i % n_out) {
                     (1, _) | (_, 36) => assert!(found.is_nan(), "{native} {i}"),
@@ -210,5 +216,5 @@ fn what_is_no_number_or_infinite_reaches_its_row_and_output_and_no_other() {
 fn widths_must_agree() {
     let x = Matrix::<f32>::new(&[1.0; 6], [2, 3], Layout::Rows);
     let w = Matrix::new(&[1.0; 4], [1, 4], Layout::Rows);
-    product(false, &x, &w, None);
+    let _: Vec<f32> = product(false, &x, &w, None);
 }

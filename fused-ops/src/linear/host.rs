@@ -34,15 +34,15 @@ pub(super) fn linear_add(x: Tensor<2>, weight: Tensor<2>, residual: Tensor<2>) -
     tensor(out, dims)
 }
 
-/// x·Wᵀ in the format of x, with weights in bf16.
-pub(super) fn linear_bf16<E: Number>(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+/// x·Wᵀ of `X` as `E`, with weights in bf16.
+pub(super) fn linear_bf16<X: Number, E: Number>(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let (x, weight) = (
-        HostTensor::<2, E>::new(x),
+        HostTensor::<2, X>::new(x),
         HostTensor::<2, Bf16>::new(weight),
     );
     let dims = [x.dims()[0], weight.dims()[0]];
     let n = dims[0] * dims[1];
-    let mut out = Vec::with_capacity(n);
+    let mut out = Vec::<E>::with_capacity(n);
     // SAFETY: the vector has room for the product, which writes all of it without reading.
     unsafe {
         bf16::product(out.as_mut_ptr(), operand(&x), operand(&weight), false);
