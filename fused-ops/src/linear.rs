@@ -1,8 +1,8 @@
 //! Matrix products with weights as Hugging Face lays them.
 
-use burn::tensor::{FloatDType, Tensor};
 #[cfg(feature = "cpu")]
 use burn::tensor::bf16 as Bf16;
+use burn::tensor::{FloatDType, Tensor};
 
 #[cfg(feature = "cpu")]
 use crate::host::{Format, format};

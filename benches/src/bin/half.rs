@@ -9,8 +9,8 @@ use burn::tensor::{Device, FloatDType, Int, Tensor, TensorData};
 use llama_hooked::{
     ForwardOptions, KvCache, Llama, LlamaLoadOptions, ModelSource, NoHooks, OutputKind,
 };
-use safetensors::tensor::TensorView;
 use sae_benches::processor;
+use safetensors::tensor::TensorView;
 use std::error::Error;
 use std::hint::black_box;
 
@@ -32,7 +32,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let load = |dtype| Llama::load(&files, &LlamaLoadOptions::new(&device, dtype));
     let (wide, half) = (load(FloatDType::F32)?, load(FloatDType::BF16)?);
     let text = std::fs::read_to_string(ids)?;
-    let ids: Vec<u32> = text.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+    let ids: Vec<u32> = text
+        .split_whitespace()
+        .map(str::parse)
+        .collect::<Result<_, _>>()?;
     let tokens: Vec<i32> = ids.iter().map(|id| id.cast_signed()).collect();
     let tokens = TensorData::new(tokens, [1, ids.len()]);
     let tokens = Tensor::<2, Int>::from_data(tokens, &device);
@@ -46,12 +49,18 @@ fn main() -> Result<(), Box<dyn Error>> {
         let output = model.forward(tokens.clone(), &options, &mut NoHooks);
         drop(black_box(output.expect("the tokens are the model's")));
     };
-    report("forward", SECONDS, [&mut || forward(&wide), &mut || forward(&half)]);
+    report(
+        "forward",
+        SECONDS,
+        [&mut || forward(&wide), &mut || forward(&half)],
+    );
     for rows in [1, 8] {
         let prompt = vec![ids[..32.min(ids.len())].to_vec(); rows];
         let begun = |model: &Llama| {
             let mut cache = KvCache::new(model.config(), rows);
-            model.extend(&prompt, &mut cache, &mut NoHooks).map(|_| cache)
+            model
+                .extend(&prompt, &mut cache, &mut NoHooks)
+                .map(|_| cache)
         };
         let caches = (begun(&wide)?, begun(&half)?);
         let next = vec![vec![ids[0]]; rows];
@@ -65,7 +74,9 @@ fn main() -> Result<(), Box<dyn Error>> {
         report(
             &name,
             SECONDS / 2.0,
-            [&mut || step(&wide, &caches.0), &mut || step(&half, &caches.1)],
+            [&mut || step(&wide, &caches.0), &mut || {
+                step(&half, &caches.1)
+            }],
         );
     }
     Ok(())

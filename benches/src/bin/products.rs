@@ -18,9 +18,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     for shape in std::env::args().skip(1) {
         let dims: Vec<usize> = shape.split('x').map(str::parse).collect::<Result<_, _>>()?;
         let [rows, n_in, n_out] = dims.try_into().map_err(|_| "a shape is ROWSxINxOUT")?;
-        let random = |dims| {
-            Tensor::<2>::random(dims, Distribution::Normal(0.0, 1.0), &Device::flex())
-        };
+        let random =
+            |dims| Tensor::<2>::random(dims, Distribution::Normal(0.0, 1.0), &Device::flex());
         let (x, w) = (random([rows, n_in]), random([n_out, n_in]));
         let half = |x: &Tensor<2>| x.clone().cast(FloatDType::BF16);
         let (half_x, half_w) = (half(&x), half(&w));

@@ -99,12 +99,7 @@ impl<E: Number> Work<'_, E> {
     ///
     /// # Safety
     /// The processor has the instructions, and nobody else writes to these outputs of these rows.
-    unsafe fn run(
-        &self,
-        outputs: Range<usize>,
-        rows: Range<usize>,
-        buffer: &mut Vec<WeightBlock>,
-    ) {
+    unsafe fn run(&self, outputs: Range<usize>, rows: Range<usize>, buffer: &mut Vec<WeightBlock>) {
         let blocks = self.blocks;
         let panels = outputs.len().div_ceil(OUTS);
         if buffer.len() < panels * blocks {

@@ -9,7 +9,7 @@ use crate::product::Operand;
 use burn::tensor::bf16;
 use rayon::prelude::*;
 use std::arch::x86_64::{
-    _MM_HINT_T0, _mm_prefetch, _mm512_loadu_si512, _mm512_maskz_loadu_epi16,
+    __m512, _MM_HINT_T0, _mm_prefetch, _mm512_add_ps, _mm512_maskz_loadu_epi16,
     _mm512_reduce_add_ps, _mm512_setzero_ps,
 };
 
@@ -17,6 +17,9 @@ use std::arch::x86_64::{
 const MOST_ROWS: usize = 8;
 /// Weights for each thread at least: a quarter of a megabyte takes some 20 µs to read, a thread 5 µs to wake.
 const PER_THREAD: usize = 1 << 17;
+
+/// Weights that are fetched ahead of those in use.
+const AHEAD: usize = 1024;
 
 /// Whether this is the way: few rows, and weights without gaps.
 pub(super) fn suits<E>(x: &Operand<'_, E>, weight: &Operand<'_, bf16>) -> bool {
@@ -30,22 +33,22 @@ pub(super) unsafe fn product<X: Number, E: Number>(
     x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
 ) {
-    // SAFETY: as the caller says. Sums of rows and outputs at once are as many as registers have room for.
+    // SAFETY: as the caller says. As many sums at once as hide the instruction's latency.
     unsafe {
         match x.dims[0] {
-            1 => of_rows::<X, E, 1, 8>(place, x, weight),
-            2 => of_rows::<X, E, 2, 8>(place, x, weight),
-            3 | 4 => of_rows::<X, E, 4, 4>(place, x, weight),
-            _ => of_rows::<X, E, MOST_ROWS, 2>(place, x, weight),
+            1 => of_rows::<X, E, 1, 4>(place, x, weight),
+            2 => of_rows::<X, E, 2, 2>(place, x, weight),
+            3 | 4 => of_rows::<X, E, 4, 2>(place, x, weight),
+            _ => of_rows::<X, E, MOST_ROWS, 1>(place, x, weight),
         }
     }
 }
 
-/// Of at most R rows, W outputs at once.
+/// Of at most R rows, each with U sums for an output.
 ///
 /// # Safety
 /// As [`product`].
-unsafe fn of_rows<X: Number, E: Number, const R: usize, const W: usize>(
+unsafe fn of_rows<X: Number, E: Number, const R: usize, const U: usize>(
     place: &Place<E>,
     x: Operand<'_, X>,
     weight: Operand<'_, bf16>,
@@ -62,17 +65,15 @@ unsafe fn of_rows<X: Number, E: Number, const R: usize, const W: usize>(
             lines
         })
         .collect();
-    let per_task = PER_THREAD.div_ceil(n_in).next_multiple_of(W);
+    let per_task = PER_THREAD.div_ceil(n_in);
     let task = |start: usize| {
-        let end = (start + per_task).min(n_out);
-        for first in (start..end).step_by(W) {
-            // At the end the last one takes the places of those that are missing.
-            let row = |i: usize| &weight.data[(first + i).min(n_out - 1) * n_in..][..n_in];
+        for output in start..(start + per_task).min(n_out) {
+            let weights = &weight.data[output * n_in..][..n_in];
             // SAFETY: the caller has found the instructions, and no two tasks share outputs.
             unsafe {
-                let sums = sums::<R, W>(&x, std::array::from_fn(row));
-                for (row, sums) in sums[..rows].iter().enumerate() {
-                    place.put(row, first, &sums[..W.min(end - first)]);
+                let sums = sums::<R, U>(&x, weights);
+                for (row, sum) in sums[..rows].iter().enumerate() {
+                    place.put(row, output, &[*sum]);
                 }
             }
         }
@@ -85,41 +86,49 @@ unsafe fn of_rows<X: Number, E: Number, const R: usize, const W: usize>(
     }
 }
 
-/// The products of each row with each of W outputs, whose weights are of one length.
+/// The products of each row with the weights of one output. One after the other, and not several at a time: the processor fetches ahead what is
+/// read in order.
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
-fn sums<const R: usize, const W: usize>(x: &[[Line; R]], weights: [&[bf16]; W]) -> [[f32; W]; R] {
-    let n_in = weights[0].len();
-    assert!(weights.iter().all(|row| row.len() == n_in));
-    let (whole, rest) = x.split_at(n_in / BLOCK);
-    let mut sums = [[_mm512_setzero_ps(); W]; R];
-    for (block, x) in whole.iter().enumerate() {
-        for output in 0..W {
-            let at = weights[output].as_ptr().wrapping_add(block * BLOCK);
-            // The same place of the outputs that come next: the processor by itself does not see beyond the end of a row.
-            _mm_prefetch::<_MM_HINT_T0>(at.wrapping_add(W * n_in).cast());
-            // SAFETY: `whole` has as many blocks as fit the weights of an output.
-            let weight = unsafe { _mm512_loadu_si512(at.cast()) };
-            for row in 0..R {
-                sums[row][output] = dot(sums[row][output], weight, load(&x[row]));
-            }
+fn sums<const R: usize, const U: usize>(x: &[[Line; R]], weights: &[bf16]) -> [f32; R] {
+    let mut sums = [[_mm512_setzero_ps(); R]; U];
+    let (blocks, rest) = weights.as_chunks::<BLOCK>();
+    let (x, last) = x.split_at(blocks.len());
+    let (groups, others) = blocks.as_chunks::<U>();
+    let (x_groups, x_others) = x.as_chunks::<U>();
+    for (blocks, x) in groups.iter().zip(x_groups) {
+        for (sums, (block, x)) in sums.iter_mut().zip(blocks.iter().zip(x)) {
+            add(sums, x, block, u32::MAX);
         }
     }
-    if let Some(x) = rest.first() {
-        for output in 0..W {
-            let rest = &weights[output][whole.len() * BLOCK..];
-            let mask = u32::MAX >> (BLOCK - rest.len());
-            // SAFETY: the mask has a bit for each number.
-            let weight = unsafe { _mm512_maskz_loadu_epi16(mask, rest.as_ptr().cast()) };
-            for row in 0..R {
-                sums[row][output] = dot(sums[row][output], weight, load(&x[row]));
-            }
-        }
+    for (block, x) in others.iter().zip(x_others) {
+        add(&mut sums[0], x, block, u32::MAX);
     }
-    let mut totals = [[0.0; W]; R];
-    for (totals, sums) in totals.iter_mut().zip(sums) {
-        for (total, sums) in totals.iter_mut().zip(sums) {
-            *total = _mm512_reduce_add_ps(sums);
+    if let Some(x) = last.first() {
+        add(&mut sums[0], x, rest, u32::MAX >> (BLOCK - rest.len()));
+    }
+    let mut totals = [0.0; R];
+    for (row, total) in totals.iter_mut().enumerate() {
+        let mut sum = sums[0][row];
+        for others in &sums[1..] {
+            sum = _mm512_add_ps(sum, others[row]);
         }
+        *total = _mm512_reduce_add_ps(sum);
     }
     totals
+}
+
+/// Adds the products of a block of weights with each row's. The mask has a bit for each weight.
+#[inline]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn add<const R: usize>(sums: &mut [__m512; R], x: &[Line; R], weights: &[bf16], mask: u32) {
+    assert!(weights.len() == mask.count_ones() as usize);
+    if R > 2 {
+        // Between two lines of memory there is enough to do that the processor fetches too little ahead.
+        _mm_prefetch::<_MM_HINT_T0>(weights.as_ptr().wrapping_add(AHEAD).cast());
+    }
+    // SAFETY: the mask has a bit for each number, by the assertion.
+    let weights = unsafe { _mm512_maskz_loadu_epi16(mask, weights.as_ptr().cast()) };
+    for (sum, x) in sums.iter_mut().zip(x) {
+        *sum = dot(*sum, weights, load(x));
+    }
 }

@@ -63,7 +63,11 @@ impl Line {
             return;
         }
         for (i, to) in line.iter_mut().enumerate() {
-            *to = if i < n { data[i * stride].bf16_bits() } else { 0 };
+            *to = if i < n {
+                data[i * stride].bf16_bits()
+            } else {
+                0
+            };
         }
     }
 }

@@ -44,7 +44,11 @@ impl<E: Number> Place<E> {
             // SAFETY: as above; read only where the numbers are valid for reading by `new`.
             unsafe {
                 let at = place.add(i);
-                let sum = if self.add { at.read().wide() + sum } else { sum };
+                let sum = if self.add {
+                    at.read().wide() + sum
+                } else {
+                    sum
+                };
                 at.write(E::narrow(sum));
             }
         }

@@ -84,7 +84,15 @@ fn product<X: Number, E: Number>(
     );
     assert_eq!(out.len(), n);
     // SAFETY: of the product's size; only ways that the processor has are asked for.
-    unsafe { product_by(native, out.as_mut_ptr(), x.operand(), weight.operand(), there.is_some()) };
+    unsafe {
+        product_by(
+            native,
+            out.as_mut_ptr(),
+            x.operand(),
+            weight.operand(),
+            there.is_some(),
+        )
+    };
     out
 }
 
@@ -180,7 +188,13 @@ proptest! {
 /// Large enough for threads, for several panels a task and for several blocks of rows.
 #[test]
 fn large_products_are_the_same_in_parts() {
-    for dims in [[130, 97, 1031], [600, 33, 170], [8, 513, 1100], [3, 1025, 300], [1, 700, 900]] {
+    for dims in [
+        [130, 97, 1031],
+        [600, 33, 170],
+        [8, 513, 1100],
+        [3, 1025, 300],
+        [1, 700, 900],
+    ] {
         for layout in [Layout::Rows, Layout::Columns] {
             let (x, weight, _, _) = case(dims, [Layout::Rows, layout], 5);
             let x = Matrix::new(&x, [dims[0], dims[1]], Layout::Rows);

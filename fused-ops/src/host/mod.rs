@@ -29,7 +29,11 @@ impl<const D: usize, E: Number> HostTensor<D, E> {
         let tensor = x
             .try_into_primitive::<Flex>()
             .expect("the caller has asked whether it is on the host");
-        assert_eq!(tensor.dtype(), E::DTYPE, "the caller has asked for the format");
+        assert_eq!(
+            tensor.dtype(),
+            E::DTYPE,
+            "the caller has asked for the format"
+        );
         Self::of(tensor)
     }
 

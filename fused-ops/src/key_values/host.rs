@@ -227,7 +227,10 @@ impl<E: Number> Rows<E> {
         let (kv_heads, d_head) = (self.kv_heads, self.d_head);
         let (b, n) = (self.all.len(), columns.len());
         let width = kv_heads * d_head;
-        let mut all = [vec![E::default(); b * n * width], vec![E::default(); b * n * width]];
+        let mut all = [
+            vec![E::default(); b * n * width],
+            vec![E::default(); b * n * width],
+        ];
         for (row, content) in self.all.iter().enumerate() {
             let places = columns
                 .row(row)

@@ -28,7 +28,8 @@ pub(crate) fn wide_dot<E: Number>(a: &[f32], b: &[E]) -> f32 {
             sums[i] += a[i] * b[i].wide();
         }
     }
-    total(sums) + a_rest
+    total(sums)
+        + a_rest
             .iter()
             .zip(b_rest)
             .map(|(a, b)| a * b.wide())

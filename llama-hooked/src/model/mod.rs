@@ -60,7 +60,8 @@ impl fmt::Debug for Pass<'_> {
 /// [`unembed`](Self::unembed) or [`loss_per_token`](Self::loss_per_token)) for callers that run some layers once and others
 /// several times, and as a whole in [`forward`](Self::forward), which also checks its input. Cloning shares the weights.
 ///
-/// In bf16 and f16, norms, softmax and rotary embedding are in f32, logits in the model's dtype, losses in f32.
+/// In bf16 and f16, norms, softmax and rotary embedding are in f32, logits in the model's dtype, losses in f32; on the CPU from logits that were not
+/// rounded before.
 #[derive(Debug, Clone)]
 pub struct Llama {
     config: LlamaConfig,
