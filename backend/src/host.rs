@@ -23,7 +23,7 @@ pub fn is_cpu(_: &Device) -> bool {
     false
 }
 
-/// Whether the processor multiplies pairs of bf16 numbers in one instruction (AVX512_BF16). Elsewhere bf16 on the CPU saves memory and no time.
+/// Whether the processor multiplies pairs of bf16 numbers in one instruction (`AVX512_BF16`). Elsewhere bf16 on the CPU saves memory and no time.
 pub fn has_bf16_products() -> bool {
     #[cfg(target_arch = "x86_64")]
     {

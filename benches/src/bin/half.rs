@@ -71,13 +71,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             drop(black_box(model.next_logits(normed, &mut NoHooks)));
         };
         let name = format!("one more token, {rows} rows");
-        report(
-            &name,
-            SECONDS / 2.0,
-            [&mut || step(&wide, &caches.0), &mut || {
-                step(&half, &caches.1)
-            }],
-        );
+        let (mut wide_step, mut half_step) = (|| step(&wide, &caches.0), || step(&half, &caches.1));
+        report(&name, SECONDS / 2.0, [&mut wide_step, &mut half_step]);
     }
     Ok(())
 }

@@ -123,7 +123,9 @@ impl Block {
         pattern.times(values, out, d_head);
         for (out, sum) in out.chunks_exact_mut(d_head).zip(&sums) {
             let scale = 1.0 / sum;
-            out.iter_mut().for_each(|x| *x *= scale);
+            for x in out {
+                *x *= scale;
+            }
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The inner loop: some rows of x times 32 outputs, all sums in registers.
 
-use super::pack::{HALVES, Line, OUTS, PAIRS, ROWS, WeightBlock, XBlock};
+use super::pack::{HALVES, Line, OUTS, ROWS, WeightBlock, XBlock};
 use std::arch::x86_64::{
     __m512, __m512bh, __m512i, _mm512_dpbf16_ps, _mm512_load_si512, _mm512_set1_epi32,
     _mm512_setzero_ps, _mm512_storeu_ps,
@@ -50,8 +50,8 @@ pub(super) fn tile(rows: usize, x: &[XBlock], weight: &[WeightBlock], tile: &mut
 fn sums<const R: usize>(x: &[XBlock], weight: &[WeightBlock], tile: &mut Tile) {
     let mut sums = [[_mm512_setzero_ps(); HALVES]; R];
     for (x, weight) in x.iter().zip(weight) {
-        for pair in 0..PAIRS {
-            let weights = [load(&weight[pair][0]), load(&weight[pair][1])];
+        for (pair, [low, high]) in weight.iter().enumerate() {
+            let weights = [load(low), load(high)];
             for row in 0..R {
                 let x = _mm512_set1_epi32(x[row].words()[pair].cast_signed());
                 for half in 0..HALVES {

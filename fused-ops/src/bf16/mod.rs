@@ -1,6 +1,6 @@
 //! Products with weights in bf16 that are never converted as a whole: x·Wᵀ with sums in f32.
 //!
-//! Where the processor multiplies pairs of bf16 numbers (AVX512_BF16), the weights of some outputs at a time are laid out as that
+//! Where the processor multiplies pairs of bf16 numbers (`AVX512_BF16`), the weights of some outputs at a time are laid out as that
 //! instruction reads them ([`pack`]) and meet all rows of x ([`blocked`]); a few rows meet the weights as they lie ([`few`]). Elsewhere
 //! some outputs at a time become f32 ([`portable`]). Both ways x is rounded to bf16 first, so that they compute the same but for the
 //! order of the sums.

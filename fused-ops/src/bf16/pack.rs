@@ -117,7 +117,7 @@ fn turned(weight: &Operand<'_, bf16>, by_output: usize, first: usize, out: &mut 
                     *line = unsafe { _mm512_maskz_loadu_epi16(mask, row.as_ptr().cast()) };
                 }
             }
-            for (pair, line) in transpose(lines).into_iter().enumerate() {
+            for (pair, line) in transpose(&lines).into_iter().enumerate() {
                 // SAFETY: a line is 64 bytes on a boundary of 64.
                 unsafe { _mm512_store_si512((&raw mut out[pair][half]).cast(), line) };
             }
@@ -175,7 +175,7 @@ fn gathered(weight: &Operand<'_, bf16>, first: usize, out: &mut [WeightBlock]) {
 
 /// Word j of line i becomes word i of line j.
 #[target_feature(enable = "avx512f")]
-fn transpose(lines: [__m512i; LANES]) -> [__m512i; LANES] {
+fn transpose(lines: &[__m512i; LANES]) -> [__m512i; LANES] {
     let zero = _mm512_setzero_si512();
     let (mut twos, mut fours, mut out) = ([zero; LANES], [zero; LANES], [zero; LANES]);
     for i in 0..8 {

@@ -17,8 +17,6 @@ pub struct ModelMemory {
     pub residual_per_token: u64,
     /// Memory that one token takes at most while a block without hooks works on it, its residual stream included.
     pub block_per_token: u64,
-    /// The same on the CPU.
-    pub block_per_token_on_cpu: u64,
     /// The keys and values that a [`KvCache`](crate::KvCache) keeps of one token.
     pub cache_per_token: u64,
 }
@@ -74,8 +72,8 @@ impl LlamaConfig {
     /// The memory that the model takes in this dtype.
     ///
     /// The work within a block is counted by what exists at once: beside the residual stream and its norm, queries, keys, values and
-    /// the attention's output, or the two hidden layers of the MLP. In 16 bits norms and gates have f32 copies besides; on the CPU bf16 has f32 copies of queries, keys and
-    /// values instead, and a product lays out its input once more.
+    /// the attention's output, or the two hidden layers of the MLP. In 16 bits norms and gates have f32 copies besides; in bf16 on the CPU it is queries, keys
+    /// and values that have, and products lay out their inputs once more.
     pub fn memory(&self, dtype: FloatDType) -> ModelMemory {
         let size = match dtype {
             FloatDType::F64 => 8,
@@ -86,17 +84,12 @@ impl LlamaConfig {
         let attention = 3 * d + 2 * q + 2 * kv;
         let mlp = 3 * d + 2 * m;
         let copies = if size < 4 { 4 * (2 * m).max(3 * d) } else { 0 };
-        let on_cpu = match dtype {
-            FloatDType::BF16 => (size * attention + 4 * (q + 2 * kv)).max(size * (mlp + m)),
-            _ => size * attention.max(mlp) + copies,
-        };
         ModelMemory {
             weights: size * self.n_params(),
             block: size * self.block_params(),
             embedding: size * d * self.vocab_size as u64,
             residual_per_token: size * d,
             block_per_token: size * attention.max(mlp) + copies,
-            block_per_token_on_cpu: on_cpu,
             cache_per_token: size * self.n_layers as u64 * 2 * kv,
         }
     }
@@ -161,8 +154,5 @@ mod tests {
         assert_eq!(wide.weights, 2 * half.weights);
         assert_eq!(wide.block_per_token, 4 * (3 * 4096 + 2 * 14336));
         assert!(half.block_per_token > wide.block_per_token / 2);
-        assert_eq!(wide.block_per_token_on_cpu, wide.block_per_token);
-        assert!(half.block_per_token_on_cpu > wide.block_per_token / 2);
-        assert!(half.block_per_token_on_cpu < half.block_per_token);
     }
 }

@@ -232,16 +232,12 @@ impl Work {
         let logits = self.logits(tokens);
         let (weights, unembedding) = self.weights(placement, &memory, logits.1);
         let in_a_block = self.tokens(rows_at_once);
-        let per_token = if self.on_cpu {
-            memory.block_per_token_on_cpu
-        } else {
-            memory.block_per_token
-        };
         let mut parts = vec![
             ("weights", weights),
             (
                 "activations",
-                self.residuals() * tokens * memory.residual_per_token + in_a_block * per_token,
+                self.residuals() * tokens * memory.residual_per_token
+                    + in_a_block * memory.block_per_token,
             ),
         ];
         // Where none are made, the caller counts its own.
