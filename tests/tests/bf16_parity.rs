@@ -1,4 +1,4 @@
-//! bf16 on the CPU against PyTorch's (`goldens/bf16.py`): on the demo's model, both are held to the logits and losses of f32.
+//! bf16 on the CPU against torch's (`goldens/bf16.py`): on the demo's model, both are held to the logits and losses of f32.
 
 #![allow(clippy::unwrap_used)] // clippy sees only the #[test] functions as tests, not the functions they share
 
