@@ -73,7 +73,7 @@ impl ComputeDevice {
         let dtype = dtype.map_or(kind.default_dtype(), FloatDType::from);
         if kind == DeviceKind::Cpu && dtype == FloatDType::BF16 && !crate::has_bf16_products() {
             tracing::warn!(
-                "this processor does not multiply bf16 numbers (AVX512_BF16): bf16 takes half the memory of f32 here, and more time"
+                "this processor does not multiply bf16 numbers (AVX512_BF16): bf16 takes half the memory of f32 here, and mostly more time"
             );
         }
         Ok(Self {
