@@ -23,6 +23,20 @@ pub fn is_cpu(_: &Device) -> bool {
     false
 }
 
+/// Whether the processor multiplies pairs of bf16 numbers in one instruction (`AVX512_BF16`). Elsewhere bf16 on the CPU saves memory and no time.
+pub fn has_bf16_products() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    {
+        is_x86_feature_detected!("avx512f")
+            && is_x86_feature_detected!("avx512bw")
+            && is_x86_feature_detected!("avx512bf16")
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        false
+    }
+}
+
 #[cfg(all(test, feature = "cpu"))]
 mod tests {
     use super::{is_cpu, is_host};

@@ -15,7 +15,7 @@ pub use burn;
 pub use choice::{DeviceChoice, ParseDeviceError};
 pub use compute::{ComputeDevice, DeviceError};
 pub use dtype::Dtype;
-pub use host::{is_cpu, is_host};
+pub use host::{has_bf16_products, is_cpu, is_host};
 pub use kind::DeviceKind;
 pub use list::{DeviceInfo, devices};
 pub use memory::{Memory, available_memory, total_memory};

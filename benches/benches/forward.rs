@@ -15,15 +15,24 @@ const BATCH: usize = 1;
 const POSITIONS: usize = 256;
 
 fn forward(c: &mut Criterion) {
+    for (name, dtype) in [
+        ("forward", FloatDType::F32),
+        ("forward_bf16", FloatDType::BF16),
+    ] {
+        forward_in(c, name, dtype);
+    }
+}
+
+fn forward_in(c: &mut Criterion, name: &str, dtype: FloatDType) {
     let device = Device::flex();
-    let model = Llama::random(smollm2_shaped(LAYERS), 0, &device, FloatDType::F32);
+    let model = Llama::random(smollm2_shaped(LAYERS), 0, &device, dtype);
     let tokens = tokens(BATCH, POSITIONS, model.config().vocab_size, &device);
     let run = |options: &ForwardOptions| {
         let output = model.forward(tokens.clone(), options, &mut NoHooks);
         finish(&device, output.expect("the run is within the model"));
     };
 
-    let mut group = c.benchmark_group("forward");
+    let mut group = c.benchmark_group(name);
     group
         .sample_size(10)
         .warm_up_time(Duration::from_millis(500))

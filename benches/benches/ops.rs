@@ -1,7 +1,7 @@
 //! The fused operations beside what burn's own make of the same, at SmolLM2-135M's shapes and 1,024 tokens. `peers/ops.py` has torch's.
 
 use burn::tensor::activation::{relu, silu, softmax};
-use burn::tensor::{Bool, Device, Distribution, Int, Tensor};
+use burn::tensor::{Bool, Device, Distribution, FloatDType, Int, Tensor};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use fused_ops::softmax::cross_entropy;
 use fused_ops::{causal_attention, linear, rms_norm, silu_mul, sparse_matmul};
@@ -60,6 +60,28 @@ fn products(c: &mut Criterion) {
                 Duration::from_secs_f64(seconds * n as f64)
             });
         });
+        group.finish();
+    }
+}
+
+/// Products of few rows and of many, in f32 and in bf16.
+fn formats(c: &mut Criterion) {
+    let w = random([D_MLP, D]);
+    for rows in [1, 16, 512] {
+        let x = random([rows, D]);
+        let product = Product {
+            rows,
+            n_in: D,
+            n_out: D_MLP,
+        };
+        let mut group = group(c, &format!("ops/linear/rows_{rows}"));
+        group.throughput(Throughput::Elements(product.flops() as u64));
+        for (name, dtype) in [("f32", FloatDType::F32), ("bf16", FloatDType::BF16)] {
+            let (x, w) = (x.clone().cast(dtype), w.clone().cast(dtype));
+            group.bench_function(name, |b| {
+                b.iter(|| black_box(linear(x.clone(), w.clone())));
+            });
+        }
         group.finish();
     }
 }
@@ -145,5 +167,5 @@ fn sparse(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, products, transformer, losses, sparse);
+criterion_group!(benches, products, formats, transformer, losses, sparse);
 criterion_main!(benches);

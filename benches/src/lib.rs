@@ -5,6 +5,7 @@
 
 mod demo;
 pub mod memory;
+pub mod processor;
 mod product;
 mod random;
 

@@ -1,6 +1,8 @@
 #![doc = include_str!("../README.md")]
 
 mod attention;
+#[cfg(feature = "cpu")]
+mod bf16;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod cube;
 mod feature_sums;
@@ -24,17 +26,8 @@ pub use burn;
 pub use feature_sums::{FeatureSums, feature_sums};
 pub use keep_largest::keep_largest;
 pub use key_values::KeyValues;
-pub use linear::{linear, linear_add};
+pub use linear::{linear, linear_add, linear_f32};
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;
 pub use sparse_matmul::sparse_matmul;
-
-use burn::tensor::{DType, Tensor};
-
-/// Whether a tensor's numbers can be read as f32 where they lie: it is on burn's CPU backend, and no gradient is recorded.
-///
-/// Only ever a choice between two ways to compute the same.
-fn on_host<const D: usize>(x: &Tensor<D>) -> bool {
-    sae_backend::is_host(&x.device()) && x.dtype() == DType::F32
-}

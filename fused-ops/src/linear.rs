@@ -1,7 +1,11 @@
 //! Matrix products with weights as Hugging Face lays them.
 
-use crate::on_host;
-use burn::tensor::Tensor;
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16 as Bf16;
+use burn::tensor::{FloatDType, Tensor};
+
+#[cfg(feature = "cpu")]
+use crate::host::{Format, format};
 
 #[cfg(feature = "cpu")]
 mod few;
@@ -10,7 +14,9 @@ mod host;
 #[cfg(feature = "cpu")]
 mod turned;
 
-/// y = x·Wᵀ.
+/// y = x·Wᵀ, in the dtype of x.
+///
+/// The product is made in the dtype of the weight, to which x is cast, with sums in f32. On the CPU weights in bf16 are not converted as a whole.
 ///
 /// # Shapes
 /// `x`: `[.., in]`, `weight`: `[out, in]` → `[.., out]`.
@@ -21,14 +27,44 @@ pub fn linear<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
     let (rows, dims) = flattened(&x, &weight);
     let x = x.reshape(rows);
     #[cfg(feature = "cpu")]
-    if on_host(&x) && on_host(&weight) {
-        return host::linear(x, weight).reshape(dims);
+    {
+        let made: fn(_, _) -> Tensor<2> = match (format(&x), format(&weight)) {
+            (Some(Format::F32), Some(Format::F32)) => host::linear,
+            (Some(Format::F32), Some(Format::Bf16)) => host::linear_bf16::<f32, f32>,
+            (Some(Format::Bf16), Some(Format::Bf16)) => host::linear_bf16::<Bf16, Bf16>,
+            _ => composed,
+        };
+        made(x, weight).reshape(dims)
     }
-    // As one matrix: a batched product would be split by batch.
-    x.matmul(weight.transpose()).reshape(dims)
+    #[cfg(not(feature = "cpu"))]
+    composed(x, weight).reshape(dims)
 }
 
-/// y = residual + x·Wᵀ: on the CPU added where the product is made, in place if this is the residual's only owner.
+/// As [`linear`], in f32: on the CPU a product with weights in bf16 comes as it was summed up, not rounded to bf16 before.
+///
+/// # Shapes
+/// `x`: `[.., in]`, `weight`: `[out, in]` → `[.., out]`.
+///
+/// # Panics
+/// If the widths differ.
+pub fn linear_f32<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> {
+    #[cfg(feature = "cpu")]
+    if [format(&x), format(&weight)] == [Some(Format::Bf16); 2] {
+        let (rows, dims) = flattened(&x, &weight);
+        return host::linear_bf16::<Bf16, f32>(x.reshape(rows), weight).reshape(dims);
+    }
+    linear(x, weight).cast(FloatDType::F32)
+}
+
+/// As one matrix: a batched product would be split by batch.
+fn composed(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
+    let dtype = x.dtype();
+    x.cast(weight.dtype())
+        .matmul(weight.transpose())
+        .cast(dtype)
+}
+
+/// y = residual + x·Wᵀ, as [`linear`]: on the CPU added where the product is made, in place if this is the residual's only owner.
 ///
 /// # Shapes
 /// `x`: `[.., in]`, `weight`: `[out, in]`, `residual`: `[.., out]` → `[.., out]`.
@@ -47,9 +83,22 @@ pub fn linear_add<const D: usize>(
         "the residual is not of the product's shape"
     );
     #[cfg(feature = "cpu")]
-    if on_host(&x) && on_host(&weight) && on_host(&residual) {
-        let residual = residual.reshape([rows[0], dims[D - 1]]);
-        return host::linear_add(x.reshape(rows), weight, residual).reshape(dims);
+    {
+        let formats = [format(&x), format(&residual), format(&weight)];
+        let made: Option<fn(_, _, _) -> Tensor<2>> = match formats {
+            [Some(Format::F32), Some(Format::F32), Some(Format::F32)] => Some(host::linear_add),
+            [Some(Format::F32), Some(Format::F32), Some(Format::Bf16)] => {
+                Some(host::linear_add_bf16::<f32>)
+            }
+            [Some(Format::Bf16), Some(Format::Bf16), Some(Format::Bf16)] => {
+                Some(host::linear_add_bf16::<Bf16>)
+            }
+            _ => None,
+        };
+        if let Some(made) = made {
+            let residual = residual.reshape([rows[0], dims[D - 1]]);
+            return made(x.reshape(rows), weight, residual).reshape(dims);
+        }
     }
     let _ = rows;
     residual + linear(x, weight)

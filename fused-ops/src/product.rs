@@ -7,15 +7,15 @@ const MIN_PARALLEL: usize = 192 * 192 * 192;
 
 /// A matrix in a slice, by the distances of its rows and of its columns.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Operand<'a> {
-    pub(crate) data: &'a [f32],
+pub(crate) struct Operand<'a, E = f32> {
+    pub(crate) data: &'a [E],
     /// Rows and columns.
     pub(crate) dims: [usize; 2],
     /// How far apart two rows are, and two columns.
     pub(crate) strides: [usize; 2],
 }
 
-impl Operand<'_> {
+impl<E> Operand<'_, E> {
     pub(crate) fn transpose(self) -> Self {
         let ([rows, cols], [row, col]) = (self.dims, self.strides);
         Self {
@@ -26,7 +26,7 @@ impl Operand<'_> {
     }
 
     /// Asserts that the last element lies in the slice, and with it, strides not being negative, all others.
-    fn check(&self) {
+    pub(crate) fn check(&self) {
         let ([rows, cols], [row, col]) = (self.dims, self.strides);
         if rows > 0 && cols > 0 {
             assert!((rows - 1) * row + (cols - 1) * col < self.data.len());
@@ -42,15 +42,41 @@ impl Operand<'_> {
 /// # Panics
 /// If the inner dimensions differ, or an operand is larger than its slice.
 pub(crate) unsafe fn product(out: *mut f32, a: Operand<'_>, b: Operand<'_>, add: bool) {
-    let ([m, k], [inner, n]) = (a.dims, b.dims);
-    assert_eq!(k, inner, "the inner dimensions differ");
-    a.check();
-    b.check();
+    let ([m, k], [_, n]) = (a.dims, b.dims);
     let parallelism = if m * n * k < MIN_PARALLEL {
         Parallelism::None
     } else {
         Parallelism::Rayon(0)
     };
+    // SAFETY: as the caller says.
+    unsafe { product_on(parallelism, out, a, b, add) };
+}
+
+/// out = a·b, on this thread: the caller uses the others.
+///
+/// # Safety
+/// As [`product`].
+///
+/// # Panics
+/// As [`product`].
+pub(crate) unsafe fn product_here(out: *mut f32, a: Operand<'_>, b: Operand<'_>) {
+    // SAFETY: as the caller says.
+    unsafe { product_on(Parallelism::None, out, a, b, false) };
+}
+
+/// # Safety
+/// As [`product`].
+unsafe fn product_on(
+    parallelism: Parallelism,
+    out: *mut f32,
+    a: Operand<'_>,
+    b: Operand<'_>,
+    add: bool,
+) {
+    let ([m, k], [inner, n]) = (a.dims, b.dims);
+    assert_eq!(k, inner, "the inner dimensions differ");
+    a.check();
+    b.check();
     let ([a_row, a_col], [b_row, b_col]) = (a.strides, b.strides);
     // SAFETY: `check` has found every element of both operands inside their slices; the caller vouches for `out`.
     unsafe {

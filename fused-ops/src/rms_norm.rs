@@ -1,14 +1,15 @@
 //! Root mean square normalisation.
 
-use crate::on_host;
 use burn::tensor::{FloatDType, Tensor};
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
-use crate::host::{HostTensor, filled_rows, tensor, vectorised};
+use crate::host::{Format, HostTensor, Number, common, filled_rows, format, tensor, vectorised};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::backend::Dispatch;
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16;
 
 /// x / √(mean x² + ε), times a weight, along the last axis.
 ///
@@ -18,8 +19,10 @@ use burn::backend::Dispatch;
 /// `x`: `[.., d]`, `weight`: `[d]` → as `x`.
 pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Tensor<D> {
     #[cfg(feature = "cpu")]
-    if on_host(&x) && on_host(&weight) {
-        return host(x, weight, eps as f32);
+    match common([format(&x), format(&weight)]) {
+        Some(Format::F32) => return host::<D, f32>(x, weight, eps as f32),
+        Some(Format::Bf16) => return host::<D, bf16>(x, weight, eps as f32),
+        None => {}
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if cube::on_gpu(&x) && weight.dtype() == x.dtype() {
@@ -33,9 +36,9 @@ pub fn rms_norm<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f64) -> Te
 }
 
 #[cfg(feature = "cpu")]
-fn host<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f32) -> Tensor<D> {
-    let x = HostTensor::new(x).into_contiguous();
-    let weight = HostTensor::new(weight).into_contiguous();
+fn host<const D: usize, E: Number>(x: Tensor<D>, weight: Tensor<1>, eps: f32) -> Tensor<D> {
+    let x = HostTensor::<D, E>::new(x).into_contiguous();
+    let weight = HostTensor::<1, E>::new(weight).into_contiguous();
     let (dims, values, weight) = (x.dims(), x.as_slice(), weight.as_slice());
     let d = dims[D - 1];
     assert_eq!(weight.len(), d, "one weight per dimension");
@@ -45,7 +48,9 @@ fn host<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f32) -> Tensor<D> 
         vectorised(|| {
             let scale = 1.0 / (sum_of_squares(x) / d as f32 + eps).sqrt();
             for ((out, &x), &w) in out.iter_mut().zip(x).zip(weight) {
-                out.write(x * scale * w);
+                // Rounded in between only where the numbers are rounded at all.
+                let normed = E::narrow(x.wide() * scale).wide();
+                out.write(E::narrow(normed * w.wide()));
             }
         });
     });
@@ -56,16 +61,16 @@ fn host<const D: usize>(x: Tensor<D>, weight: Tensor<1>, eps: f32) -> Tensor<D> 
 #[cfg(feature = "cpu")]
 #[inline(always)]
 #[allow(clippy::inline_always)] // compiled into the caller's vector code
-fn sum_of_squares(x: &[f32]) -> f32 {
+fn sum_of_squares<E: Number>(x: &[E]) -> f32 {
     const LANES: usize = 32;
     let mut lanes = [0.0_f32; LANES];
     let (chunks, rest) = x.as_chunks::<LANES>();
     for chunk in chunks {
         for (lane, &x) in lanes.iter_mut().zip(chunk) {
-            *lane += x * x;
+            *lane += x.wide() * x.wide();
         }
     }
-    lanes.iter().sum::<f32>() + rest.iter().map(|&x| x * x).sum::<f32>()
+    lanes.iter().sum::<f32>() + rest.iter().map(|x| x.wide() * x.wide()).sum::<f32>()
 }
 
 #[cfg(all(test, feature = "cpu"))]

@@ -1,6 +1,5 @@
 //! Rotary position embedding in Hugging Face's form.
 
-use crate::on_host;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::tensor::DType;
 use burn::tensor::{FloatDType, Tensor};
@@ -8,9 +7,11 @@ use burn::tensor::{FloatDType, Tensor};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
-use crate::host::{HostTensor, for_each_row, tensor, vectorised};
+use crate::host::{Format, HostTensor, Number, common, for_each_row, format, tensor, vectorised};
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::backend::Dispatch;
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16;
 
 /// Turns the pair (xᵢ, xᵢ₊ₕ), h half the head, by the position's i-th angle: the half-split form of Hugging Face, not the
 /// interleaved one of the paper. In f32, cast back.
@@ -31,8 +32,12 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     assert_eq!(cos.dims(), [rows, p, 1, half], "an angle for every pair");
     assert_eq!(sin.dims(), [rows, p, 1, half], "an angle for every pair");
     #[cfg(feature = "cpu")]
-    if on_host(&x) && on_host(&cos) && on_host(&sin) {
-        return host(x, cos, sin);
+    if common([format(&cos), format(&sin)]) == Some(Format::F32) {
+        match format(&x) {
+            Some(Format::F32) => return host::<f32>(x, cos, sin),
+            Some(Format::Bf16) => return host::<bf16>(x, cos, sin),
+            None => {}
+        }
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if cube::on_gpu(&x) && [cos.dtype(), sin.dtype()] == [DType::F32; 2] {
@@ -49,16 +54,16 @@ pub fn rotate_half(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
 
 /// In the memory of `x`, if this is its only owner.
 #[cfg(feature = "cpu")]
-fn host(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
+fn host<E: Number>(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
     let dims @ [_, p, heads, d_head] = x.dims();
     let half = d_head / 2;
     let positions = cos.dims()[0] * p;
     let (cos, sin) = (
-        HostTensor::new(cos).into_contiguous(),
-        HostTensor::new(sin).into_contiguous(),
+        HostTensor::<4>::new(cos).into_contiguous(),
+        HostTensor::<4>::new(sin).into_contiguous(),
     );
     let (cos, sin) = (cos.as_slice(), sin.as_slice());
-    let mut values = HostTensor::new(x).into_vec();
+    let mut values = HostTensor::<4, E>::new(x).into_vec();
     for_each_row(&mut values, heads * d_head, |row, heads| {
         let start = row % positions * half;
         let (cos, sin) = (&cos[start..][..half], &sin[start..][..half]);
@@ -66,7 +71,9 @@ fn host(x: Tensor<4>, cos: Tensor<4>, sin: Tensor<4>) -> Tensor<4> {
             for head in heads.chunks_exact_mut(d_head) {
                 let (first, second) = head.split_at_mut(half);
                 for (((x, y), &cos), &sin) in first.iter_mut().zip(second).zip(cos).zip(sin) {
-                    (*x, *y) = (*x * cos - *y * sin, *y * cos + *x * sin);
+                    let (a, b) = (x.wide(), y.wide());
+                    *x = E::narrow(a * cos - b * sin);
+                    *y = E::narrow(b * cos + a * sin);
                 }
             }
         });

@@ -1,16 +1,17 @@
 //! The gate of a gated MLP.
 
-use crate::on_host;
 use burn::tensor::{FloatDType, Tensor, activation::silu};
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
-use crate::host::{HostTensor, for_each_row, tensor, vectorised};
+use crate::host::{Format, HostTensor, Number, common, for_each_row, format, tensor, vectorised};
 #[cfg(feature = "cpu")]
 use crate::softmax::exp;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use burn::backend::Dispatch;
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16;
 
 /// silu(gate) · up, where silu(x) = x·σ(x) = x / (1 + e⁻ˣ), rounded to the dtype of `gate` before the product.
 ///
@@ -22,8 +23,10 @@ use burn::backend::Dispatch;
 pub fn silu_mul<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     assert_eq!(gate.dims(), up.dims(), "a gate for every value");
     #[cfg(feature = "cpu")]
-    if on_host(&gate) && on_host(&up) {
-        return host(gate, up);
+    match common([format(&gate), format(&up)]) {
+        Some(Format::F32) => return host::<D, f32>(gate, up),
+        Some(Format::Bf16) => return host::<D, bf16>(gate, up),
+        None => {}
     }
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if cube::on_gpu(&gate) && cube::is_gpu(&up.device()) && up.dtype() == gate.dtype() {
@@ -36,17 +39,19 @@ pub fn silu_mul<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
 
 /// In the memory of the gate, if this is its only owner.
 #[cfg(feature = "cpu")]
-fn host<const D: usize>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
+fn host<const D: usize, E: Number>(gate: Tensor<D>, up: Tensor<D>) -> Tensor<D> {
     const CHUNK: usize = 1024;
     let dims = gate.dims();
-    let up = HostTensor::new(up).into_contiguous();
+    let up = HostTensor::<D, E>::new(up).into_contiguous();
     let up = up.as_slice();
-    let mut out = HostTensor::new(gate).into_vec();
-    let apply = |gate: &mut [f32], up: &[f32]| {
+    let mut out = HostTensor::<D, E>::new(gate).into_vec();
+    let apply = |gate: &mut [E], up: &[E]| {
         vectorised(|| {
             for (gate, &up) in gate.iter_mut().zip(up) {
                 // −88 and below: e⁸⁸ is the largest power of e an f32 holds, and the quotient is 0 to 36 digits.
-                *gate = *gate / (1.0 + exp((-*gate).min(88.0))) * up;
+                let x = gate.wide();
+                let silu = E::narrow(x / (1.0 + exp((-x).min(88.0)))).wide();
+                *gate = E::narrow(silu * up.wide());
             }
         });
     };

@@ -3,8 +3,9 @@
 use burn::tensor::{DType, Int, Tensor, TensorData};
 
 #[cfg(feature = "cpu")]
-use crate::host::{HostTensor, filled_rows, tensor, vectorised};
-use crate::on_host;
+use crate::host::{Format, HostTensor, Number, filled_rows, format, tensor, vectorised};
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16;
 
 /// A sparse matrix in compressed rows, borrowed.
 #[derive(Debug, Clone, Copy)]
@@ -16,6 +17,10 @@ struct Rows<'a> {
 
 /// How many values the composed form gathers at a time: 16 Mi of them are 64 MiB of f32.
 const GATHER: usize = 16 << 20;
+
+/// Columns that are summed up at a time on the host.
+#[cfg(feature = "cpu")]
+const COLUMNS: usize = 1024;
 
 /// The product of a sparse and a dense matrix: `Σ value · w[column]` for each sparse row. Only the rows of `w` that have entries are
 /// read.
@@ -37,10 +42,11 @@ pub fn sparse_matmul(indptr: &[usize], indices: &[u32], values: &[f32], w: Tenso
     let n = rows.indptr.len().saturating_sub(1);
     let [_, d] = w.dims();
     #[cfg(feature = "cpu")]
-    if on_host(&w) {
-        return host(rows, w);
+    match format(&w) {
+        Some(Format::F32) => return host::<f32>(rows, w),
+        Some(Format::Bf16) => return host::<bf16>(rows, w),
+        None => {}
     }
-    let _ = on_host::<2>;
     let mut parts = Vec::new();
     let mut start = 0;
     while start < n {
@@ -88,28 +94,29 @@ fn take_rows(indptr: &[usize], start: usize, entries: usize) -> (usize, usize) {
 }
 
 #[cfg(feature = "cpu")]
-fn host(rows: Rows<'_>, w: Tensor<2>) -> Tensor<2> {
-    let w = HostTensor::new(w).into_contiguous();
+fn host<E: Number>(rows: Rows<'_>, w: Tensor<2>) -> Tensor<2> {
+    let w = HostTensor::<2, E>::new(w).into_contiguous();
     let ([_, d], weights) = (w.dims(), w.as_slice());
     let n = rows.indptr.len().saturating_sub(1);
     let out = filled_rows(n, d, |row, out| {
-        for x in &mut *out {
-            x.write(0.0);
-        }
-        // SAFETY: every element has just been written.
-        let out = unsafe { out.assume_init_mut() };
         let entries = rows.indptr[row]..rows.indptr[row + 1];
-        vectorised(|| {
-            for (&index, &value) in rows.indices[entries.clone()]
-                .iter()
-                .zip(&rows.values[entries])
-            {
-                let direction = &weights[index as usize * d..][..d];
-                for (out, &w) in out.iter_mut().zip(direction) {
-                    *out += value * w;
+        let (indices, values) = (&rows.indices[entries.clone()], &rows.values[entries]);
+        // Sums of some columns at a time, so that they stay at hand in f32.
+        for (at, out) in out.chunks_mut(COLUMNS).enumerate() {
+            let mut sums = [0.0_f32; COLUMNS];
+            let sums = &mut sums[..out.len()];
+            vectorised(|| {
+                for (&index, &value) in indices.iter().zip(values) {
+                    let start = index as usize * d + at * COLUMNS;
+                    for (sum, w) in sums.iter_mut().zip(&weights[start..][..out.len()]) {
+                        *sum += value * w.wide();
+                    }
                 }
-            }
-        });
+                for (out, &sum) in out.iter_mut().zip(&*sums) {
+                    out.write(E::narrow(sum));
+                }
+            });
+        }
     });
     tensor(out, [n, d])
 }

@@ -1,8 +1,8 @@
 //! On the CPU: some queries at a time, with the keys they can see, each head on one thread.
 
-use crate::host::{HostTensor, tensor, vectorised};
+use crate::host::{HostTensor, Number, tensor, vectorised};
 use crate::softmax::exp;
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, bf16};
 use gemm::Parallelism;
 use rayon::prelude::*;
 
@@ -11,12 +11,23 @@ const QUERIES: usize = 64;
 
 pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
     let [q, k, v] = [q, k, v].map(HostTensor::with_whole_rows);
+    attention::<f32>(&q, &k, &v)
+}
+
+/// As f32 all together: next to the products, the copies are nothing.
+pub(super) fn causal_attention_bf16(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
+    let [q, k, v] = [q, k, v].map(|x| HostTensor::<4, bf16>::new(x).widened());
+    attention::<bf16>(&q, &k, &v)
+}
+
+/// In f32, written as `E`.
+fn attention<E: Number>(q: &HostTensor<4>, k: &HostTensor<4>, v: &HostTensor<4>) -> Tensor<4> {
     let dims @ [b, p, n_heads, d_head] = q.dims();
     let queries = QUERIES.min(p);
     let before = k.dims()[1] - p;
     // The last block of a row may be short, so that blocks of different rows are not of one length: hence by row, then by block.
-    let mut out = vec![0.0_f32; b * p * n_heads * d_head];
-    let blocks: Vec<(usize, usize, &mut [f32])> = out
+    let mut out = vec![E::default(); b * p * n_heads * d_head];
+    let blocks: Vec<(usize, usize, &mut [E])> = out
         .chunks_mut((p * n_heads * d_head).max(1))
         .enumerate()
         .flat_map(|(row, out)| {
@@ -29,7 +40,7 @@ pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tens
     blocks
         .into_par_iter()
         .rev()
-        .for_each_init(Vec::new, |scores, (row, start, out)| {
+        .for_each_init(Buffers::default, |buffers, (row, start, out)| {
             for head in 0..n_heads {
                 let n = out.len() / (n_heads * d_head);
                 let block = Block {
@@ -39,10 +50,24 @@ pub(super) fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tens
                     start,
                     n,
                 };
-                block.attend(&q, &k, &v, scores, &mut out[head * d_head..]);
+                block.attend(q, k, v, buffers);
+                let rows = out.chunks_exact_mut(n_heads * d_head);
+                for (out, found) in rows.zip(buffers.out.chunks_exact(d_head)) {
+                    for (out, &x) in out[head * d_head..][..d_head].iter_mut().zip(found) {
+                        *out = E::narrow(x);
+                    }
+                }
             }
         });
     tensor(out, dims)
+}
+
+/// What a thread works with.
+#[derive(Default)]
+struct Buffers {
+    scores: Vec<f32>,
+    /// Of one head: its rows follow each other.
+    out: Vec<f32>,
 }
 
 /// Queries `start..start + n` of one head of one row, the first of which comes after `before` keys.
@@ -56,14 +81,13 @@ struct Block {
 }
 
 impl Block {
-    /// Writes the block's output to `out`, whose rows are `H·dh` apart.
+    /// Leaves the block's output in the buffer for it.
     fn attend(
         self,
         q: &HostTensor<4>,
         k: &HostTensor<4>,
         v: &HostTensor<4>,
-        scores: &mut Vec<f32>,
-        out: &mut [f32],
+        buffers: &mut Buffers,
     ) {
         let Self {
             row,
@@ -75,7 +99,9 @@ impl Block {
         let [_, _, n_heads, d_head] = q.dims();
         let kv_head = head / (n_heads / k.dims()[2]);
         let seen = before + start + n;
+        let Buffers { scores, out } = buffers;
         scores.resize(n * seen, 0.0);
+        out.resize(n * d_head, 0.0);
         let queries = Matrix::of(q, row, start, n, head);
         let keys = Matrix::of(k, row, 0, seen, kv_head);
         let values = Matrix::of(v, row, 0, seen, kv_head);
@@ -94,11 +120,12 @@ impl Block {
             row_stride: seen,
             col_stride: 1,
         };
-        let row_stride = n_heads * d_head;
-        pattern.times(values, out, row_stride);
-        for (out, sum) in out.chunks_mut(row_stride).zip(&sums) {
+        pattern.times(values, out, d_head);
+        for (out, sum) in out.chunks_exact_mut(d_head).zip(&sums) {
             let scale = 1.0 / sum;
-            out[..d_head].iter_mut().for_each(|x| *x *= scale);
+            for x in out {
+                *x *= scale;
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! softmax(q·kᵀ/√dh)·v under a causal mask.
 
-use crate::on_host;
+#[cfg(feature = "cpu")]
+use crate::host::{Format, common, format};
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
@@ -28,10 +29,11 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         v.dims()
     );
     #[cfg(feature = "cpu")]
-    if on_host(&q) && on_host(&k) && on_host(&v) {
-        return host::causal_attention(q, k, v);
+    match common([format(&q), format(&k), format(&v)]) {
+        Some(Format::F32) => return host::causal_attention(q, k, v),
+        Some(Format::Bf16) => return host::causal_attention_bf16(q, k, v),
+        None => {}
     }
-    let _ = on_host::<4>;
     // Grouped queries are not in every backend's attention; next to it, the copy is nothing.
     let [q, k, v] =
         [q, repeat_heads(k, n_heads), repeat_heads(v, n_heads)].map(|x| x.swap_dims(1, 2));

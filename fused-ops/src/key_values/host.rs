@@ -3,8 +3,8 @@
 use super::columns::Columns;
 use crate::attention::host::exponentiate;
 use crate::causal_attention;
-use crate::host::{HostTensor, tensor, vectorised};
-use crate::slices::{add_scaled, dot};
+use crate::host::{HostTensor, Number, tensor, vectorised};
+use crate::slices::{add_scaled_wide, wide_dot};
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -16,8 +16,8 @@ const MIN_PARALLEL: usize = 1 << 17;
 
 /// Every row's keys and values.
 #[derive(Debug, Clone)]
-pub(super) struct Rows {
-    all: Vec<Row>,
+pub(super) struct Rows<E> {
+    all: Vec<Row<E>>,
     kv_heads: usize,
     d_head: usize,
     room: usize,
@@ -25,29 +25,29 @@ pub(super) struct Rows {
 
 /// One row: pieces that follow each other. A piece that a clone has too is not written to any more.
 #[derive(Debug, Clone, Default)]
-struct Row {
-    pieces: Vec<Arc<Piece>>,
+struct Row<E> {
+    pieces: Vec<Arc<Piece<E>>>,
 }
 
 /// Positions that follow each other: `[KV, room, dh]` keys and as many values, of which the first `len` positions are in use.
 #[derive(Debug, Clone, Default)]
-struct Piece {
-    keys: Vec<f32>,
-    values: Vec<f32>,
+struct Piece<E> {
+    keys: Vec<E>,
+    values: Vec<E>,
     len: usize,
     room: usize,
 }
 
-impl Piece {
+impl<E: Number> Piece<E> {
     /// The keys of a head, and the values, one position after the other.
-    fn head(&self, head: usize, d_head: usize) -> (&[f32], &[f32]) {
+    fn head(&self, head: usize, d_head: usize) -> (&[E], &[E]) {
         let place = head * self.room * d_head..(head * self.room + self.len) * d_head;
         (&self.keys[place.clone()], &self.values[place])
     }
 
     fn grow(&mut self, room: usize, kv_heads: usize, d_head: usize) {
         for numbers in [&mut self.keys, &mut self.values] {
-            let mut larger = vec![0.0; kv_heads * room * d_head];
+            let mut larger = vec![E::default(); kv_heads * room * d_head];
             for head in 0..kv_heads {
                 let used = self.len * d_head;
                 larger[head * room * d_head..][..used]
@@ -59,13 +59,13 @@ impl Piece {
     }
 }
 
-impl Row {
+impl<E: Number> Row<E> {
     fn len(&self) -> usize {
         self.pieces.iter().map(|piece| piece.len).sum()
     }
 
     /// A piece with room for n more positions.
-    fn last(&mut self, n: usize, wanted: usize, kv_heads: usize, d_head: usize) -> &mut Piece {
+    fn last(&mut self, n: usize, wanted: usize, kv_heads: usize, d_head: usize) -> &mut Piece<E> {
         let before = self.len();
         if self
             .pieces
@@ -97,7 +97,7 @@ impl Row {
     }
 }
 
-impl Rows {
+impl<E: Number> Rows<E> {
     /// For keys of this shape, `[b, p, KV, dh]`.
     pub(super) fn new([b, _, kv_heads, d_head]: [usize; 4], room: usize) -> Self {
         Self {
@@ -116,8 +116,8 @@ impl Rows {
             [self.all.len(), p, kv_heads, d_head],
             "keys of another shape than before"
         );
-        let [k, v] = [k, v].map(|x| HostTensor::with_whole_rows(x.clone()));
-        let new = |x: &HostTensor<4>, row: usize, position: usize, head: usize| {
+        let [k, v] = [k, v].map(|x| HostTensor::<4, E>::with_whole_rows(x.clone()));
+        let new = |x: &HostTensor<4, E>, row: usize, position: usize, head: usize| {
             let [by_row, by_position, by_head, _] = x.strides();
             row * by_row + position * by_position + head * by_head
         };
@@ -153,7 +153,7 @@ impl Rows {
         }
         let rows = (0..b).map(|row| {
             let n = p - padding[row];
-            let zeros = |n| Tensor::<4>::zeros([1, n, n_heads, d_head], &q.device());
+            let zeros = |n| Tensor::<4>::zeros([1, n, n_heads, d_head], (&q.device(), q.dtype()));
             if n == 0 {
                 return zeros(p);
             }
@@ -173,7 +173,7 @@ impl Rows {
     fn attend_last(&self, q: Tensor<4>) -> Tensor<4> {
         let dims @ [b, _, n_heads, d_head] = q.dims();
         let group = n_heads / self.kv_heads;
-        let q = HostTensor::new(q).into_contiguous();
+        let q = HostTensor::<4, E>::new(q).widened();
         let q = q.as_slice();
         let mut out = vec![0.0_f32; b * n_heads * d_head];
         let width = group * d_head;
@@ -198,6 +198,7 @@ impl Rows {
                 .enumerate()
                 .for_each_init(Vec::new, attend);
         }
+        let out: Vec<E> = out.into_iter().map(E::narrow).collect();
         tensor(out, dims)
     }
 
@@ -206,8 +207,8 @@ impl Rows {
         let (kv_heads, d_head) = (self.kv_heads, self.d_head);
         let n = self.all[row].len();
         let mut all = [
-            vec![0.0_f32; kv_heads * n * d_head],
-            vec![0.0_f32; kv_heads * n * d_head],
+            vec![E::default(); kv_heads * n * d_head],
+            vec![E::default(); kv_heads * n * d_head],
         ];
         let mut at = 0;
         for piece in &self.all[row].pieces {
@@ -226,7 +227,10 @@ impl Rows {
         let (kv_heads, d_head) = (self.kv_heads, self.d_head);
         let (b, n) = (self.all.len(), columns.len());
         let width = kv_heads * d_head;
-        let mut all = [vec![0.0_f32; b * n * width], vec![0.0_f32; b * n * width]];
+        let mut all = [
+            vec![E::default(); b * n * width],
+            vec![E::default(); b * n * width],
+        ];
         for (row, content) in self.all.iter().enumerate() {
             let places = columns
                 .row(row)
@@ -252,7 +256,7 @@ impl Rows {
     }
 }
 
-impl Row {
+impl<E: Number> Row<E> {
     /// softmax(q·kᵀ/√dh)·v of some queries that share a head's keys, each `dh` wide in `q` and in `out`, which is 0.
     #[inline(always)]
     #[allow(clippy::inline_always)] // compiled into the caller's vector code
@@ -272,7 +276,7 @@ impl Row {
             let (keys, _) = piece.head(head, d_head);
             for key in keys.chunks_exact(d_head) {
                 for (i, q) in q.chunks_exact(d_head).enumerate() {
-                    scores[i * n + at] = dot(q, key);
+                    scores[i * n + at] = wide_dot(q, key);
                 }
                 at += 1;
             }
@@ -284,7 +288,7 @@ impl Row {
             for piece in &self.pieces {
                 let (_, values) = piece.head(head, d_head);
                 for (value, score) in values.chunks_exact(d_head).zip(&mut scores) {
-                    add_scaled(out, score * share, value);
+                    add_scaled_wide(out, score * share, value);
                 }
             }
         }

@@ -5,7 +5,11 @@ mod columns;
 mod host;
 mod tensors;
 
-use crate::{causal_attention, on_host};
+use crate::causal_attention;
+#[cfg(feature = "cpu")]
+use crate::host::{Format, format};
+#[cfg(feature = "cpu")]
+use burn::tensor::bf16;
 use burn::tensor::{Bool, Tensor};
 use columns::Columns;
 use tensors::Tensors;
@@ -16,7 +20,7 @@ use tensors::Tensors;
 /// position. Room grows by pieces, so that a column costs the same however many there are. Cloning shares what is there: two clones go
 /// on differently, and keep one copy of what they have in common.
 ///
-/// On the CPU in f32 the numbers of each row lie by themselves, without padding; elsewhere they are tensors.
+/// On the CPU in f32 or bf16 the numbers of each row lie by themselves, without padding; elsewhere they are tensors.
 #[derive(Debug, Clone, Default)]
 pub struct KeyValues {
     columns: Columns,
@@ -30,7 +34,9 @@ enum Store {
     #[default]
     Empty,
     #[cfg(feature = "cpu")]
-    Host(host::Rows),
+    Host(host::Rows<f32>),
+    #[cfg(feature = "cpu")]
+    HostBf16(host::Rows<bf16>),
     Tensors(Tensors),
 }
 
@@ -66,7 +72,9 @@ impl KeyValues {
         }
         match &self.store {
             #[cfg(feature = "cpu")]
-            Store::Host(rows) if on_host(&q) => rows.attend(q, padding),
+            Store::Host(rows) if format(&q) == Some(Format::F32) => rows.attend(q, padding),
+            #[cfg(feature = "cpu")]
+            Store::HostBf16(rows) if format(&q) == Some(Format::Bf16) => rows.attend(q, padding),
             _ => self.attend_as_tensors(q),
         }
     }
@@ -98,6 +106,8 @@ impl KeyValues {
         match &mut self.store {
             #[cfg(feature = "cpu")]
             Store::Host(rows) => rows.push(k, v, padding),
+            #[cfg(feature = "cpu")]
+            Store::HostBf16(rows) => rows.push(k, v, padding),
             Store::Tensors(tensors) => tensors.push(k, v, self.room),
             Store::Empty => unreachable!("begun above"),
         }
@@ -106,10 +116,11 @@ impl KeyValues {
 
     fn begin(&self, k: &Tensor<4>) -> Store {
         #[cfg(feature = "cpu")]
-        if on_host(k) {
-            return Store::Host(host::Rows::new(k.dims(), self.room));
+        match format(k) {
+            Some(Format::F32) => return Store::Host(host::Rows::new(k.dims(), self.room)),
+            Some(Format::Bf16) => return Store::HostBf16(host::Rows::new(k.dims(), self.room)),
+            None => {}
         }
-        let _ = on_host::<4>;
         Store::Tensors(Tensors::new(k))
     }
 
@@ -124,6 +135,8 @@ impl KeyValues {
         match &self.store {
             #[cfg(feature = "cpu")]
             Store::Host(rows) => rows.dense(&self.columns),
+            #[cfg(feature = "cpu")]
+            Store::HostBf16(rows) => rows.dense(&self.columns),
             Store::Tensors(tensors) => tensors.dense(),
             Store::Empty => panic!("there are no keys and values yet"),
         }
@@ -147,6 +160,8 @@ impl KeyValues {
         match &mut self.store {
             #[cfg(feature = "cpu")]
             Store::Host(store) => store.select(rows),
+            #[cfg(feature = "cpu")]
+            Store::HostBf16(store) => store.select(rows),
             Store::Tensors(store) => store.select(rows),
             Store::Empty => {}
         }

@@ -1,4 +1,4 @@
-//! As tensors: on devices, and in other dtypes than f32.
+//! As tensors: on devices, and in other dtypes than f32 and bf16.
 
 use crate::attention::repeat_heads;
 use burn::tensor::module::attention;

@@ -10,6 +10,7 @@ mod vectors;
 pub use matmul::{Matrix, matmul};
 pub use top_k::{Key, TopK};
 pub use vectors::{add_scaled, dot, sum_of_squares};
+pub(crate) use vectors::{add_scaled_wide, wide_dot};
 
 /// Runs code compiled for the widest vectors this processor has. What it calls must be inlined to gain by it.
 #[inline(always)]

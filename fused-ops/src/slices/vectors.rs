@@ -1,5 +1,7 @@
 //! Operations on two vectors. Sums have many accumulators, so that they vectorise; call them within [`vectorised`](super::vectorised).
 
+use crate::host::Number;
+
 /// Accumulators of a sum: two of the widest vectors.
 const LANES: usize = 32;
 
@@ -10,16 +12,28 @@ const LANES: usize = 32;
 #[inline(always)]
 #[allow(clippy::inline_always)] // compiled into the caller's vectorised loop
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
+    wide_dot(a, b)
+}
+
+/// As [`dot`], of numbers in another format.
+#[inline(always)]
+#[allow(clippy::inline_always)] // compiled into the caller's vectorised loop
+pub(crate) fn wide_dot<E: Number>(a: &[f32], b: &[E]) -> f32 {
     assert_eq!(a.len(), b.len());
     let mut sums = [0.0_f32; LANES];
     let (a, a_rest) = a.as_chunks::<LANES>();
     let (b, b_rest) = b.as_chunks::<LANES>();
     for (a, b) in a.iter().zip(b) {
         for i in 0..LANES {
-            sums[i] += a[i] * b[i];
+            sums[i] += a[i] * b[i].wide();
         }
     }
-    total(sums) + a_rest.iter().zip(b_rest).map(|(a, b)| a * b).sum::<f32>()
+    total(sums)
+        + a_rest
+            .iter()
+            .zip(b_rest)
+            .map(|(a, b)| a * b.wide())
+            .sum::<f32>()
 }
 
 /// Σ a².
@@ -36,9 +50,16 @@ pub fn sum_of_squares(a: &[f32]) -> f32 {
 #[inline(always)]
 #[allow(clippy::inline_always)] // compiled into the caller's vectorised loop
 pub fn add_scaled(out: &mut [f32], scale: f32, x: &[f32]) {
+    add_scaled_wide(out, scale, x);
+}
+
+/// As [`add_scaled`], of numbers in another format.
+#[inline(always)]
+#[allow(clippy::inline_always)] // compiled into the caller's vectorised loop
+pub(crate) fn add_scaled_wide<E: Number>(out: &mut [f32], scale: f32, x: &[E]) {
     assert_eq!(out.len(), x.len());
     for (out, &x) in out.iter_mut().zip(x) {
-        *out += scale * x;
+        *out += scale * x.wide();
     }
 }
 

@@ -63,8 +63,9 @@ fn of_whole_rows(logits: Tensor<2>, targets: Tensor<1, Int>) -> Tensor<1> {
 #[cfg(feature = "cpu")]
 mod host {
     use super::{FloatDType, Int, Range, Tensor};
-    use crate::host::{HostTensor, tensor};
+    use crate::host::{Format, HostTensor, format, tensor};
     use crate::softmax::SoftmaxSums;
+    use burn::tensor::bf16;
     use rayon::prelude::*;
 
     /// Vocabulary entries below which a product with the unembedding is inefficient.
@@ -86,8 +87,11 @@ mod host {
             for first in (0..vocab_size).step_by(entries) {
                 let range = first..(first + entries).min(vocab_size);
                 let width = range.len();
-                let piece = logits(start..end, range.clone()).cast(FloatDType::F32);
-                let piece = HostTensor::new(piece).into_contiguous();
+                let piece = logits(start..end, range.clone());
+                let piece = match format(&piece) {
+                    Some(Format::Bf16) => HostTensor::<2, bf16>::new(piece).widened(),
+                    _ => HostTensor::new(piece.cast(FloatDType::F32)).into_contiguous(),
+                };
                 states
                     .par_iter_mut()
                     .zip(piece.as_slice().par_chunks_exact(width))

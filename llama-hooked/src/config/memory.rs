@@ -72,7 +72,8 @@ impl LlamaConfig {
     /// The memory that the model takes in this dtype.
     ///
     /// The work within a block is counted by what exists at once: beside the residual stream and its norm, queries, keys, values and
-    /// the attention's output, or the two hidden layers of the MLP. In 16 bits norms and gates have f32 copies besides.
+    /// the attention's output, or the two hidden layers of the MLP. In 16 bits norms and gates have f32 copies besides; in bf16 on the CPU it is queries, keys
+    /// and values that have, and products lay out their inputs once more.
     pub fn memory(&self, dtype: FloatDType) -> ModelMemory {
         let size = match dtype {
             FloatDType::F64 => 8,

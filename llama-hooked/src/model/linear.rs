@@ -24,6 +24,14 @@ impl Linear {
         fused_ops::linear(x, self.weight.clone())
     }
 
+    /// [`forward`](Self::forward), in f32.
+    ///
+    /// # Shapes
+    /// `[.., in]` → `[.., out]`.
+    pub(crate) fn forward_f32<const D: usize>(&self, x: Tensor<D>) -> Tensor<D> {
+        fused_ops::linear_f32(x, self.weight.clone())
+    }
+
     /// [`forward`](Self::forward), added to what is there.
     ///
     /// # Shapes

@@ -60,7 +60,8 @@ impl fmt::Debug for Pass<'_> {
 /// [`unembed`](Self::unembed) or [`loss_per_token`](Self::loss_per_token)) for callers that run some layers once and others
 /// several times, and as a whole in [`forward`](Self::forward), which also checks its input. Cloning shares the weights.
 ///
-/// In bf16 and f16, norms, softmax and rotary embedding are in f32, logits in the model's dtype, losses in f32.
+/// In bf16 and f16, norms, softmax and rotary embedding are in f32, logits in the model's dtype, losses in f32; on the CPU from logits that were not
+/// rounded before.
 #[derive(Debug, Clone)]
 pub struct Llama {
     config: LlamaConfig,
@@ -290,10 +291,12 @@ impl Llama {
         let normed = normed.reshape([rows, self.config.d_model]);
         dims[D - 1] = self.config.vocab_size;
         self.unembed_entries(normed, 0..self.config.vocab_size)
+            .cast(self.dtype)
             .reshape(dims)
     }
 
-    /// As [`unembed`](Self::unembed), for a range of the vocabulary.
+    /// As [`unembed`](Self::unembed), for a range of the vocabulary; on the CPU in f32, whatever the model's dtype: the sums are there in f32, and
+    /// losses need them in f32.
     ///
     /// # Shapes
     /// `[n, d_model]`, cast to the model's dtype → `[n, entries.len()]`.
@@ -301,9 +304,13 @@ impl Llama {
     /// # Panics
     /// If the range ends beyond the vocabulary.
     pub fn unembed_entries(&self, normed: Tensor<2>, entries: Range<usize>) -> Tensor<2> {
-        self.weights
-            .unembedding(entries)
-            .forward(normed.cast(self.dtype))
+        let normed = normed.cast(self.dtype);
+        let unembedding = self.weights.unembedding(entries);
+        if sae_backend::is_cpu(&self.device) {
+            unembedding.forward_f32(normed)
+        } else {
+            unembedding.forward(normed)
+        }
     }
 
     /// Cross-entropy −log softmax(logits)\[next token\] at each position but the last, in nats, f32.

@@ -15,7 +15,8 @@ use burn::tensor::{Device, FloatDType, Tensor};
 pub struct LlamaLoadOptions {
     /// The device of the weights.
     pub device: Device,
-    /// The dtype of the weights: F32, F16 or BF16, whatever they are stored as. On the CPU, F32 is the fast one.
+    /// The dtype of the weights: F32, F16 or BF16, whatever they are stored as. On the CPU, F16 is slow, and BF16 faster than F32
+    /// where the processor has the instructions ([`sae_backend::has_bf16_products`]).
     pub dtype: FloatDType,
     /// Where the weights are while the model runs.
     pub placement: Placement,

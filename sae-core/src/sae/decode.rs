@@ -167,10 +167,10 @@ impl Sae {
         Some(features)
     }
 
-    /// `features @ W_dec`, some latents at a time made dense.
+    /// `features @ W_dec`, some latents at a time made dense. Features and sums stay in f32, whatever the decoder's dtype.
     fn decode_in_tiles(&self, features: &SparseRows) -> Tensor<2> {
         let (n, device) = (features.n_rows(), self.device());
-        let mut out = Tensor::zeros([n, self.cfg.d_out], (&device, DType::from(self.dtype)));
+        let mut out = Tensor::zeros([n, self.cfg.d_out], (&device, DType::F32));
         let mut next = features.indptr[..n].to_vec();
         for latents in super::tiles(n, self.cfg.d_sae) {
             let width = latents.len();
@@ -183,11 +183,11 @@ impl Sae {
                 }
             }
             let tile = TensorData::new(tile, [n, width]);
-            let tile = Tensor::<2>::from_data(tile, (&device, DType::F32)).cast(self.dtype);
+            let tile = Tensor::<2>::from_data(tile, (&device, DType::F32));
             let w_dec = self.w_dec.clone().narrow(0, latents.start, width);
             out = fused_ops::linear_add(tile, w_dec.transpose(), out);
         }
-        out
+        out.cast(self.dtype)
     }
 }
 

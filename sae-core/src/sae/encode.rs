@@ -66,7 +66,7 @@ impl Sae {
 
     /// Feature activations as sparse rows: equal to [`encode`](Self::encode) with the zeros left out.
     ///
-    /// On the CPU in f32 the encoder runs over some latents at a time: a dense matrix of all features never exists, but for matching
+    /// On the CPU in f32 and bf16 the encoder runs over some latents at a time: a dense matrix of all features never exists, but for matching
     /// pursuit and temporal SAEs, which need it.
     ///
     /// # Shapes

@@ -4,10 +4,15 @@ use super::gated::Gated;
 use super::linear::{Activation, Linear, Selection};
 use super::topk::{TopRow, to_f32};
 use super::{EncodedSparse, Encoder, Sae, tiles};
-use burn::tensor::{DType, FloatDType, Tensor};
+use burn::tensor::{DType, Device, Tensor};
 use rayon::prelude::*;
 use sae_traits::SparseRows;
 use std::ops::Range;
+
+/// Whether some latents at a time are the better way: where their values are read in place.
+fn in_tiles(device: &Device, dtype: DType) -> bool {
+    sae_backend::is_host(device) && matches!(dtype, DType::F32 | DType::BF16)
+}
 
 /// Active features of one token so far: index and value.
 type Row = Vec<(u32, f32)>;
@@ -15,7 +20,7 @@ type Row = Vec<(u32, f32)>;
 impl Sae {
     /// The sparse features of `[b, p, d_in]`; `None` where the device or the architecture needs all latents at once.
     pub(super) fn encode_in_tiles(&self, x: &Tensor<3>) -> Option<EncodedSparse> {
-        if !sae_backend::is_host(&x.device()) || self.dtype != FloatDType::F32 {
+        if !in_tiles(&x.device(), self.dtype.into()) {
             return None;
         }
         let d_sae = self.cfg.d_sae;
@@ -35,10 +40,9 @@ impl Sae {
 }
 
 impl Linear {
-    /// The sparse features of `[n, d_in]`: on the CPU in f32 some latents at a time.
+    /// The sparse features of `[n, d_in]`: on the CPU in f32 and bf16 some latents at a time.
     pub(crate) fn encode_sparse(&self, x: Tensor<2>, d_sae: usize) -> SparseRows {
-        let on_host = sae_backend::is_host(&x.device()) && x.dtype() == DType::F32;
-        if on_host {
+        if in_tiles(&x.device(), x.dtype()) {
             return SparseRows::from_rows(self.rows(&x, d_sae), d_sae);
         }
         SparseRows::from_dense(&to_f32(self.encode(x)), d_sae)
@@ -131,7 +135,7 @@ fn collect(
     rows
 }
 
-/// Calls `add(row, latents, x @ W_enc)` for every row and each range of latents in turn, rows in parallel.
+/// Calls `add(row, latents, x @ W_enc)`, the products in f32 whatever the SAE's dtype, for every row and each range of latents in turn, rows in parallel.
 fn for_each_tile<R: Send>(
     x: &Tensor<2>,
     w_enc: &Tensor<2>,
@@ -142,7 +146,7 @@ fn for_each_tile<R: Send>(
     for latents in tiles(rows.len(), d_sae) {
         let width = latents.len();
         let w_enc = w_enc.clone().narrow(1, latents.start, width);
-        let values = to_f32(fused_ops::linear(x.clone(), w_enc.transpose()));
+        let values = to_f32(fused_ops::linear_f32(x.clone(), w_enc.transpose()));
         rows.par_iter_mut()
             .zip(values.par_chunks_exact(width))
             .with_min_len(4)

@@ -1,27 +1,47 @@
 //! Tensors of the CPU backend as slices, and work on them split over threads.
 
+mod number;
+
+pub(crate) use number::{Format, Number, common, format};
+
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::{Tensor, TensorData};
 use rayon::prelude::*;
+use std::marker::PhantomData;
 use std::mem::MaybeUninit;
 
+/// Elements of a piece of a tensor whose rows do not matter.
+const CHUNK: usize = 1024;
 /// Elements below which handing work to another thread costs more than it saves.
 const MIN_PER_THREAD: usize = 1 << 14;
 
-/// An f32 tensor of the CPU backend, by its numbers and where they lie.
-pub(crate) struct HostTensor<const D: usize> {
+/// A tensor of the CPU backend, by its numbers and where they lie.
+pub(crate) struct HostTensor<const D: usize, E = f32> {
     tensor: FlexTensor,
+    numbers: PhantomData<E>,
 }
 
-impl<const D: usize> HostTensor<D> {
+impl<const D: usize, E: Number> HostTensor<D, E> {
     /// # Panics
-    /// If the tensor is not [`on_host`](crate::on_host).
+    /// If the tensor is not of this [`format`].
     pub(crate) fn new(x: Tensor<D>) -> Self {
         let tensor = x
             .try_into_primitive::<Flex>()
             .expect("the caller has asked whether it is on the host");
-        Self { tensor }
+        assert_eq!(
+            tensor.dtype(),
+            E::DTYPE,
+            "the caller has asked for the format"
+        );
+        Self::of(tensor)
+    }
+
+    fn of(tensor: FlexTensor) -> Self {
+        Self {
+            tensor,
+            numbers: PhantomData,
+        }
     }
 
     /// As [`new`](Self::new), its last axis without gaps: copied where it has some.
@@ -39,9 +59,24 @@ impl<const D: usize> HostTensor<D> {
         if self.tensor.is_contiguous() {
             return self;
         }
-        Self {
-            tensor: self.tensor.to_contiguous(),
-        }
+        Self::of(self.tensor.to_contiguous())
+    }
+
+    /// The same numbers in f32, without gaps.
+    pub(crate) fn widened(self) -> HostTensor<D> {
+        let x = self.into_contiguous();
+        let (dims, values) = (x.dims(), x.as_slice());
+        let wide = filled_rows(values.len() / CHUNK, CHUNK, |row, out| {
+            vectorised(|| {
+                for (out, x) in out.iter_mut().zip(&values[row * CHUNK..]) {
+                    out.write(x.wide());
+                }
+            });
+        });
+        let mut wide = wide;
+        let done = wide.len();
+        wide.extend(values[done..].iter().map(|x| x.wide()));
+        HostTensor::new(tensor(wide, dims))
     }
 
     pub(crate) fn dims(&self) -> [usize; D] {
@@ -56,35 +91,37 @@ impl<const D: usize> HostTensor<D> {
     }
 
     /// Everything from the tensor's first element on; [`strides`](Self::strides) say where the others are.
-    pub(crate) fn data(&self) -> &[f32] {
-        &self.tensor.storage()[self.tensor.layout().start_offset()..]
+    pub(crate) fn data(&self) -> &[E] {
+        &E::storage(&self.tensor)[self.tensor.layout().start_offset()..]
     }
 
     /// The elements of a tensor without gaps.
-    pub(crate) fn as_slice(&self) -> &[f32] {
-        self.tensor.as_slice().expect("was made contiguous")
+    pub(crate) fn as_slice(&self) -> &[E] {
+        assert!(self.tensor.is_contiguous(), "was made contiguous");
+        let n = self.tensor.layout().shape().num_elements();
+        &self.data()[..n]
     }
 
     /// The elements for writing: in place where nobody else holds the tensor, else in a copy.
-    pub(crate) fn into_vec(self) -> Vec<f32> {
+    pub(crate) fn into_vec(self) -> Vec<E> {
         let data = self.tensor.into_data();
-        data.try_into_vec().expect("the tensor is f32")
+        data.try_into_vec().expect("the tensor is of this format")
     }
 }
 
 /// A tensor of the CPU backend around a vector, which is not copied.
-pub(crate) fn tensor<const D: usize>(values: Vec<f32>, dims: [usize; D]) -> Tensor<D> {
+pub(crate) fn tensor<const D: usize, E: Number>(values: Vec<E>, dims: [usize; D]) -> Tensor<D> {
     Tensor::from_primitive::<Flex>(FlexTensor::from_data(TensorData::new(values, dims)))
 }
 
 /// A vector of `n_rows · width` values, each row written by `fill(row, place)`, rows in parallel where there is enough to do.
 ///
 /// `fill` writes every element of its row.
-pub(crate) fn filled_rows(
+pub(crate) fn filled_rows<E: Number>(
     n_rows: usize,
     width: usize,
-    fill: impl Fn(usize, &mut [MaybeUninit<f32>]) + Sync,
-) -> Vec<f32> {
+    fill: impl Fn(usize, &mut [MaybeUninit<E>]) + Sync,
+) -> Vec<E> {
     let mut values = Vec::with_capacity(n_rows * width);
     let spare = &mut values.spare_capacity_mut()[..n_rows * width];
     for_each_row(spare, width, fill);
