@@ -105,9 +105,12 @@ fn differences(
 #[test]
 fn activations_and_losses_are_those_of_the_cpu() {
     let scratch = Scratch::new();
-    scratch.ok("tokenize --tokenizer $MODEL --dataset $TEXT --context-size 48 --sequences 3 --out t.st");
+    scratch.ok(
+        "tokenize --tokenizer $MODEL --dataset $TEXT --context-size 48 --sequences 3 --out t.st",
+    );
     let hooks = "blocks.0.hook_resid_pre blocks.1.attn.hook_rot_q blocks.1.attn.hook_pattern blocks.2.hook_mlp_out blocks.3.hook_resid_post";
-    let line = format!("activations --model $MODEL --tokens t.st --logits --loss --hook {hooks} --out");
+    let line =
+        format!("activations --model $MODEL --tokens t.st --logits --loss --hook {hooks} --out");
     run(&scratch, &format!("{line} cpu.st"), "cpu");
     let cpu = read(&scratch.path("cpu.st"));
     let mut wrong = String::new();

@@ -25,7 +25,9 @@ pub(crate) fn open(index: usize) -> Result<Opened, String> {
         return Ok(opened.clone());
     }
     let (adapter, kind) = list::get(index).ok_or("there is no such device")?;
-    let options = Device::wgpu_options().device_kind(kind).graphics_api(API);
+    let options = Device::wgpu_options()
+        .device_kind(kind.clone())
+        .graphics_api(API);
     let opened = match options.init_with_setup() {
         Ok((device, setup)) => Opened {
             device,
