@@ -5,9 +5,15 @@ use crate::adapter::{Adapter, Opened};
 /// The GPUs that the driver lists, with name and memory.
 #[cfg(feature = "cuda")]
 pub(crate) fn adapters() -> Vec<Adapter> {
-    use burn::tensor::{Device, DeviceType};
-    let count = Device::enumerate(DeviceType::Cuda).iter().count();
-    (0..count).map(describe).collect()
+    use cudarc::driver::{CudaContext, sys};
+    // burn's own listing would ask the drivers of every other kind as well.
+    // SAFETY: the call looks for the driver's library under its names.
+    if !unsafe { sys::is_culib_present() } {
+        return Vec::new();
+    }
+    let count = CudaContext::device_count().unwrap_or(0);
+    let indices = 0..usize::try_from(count).unwrap_or(0);
+    indices.map(describe).collect()
 }
 
 #[cfg(feature = "cuda")]

@@ -1,4 +1,5 @@
-use super::{Deviation, Verdict, deviations, error, judge, verdict};
+use super::operations::error;
+use super::{Deviation, Verdict, deviations, judge, verdict};
 use burn::tensor::{Device, FloatDType, Tensor};
 
 fn off_by(error: f64) -> [Deviation; 2] {
@@ -40,7 +41,7 @@ fn wrong_rounded_and_right_are_told_apart() {
 #[cfg(feature = "cpu")]
 fn one_wrong_number_is_found_and_so_is_one_that_is_none() {
     let off = |x: f32| {
-        let found = Tensor::<2>::from_floats([[1.0, x], [-4.0, 0.5]], &Device::flex());
+        let found = Tensor::<1>::from_floats([1.0, x, -4.0, 0.5], &Device::flex());
         error(found, &[1.0, 2.0, -4.0, 0.5]).unwrap()
     };
     assert!(off(2.0) == 0.0 && off(3.0) == 0.25);
