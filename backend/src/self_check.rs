@@ -64,8 +64,7 @@ pub(crate) fn verdict(device: &Device, dtype: FloatDType) -> Verdict {
 
 fn judge(all: &[Deviation], dtype: FloatDType) -> Verdict {
     let beyond = |limit: f64| {
-        // Not a number is beyond every limit.
-        let first = all.iter().find(|it| !(it.error < limit));
+        let first = all.iter().find(|it| it.error >= limit || it.error.is_nan());
         first.map(|it| {
             let (what, error) = (&it.what, it.error);
             format!("{what} is off by {error:.1e} of its largest number")

@@ -91,9 +91,16 @@ fn differences(
         let largest = cpu.values.iter().filter(|x| x.is_finite());
         let largest = largest.fold(f64::MIN_POSITIVE, |most, x| most.max(x.abs()));
         let pairs = here.values.iter().zip(&cpu.values);
-        let apart = pairs.map(|(a, b)| if a == b { 0.0 } else { (a - b).abs() });
-        // What is not a number is too far, too.
-        let far = apart.filter(|d| !(*d <= tried.tolerance * largest)).count();
+        let apart = pairs.map(|(a, b)| {
+            // Infinities are equal; their difference is no number.
+            if a.total_cmp(b).is_eq() {
+                0.0
+            } else {
+                (a - b).abs()
+            }
+        });
+        let limit = tried.tolerance * largest;
+        let far = apart.filter(|d| *d > limit || d.is_nan()).count();
         if far > 0 {
             let n = cpu.values.len();
             let device = &tried.name;

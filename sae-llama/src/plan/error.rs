@@ -26,7 +26,7 @@ pub struct PlanError {
     /// The largest batch that fits, if one does.
     pub fitting_rows: Option<usize>,
     /// A tensor that the device cannot hold, whatever its memory.
-    pub too_large: Option<TooLarge>,
+    pub too_large: Option<Box<TooLarge>>,
 }
 
 impl std::error::Error for PlanError {}

@@ -37,7 +37,7 @@ impl Work {
     pub(super) fn too_large(&self, rows: usize) -> Option<TooLarge> {
         let most = self.largest_tensor?;
         let (tensor, bytes, of_tokens) = self.largest(self.tokens(rows));
-        (bytes > most).then(|| TooLarge {
+        (bytes > most).then_some(TooLarge {
             tensor,
             bytes,
             most,

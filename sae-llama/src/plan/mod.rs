@@ -358,7 +358,7 @@ impl Work {
             streamed: placement == Placement::Streamed,
             parts,
             fitting_rows,
-            too_large: self.too_large(rows),
+            too_large: self.too_large(rows).map(Box::new),
         }
     }
 }
