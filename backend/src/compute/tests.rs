@@ -43,17 +43,18 @@ fn a_device_that_is_not_there_is_an_error() {
     }
 }
 
+const GIB: u64 = 1 << 30;
+
 #[test]
 fn what_a_gpu_may_take_depends_on_whose_memory_it_is() {
     let of = |class, memory_bytes, free| {
         let adapter = Adapter {
-            class,
             memory_bytes,
+            class,
             ..Adapter::default()
         };
         of_gpu(&adapter, free).bytes
     };
-    const GIB: u64 = 1 << 30;
     assert_eq!(of(Class::Discrete, Some(24 * GIB), None), 24 * GIB - DRIVER);
     assert_eq!(of(Class::Discrete, Some(GIB / 2), None), 0);
     assert_eq!(of(Class::Discrete, None, None), u64::MAX);
