@@ -4,7 +4,7 @@ use crate::DeviceKind;
 use std::fmt;
 use std::str::FromStr;
 
-/// `auto`, `cpu`, `cuda` or `cuda:N`.
+/// `auto`, `cpu`, or a kind of accelerator with or without a number: `cuda`, `vulkan:1`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum DeviceChoice {
@@ -64,7 +64,7 @@ impl fmt::Display for DeviceChoice {
 #[cfg(test)]
 mod tests {
     use super::DeviceChoice::{self, Auto, Device};
-    use crate::DeviceKind::{Cpu, Cuda};
+    use crate::DeviceKind::{Cpu, Cuda, Metal, Vulkan};
 
     #[test]
     fn devices_are_named() {
@@ -73,15 +73,22 @@ mod tests {
             ("cpu", Device(Cpu, 0)),
             ("cuda", Device(Cuda, 0)),
             ("cuda:3", Device(Cuda, 3)),
+            ("vulkan", Device(Vulkan, 0)),
+            ("vulkan:2", Device(Vulkan, 2)),
+            ("metal:0", Device(Metal, 0)),
         ] {
             assert_eq!(text.parse(), Ok(choice));
         }
         assert_eq!(Device(Cuda, 3).to_string(), "cuda:3");
-        for wrong in ["gpu", "cuda:", "cuda:-1", "cuda0", "CPU", "cpu:0"] {
+        for wrong in [
+            "gpu", "wgpu", "cuda:", "cuda:-1", "vulkan:x", "cuda0", "CPU", "cpu:0",
+        ] {
             let message = wrong.parse::<DeviceChoice>().expect_err(wrong).to_string();
             assert_eq!(
                 message,
-                format!("{wrong:?} is not a device; expected auto, cpu, cuda, cuda:N")
+                format!(
+                    "{wrong:?} is not a device; expected auto, cpu, cuda, cuda:N, metal, metal:N, vulkan, vulkan:N"
+                )
             );
         }
     }

@@ -1,11 +1,13 @@
 //! The device that a run uses, and the dtype of models on it.
 
+use crate::adapter::{Adapter, automatic};
 use crate::memory::{Memory, available_memory};
-use crate::{DeviceChoice, DeviceKind, Dtype};
+use crate::self_check::{self, Verdict};
+use crate::{DeviceChoice, DeviceError, DeviceKind, Dtype};
 use burn::tensor::{Device, FloatDType};
 
-#[cfg(not(any(feature = "cpu", feature = "cuda")))]
-compile_error!("enable a backend: feature `cpu` or `cuda`");
+#[cfg(not(any(feature = "cpu", feature = "cuda", feature = "wgpu")))]
+compile_error!("enable a backend: feature `cpu`, `cuda` or `wgpu`");
 
 /// Memory that a GPU's driver and context take, in bytes.
 const DRIVER: u64 = 1 << 30;
@@ -22,66 +24,127 @@ pub struct ComputeDevice {
     pub index: usize,
     /// The dtype of models on it.
     pub dtype: FloatDType,
-}
-
-/// Why a device cannot be used.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum DeviceError {
-    /// The build lacks the kind.
-    #[error(
-        "this build has no {} support; build it with the feature `{}`, or use another device",
-        .0.title(), .0.name()
-    )]
-    NotBuilt(DeviceKind),
-    /// The build has the kind, the machine does not.
-    #[error("no {} device was found; {} The device cpu works without one", .0.title(), .0.check())]
-    NotFound(DeviceKind),
-    /// There are some, but not this one.
-    #[error("there is no such device; found {found}, {name}:0 to {name}:{}", .found - 1, name = .kind.name())]
-    OutOfRange {
-        /// The kind asked for.
-        kind: DeviceKind,
-        /// How many there are.
-        found: usize,
-    },
+    /// Bytes that one tensor may have on it; `None` for as many as there are.
+    pub largest_tensor: Option<u64>,
+    adapter: Adapter,
 }
 
 impl ComputeDevice {
-    /// Finds the device that was asked for. Without a dtype, models are in f32 on the CPU and in bf16 on a GPU.
+    /// Finds the device that was asked for. Without a dtype, models are in bf16 on CUDA and in f32 elsewhere.
+    ///
+    /// `Auto` is the first GPU that can be used, else the CPU: CUDA before Metal and Vulkan, cards before what is in the processor, and never a
+    /// program that only acts as one. A device of Metal or Vulkan multiplies, adds up and normalises some numbers first, and is not used if
+    /// the host finds other results.
     ///
     /// # Errors
-    /// If there is no such device, or the build cannot use it.
+    /// If there is no such device, the build or its driver cannot use it, it lacks the dtype, or it computes wrongly.
+    ///
+    /// # Warnings
+    /// Of devices that `Auto` passed over because they cannot be used, of f32 that is rounded, and of what works slowly: 16 bits on the CPU,
+    /// and programs that act as a GPU.
     pub fn choose(choice: DeviceChoice, dtype: Option<Dtype>) -> Result<Self, DeviceError> {
-        let (kind, index) = match choice {
-            DeviceChoice::Auto => {
-                let kinds = DeviceKind::ACCELERATORS.iter().copied();
-                let found = kinds.into_iter().find(|kind| kind.count() > 0);
-                (found.unwrap_or(DeviceKind::Cpu), 0)
+        match choice {
+            DeviceChoice::Auto => Self::automatic(dtype),
+            DeviceChoice::Device(kind, index) => Self::named(kind, index, dtype),
+        }
+    }
+
+    fn automatic(dtype: Option<Dtype>) -> Result<Self, DeviceError> {
+        let kinds = DeviceKind::ACCELERATORS.iter();
+        for (kind, index) in automatic(kinds.map(|&kind| (kind, kind.adapters()))) {
+            match Self::named(kind, index, dtype) {
+                Err(error @ (DeviceError::Refused { .. } | DeviceError::Wrong { .. })) => {
+                    tracing::warn!("{error}. The next device is used instead");
+                }
+                chosen => return chosen,
             }
-            DeviceChoice::Device(kind, index) => (kind, index),
-        };
+        }
+        Self::named(DeviceKind::Cpu, 0, dtype)
+    }
+
+    fn named(kind: DeviceKind, index: usize, dtype: Option<Dtype>) -> Result<Self, DeviceError> {
+        if kind.elsewhere().is_some() {
+            return Err(DeviceError::Elsewhere(kind));
+        }
         if !kind.is_built() {
             return Err(DeviceError::NotBuilt(kind));
         }
-        match kind.count() {
-            0 => return Err(DeviceError::NotFound(kind)),
-            found if index >= found => return Err(DeviceError::OutOfRange { kind, found }),
-            _ => {}
+        let mut adapters = kind.adapters();
+        let found = adapters.len();
+        if found == 0 {
+            return Err(DeviceError::NotFound(kind));
         }
-        let device = kind.device(index).ok_or(DeviceError::NotBuilt(kind))?;
-        let dtype = dtype.map_or(kind.default_dtype(), FloatDType::from);
-        if kind == DeviceKind::Cpu && dtype == FloatDType::BF16 && !crate::has_bf16_products() {
+        if index >= found {
+            return Err(DeviceError::OutOfRange { kind, found });
+        }
+        let adapter = adapters.swap_remove(index);
+        let opened = kind.open(index).map_err(|reason| DeviceError::Refused {
+            device: called(kind, index, &adapter),
+            reason,
+        })?;
+        let this = Self {
+            device: opened.device,
+            kind,
+            index,
+            dtype: dtype.map_or(kind.default_dtype(), FloatDType::from),
+            largest_tensor: opened.largest_tensor,
+            adapter,
+        };
+        this.has(dtype)?;
+        this.computes_rightly()?;
+        this.warn_if_slow();
+        Ok(this)
+    }
+
+    /// Whether the dtype that was asked for is there.
+    fn has(&self, dtype: Option<Dtype>) -> Result<(), DeviceError> {
+        let has = |dtype: &Dtype| self.device.supports_dtype(FloatDType::from(*dtype));
+        match dtype {
+            Some(asked) if asked != Dtype::F32 && !has(&asked) => {
+                let names = Dtype::ALL.iter().filter(|dtype| has(dtype));
+                let names: Vec<&str> = names.map(|dtype| dtype.name()).collect();
+                Err(DeviceError::Dtype {
+                    device: self.called(),
+                    dtype: asked.name(),
+                    has: names.join(" and "),
+                })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn computes_rightly(&self) -> Result<(), DeviceError> {
+        if !self.kind.is_checked() {
+            return Ok(());
+        }
+        match self_check::verdict(&self.device, self.dtype) {
+            Verdict::Right => Ok(()),
+            Verdict::Rounded(what) => {
+                tracing::warn!("{} rounds its numbers: {what}", self.called());
+                Ok(())
+            }
+            Verdict::Wrong(what) => Err(DeviceError::Wrong {
+                device: self.called(),
+                what,
+            }),
+        }
+    }
+
+    fn warn_if_slow(&self) {
+        if self.is_cpu() && self.dtype == FloatDType::BF16 && !crate::has_bf16_products() {
             tracing::warn!(
                 "this processor does not multiply bf16 numbers (AVX512_BF16): bf16 takes half the memory of f32 here, and mostly more time"
             );
+        } else if self.is_cpu() && self.dtype == FloatDType::F16 {
+            tracing::warn!(
+                "f16 on the CPU is much slower than f32: its weights are converted at every use"
+            );
+        } else if !self.is_cpu() && self.adapter.is_software() {
+            tracing::warn!(
+                "{} is a program on the processor that acts as a GPU; the device cpu is faster",
+                self.called()
+            );
         }
-        Ok(Self {
-            device,
-            kind,
-            index,
-            dtype,
-        })
     }
 
     /// As the command line names it: `cpu`, `cuda:0`.
@@ -89,77 +152,72 @@ impl ComputeDevice {
         DeviceChoice::Device(self.kind, self.index).to_string()
     }
 
+    /// Its name, and what the device calls itself.
+    fn called(&self) -> String {
+        called(self.kind, self.index, &self.adapter)
+    }
+
     /// Whether this is the CPU.
     pub fn is_cpu(&self) -> bool {
         self.kind == DeviceKind::Cpu
     }
 
-    /// `f32` or `bf16`.
+    /// `f32`, `bf16` or `f16`.
     pub fn dtype_name(&self) -> &'static str {
+        let named = Dtype::ALL.iter().find(|it| self.dtype == (**it).into());
+        named.map_or("f32", |dtype| dtype.name())
+    }
+
+    /// Bytes of one number of the model.
+    pub fn bytes_per_number(&self) -> u64 {
         match self.dtype {
-            FloatDType::BF16 => "bf16",
-            _ => "f32",
+            FloatDType::F16 | FloatDType::BF16 => 2,
+            _ => 4,
         }
     }
 
-    /// The memory that a run may take: on the host, the free memory; on a GPU, all but its driver's part.
+    /// The memory that a run may take: on the host, the free memory; on a card, all but its driver's part; on a GPU that shares the host's
+    /// memory, the less of both.
     pub fn memory(&self) -> Memory {
-        let (bytes, from) = if self.is_cpu() {
-            (available_memory(), "free memory of this machine")
-        } else {
-            let all = self.kind.describe(self.index).memory_bytes;
-            (
-                all.map(|bytes| bytes.saturating_sub(DRIVER)),
-                "memory of the GPU, less 1 GiB for its driver",
-            )
-        };
-        bytes.map_or_else(Memory::unknown, |bytes| Memory::new(bytes, from))
+        if self.is_cpu() {
+            let free = available_memory();
+            return free.map_or_else(Memory::unknown, |bytes| {
+                Memory::new(bytes, "free memory of this machine")
+            });
+        }
+        of_gpu(
+            &self.adapter,
+            self.adapter
+                .shares_memory()
+                .then(available_memory)
+                .flatten(),
+        )
     }
 }
 
-#[cfg(all(test, feature = "cpu"))]
-mod tests {
-    use super::{ComputeDevice, DeviceError};
-    use crate::{DeviceChoice, DeviceKind, Dtype};
-    use burn::tensor::FloatDType;
-
-    #[test]
-    fn the_cpu_is_always_there_and_computes_in_f32_unless_told() {
-        let choice = DeviceChoice::Device(DeviceKind::Cpu, 0);
-        let on = ComputeDevice::choose(choice, None).unwrap();
-        assert!(on.is_cpu());
-        assert_eq!(
-            (on.name().as_str(), on.dtype, on.dtype_name()),
-            ("cpu", FloatDType::F32, "f32")
-        );
-        let on = ComputeDevice::choose(choice, Some(Dtype::Bf16)).unwrap();
-        assert_eq!(on.dtype_name(), "bf16");
-        assert!(on.memory().bytes > 0);
-    }
-
-    #[test]
-    #[cfg(not(feature = "cuda"))]
-    fn a_build_without_cuda_says_so() {
-        let choice = DeviceChoice::Device(DeviceKind::Cuda, 0);
-        let error = ComputeDevice::choose(choice, None).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "this build has no CUDA support; build it with the feature `cuda`, or use another device"
-        );
-    }
-
-    #[test]
-    fn messages_say_what_to_try() {
-        let message = DeviceError::NotFound(DeviceKind::Cuda).to_string();
-        assert_eq!(
-            message,
-            "no CUDA device was found; is the NVIDIA driver installed (does `nvidia-smi` list a GPU)? The device cpu works without one"
-        );
-        let (kind, found) = (DeviceKind::Cuda, 2);
-        let message = DeviceError::OutOfRange { kind, found }.to_string();
-        assert_eq!(
-            message,
-            "there is no such device; found 2, cuda:0 to cuda:1"
-        );
+/// The memory of a GPU, some of the host's `free` memory if it shares that.
+fn of_gpu(adapter: &Adapter, free: Option<u64>) -> Memory {
+    match (adapter.memory_bytes, free) {
+        (Some(all), Some(free)) if all < free => Memory::new(
+            all,
+            "the part of this machine's memory that the GPU can use",
+        ),
+        (_, Some(free)) => Memory::new(free, "free memory of this machine, which the GPU shares"),
+        (Some(all), None) => Memory::new(
+            all.saturating_sub(DRIVER),
+            "memory of the GPU, less 1 GiB for its driver",
+        ),
+        (None, None) => Memory::unknown(),
     }
 }
+
+fn called(kind: DeviceKind, index: usize, adapter: &Adapter) -> String {
+    let number = DeviceChoice::Device(kind, index).to_string();
+    match &adapter.name {
+        Some(name) => format!("{number} ({name})"),
+        None => number,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,47 @@
-//! Where tensors lie.
+//! The CPU, and where tensors lie.
 
+use crate::adapter::{Adapter, Class, Opened};
 use burn::tensor::Device;
+
+/// The processor.
+pub(crate) fn adapters() -> Vec<Adapter> {
+    vec![Adapter {
+        name: Some(name()),
+        driver: None,
+        memory_bytes: crate::total_memory(),
+        class: Class::Integrated,
+    }]
+}
+
+/// burn's CPU backend.
+#[cfg(feature = "cpu")]
+#[allow(clippy::unnecessary_wraps, reason = "one signature for every kind")]
+pub(crate) fn open(_: usize) -> Result<Opened, String> {
+    Ok(Opened {
+        device: Device::flex(),
+        largest_tensor: None,
+    })
+}
+
+/// This build computes elsewhere.
+#[cfg(not(feature = "cpu"))]
+pub(crate) fn open(_: usize) -> Result<Opened, String> {
+    Err("this build has no CPU backend".to_owned())
+}
+
+/// The processor's brand, or its architecture where it has none.
+pub(crate) fn name() -> String {
+    let refresh = sysinfo::CpuRefreshKind::nothing();
+    let system =
+        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_cpu(refresh));
+    let brand = system
+        .cpus()
+        .first()
+        .map(|cpu| cpu.brand().trim().to_owned());
+    brand
+        .filter(|brand| !brand.is_empty())
+        .unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+}
 
 /// Whether the numbers of tensors on this device can be read and written where they lie: they are in host memory, and no gradient is
 /// recorded.

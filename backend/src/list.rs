@@ -1,5 +1,6 @@
 //! Every device there is.
 
+use crate::adapter::Adapter;
 use crate::{DeviceKind, total_memory};
 use serde::Serialize;
 
@@ -13,8 +14,13 @@ pub struct DeviceInfo {
     pub kind: DeviceKind,
     /// Which one of its kind.
     pub index: usize,
+    /// The driver, its version, and the version of the interface; `None` if unknown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub driver: Option<String>,
     /// Its total memory, in bytes; `None` if unknown.
     pub memory_bytes: Option<u64>,
+    /// Whether it is a program on the processor that acts as a GPU. Such a device is used only if it is named.
+    pub software: bool,
     /// Whether this build can use it.
     pub available: bool,
     /// Why not, if it cannot.
@@ -22,15 +28,21 @@ pub struct DeviceInfo {
     pub reason: Option<String>,
 }
 
-/// The CPU and every accelerator; for a kind without a device, an entry that says why.
+/// The CPU and every accelerator; for a kind without a device, an entry that says why. Kinds that this system never has are left out.
+///
+/// Nothing is computed: whether a device computes rightly shows when it is [chosen](crate::ComputeDevice::choose).
 pub fn devices() -> Vec<DeviceInfo> {
     let mut devices = vec![cpu()];
-    for &kind in DeviceKind::ACCELERATORS {
-        let count = kind.count();
-        devices.extend((0..count).map(|index| accelerator(kind, index)));
-        if count == 0 {
+    let here = DeviceKind::ACCELERATORS
+        .iter()
+        .filter(|kind| kind.elsewhere().is_none());
+    for &kind in here {
+        let found = kind.adapters();
+        if found.is_empty() {
             devices.push(missing(kind));
         }
+        let numbered = found.into_iter().enumerate();
+        devices.extend(numbered.map(|(index, adapter)| accelerator(kind, index, adapter)));
     }
     devices
 }
@@ -38,23 +50,26 @@ pub fn devices() -> Vec<DeviceInfo> {
 fn cpu() -> DeviceInfo {
     let available = DeviceKind::Cpu.is_built();
     DeviceInfo {
-        name: cpu_name(),
+        name: crate::host::name(),
         kind: DeviceKind::Cpu,
         index: 0,
+        driver: None,
         memory_bytes: total_memory(),
+        software: false,
         available,
         reason: (!available).then(|| not_built(DeviceKind::Cpu)),
     }
 }
 
-fn accelerator(kind: DeviceKind, index: usize) -> DeviceInfo {
-    let found = kind.describe(index);
+fn accelerator(kind: DeviceKind, index: usize, found: Adapter) -> DeviceInfo {
     DeviceInfo {
+        software: found.is_software(),
         name: found
             .name
             .unwrap_or_else(|| format!("{} device {index}", kind.title())),
         kind,
         index,
+        driver: found.driver,
         memory_bytes: found.memory_bytes,
         available: true,
         reason: None,
@@ -71,28 +86,16 @@ fn missing(kind: DeviceKind) -> DeviceInfo {
         name: kind.title().to_owned(),
         kind,
         index: 0,
+        driver: None,
         memory_bytes: None,
+        software: false,
         available: false,
         reason: Some(reason),
     }
 }
 
 fn not_built(kind: DeviceKind) -> String {
-    format!("this build lacks the {} feature", kind.name())
-}
-
-/// The processor's brand, or its architecture where it has none.
-fn cpu_name() -> String {
-    let refresh = sysinfo::CpuRefreshKind::nothing();
-    let system =
-        sysinfo::System::new_with_specifics(sysinfo::RefreshKind::nothing().with_cpu(refresh));
-    let brand = system
-        .cpus()
-        .first()
-        .map(|cpu| cpu.brand().trim().to_owned());
-    brand
-        .filter(|brand| !brand.is_empty())
-        .unwrap_or_else(|| std::env::consts::ARCH.to_owned())
+    format!("this build lacks the {} feature", kind.feature())
 }
 
 #[cfg(test)]
@@ -106,7 +109,8 @@ mod tests {
         assert_eq!(found[0].kind, DeviceKind::Cpu);
         assert!(!found[0].name.is_empty());
         for kind in DeviceKind::ACCELERATORS {
-            assert!(found.iter().any(|device| device.kind == *kind));
+            let listed = found.iter().any(|device| device.kind == *kind);
+            assert_eq!(listed, kind.elsewhere().is_none(), "{kind:?}");
         }
         for device in &found {
             assert_eq!(device.available, device.reason.is_none(), "{device:?}");

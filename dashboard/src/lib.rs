@@ -7,7 +7,7 @@
 //! # Tasks
 #![doc = include_str!("../README.md")]
 
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod assemble;
 mod collect;
 pub mod export;
@@ -18,7 +18,7 @@ mod log;
 mod overview;
 pub mod page;
 mod place;
-#[cfg(any(feature = "cpu", feature = "cuda"))]
+#[cfg(any(feature = "cpu", feature = "cuda", feature = "wgpu"))]
 pub mod weights;
 
 pub use collect::{

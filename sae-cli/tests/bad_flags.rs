@@ -30,7 +30,7 @@ fn unknown_words() {
         ("info $RUN more", "unexpected argument 'more'"),
         (
             "info $RUN --device gpu",
-            "\"gpu\" is not a device; expected auto, cpu, cuda, cuda:N",
+            "\"gpu\" is not a device; expected auto, cpu, cuda, cuda:N, metal, metal:N, vulkan, vulkan:N",
         ),
         ("info $RUN --device cuda:x", "\"cuda:x\" is not a device"),
         ("info $RUN --dtype f64", "possible values: f32, bf16"),
@@ -329,6 +329,21 @@ fn a_gpu_that_this_build_cannot_use() {
         scratch.fails(1, &format!("{line} --device cuda"), &said);
     }
     scratch.fails(1, &format!("{EVAL} --device cuda:3"), &said);
+}
+
+#[cfg(not(any(feature = "wgpu", target_os = "macos")))]
+#[test]
+fn graphics_that_this_build_cannot_use() {
+    let scratch = with_tokens();
+    let said = [
+        "--device vulkan:1: this build has no Vulkan support; build it with the feature `wgpu`",
+        "--features wgpu",
+        "use --device cpu",
+    ];
+    scratch.fails(1, &format!("{EVAL} --device vulkan:1"), &said);
+    let said =
+        ["this build has no Metal support: Metal is there on macOS only; use another device"];
+    scratch.fails(1, &format!("{EVAL} --device metal"), &said);
 }
 
 #[test]

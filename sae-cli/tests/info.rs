@@ -167,11 +167,21 @@ fn devices_are_listed() {
     assert_eq!((&cpu["kind"], &cpu["index"]), (&"cpu".into(), &0.into()));
     assert_eq!(cpu["available"], cfg!(feature = "cpu"));
     assert!(cpu["name"].is_string());
-    let cuda = &devices[1];
-    assert_eq!(cuda["kind"], "cuda");
-    if cuda["available"] == false {
-        assert!(cuda["memory_bytes"].is_null());
-        assert!(cuda["reason"].is_string(), "and says why");
+    let others = &devices.as_array().expect("an array")[1..];
+    for kind in ["cuda", "vulkan"] {
+        if kind == "vulkan" && cfg!(target_os = "macos") {
+            continue;
+        }
+        let of_kind: Vec<_> = others.iter().filter(|it| it["kind"] == kind).collect();
+        assert!(!of_kind.is_empty(), "{kind} or why there is none");
+        for (index, device) in of_kind.into_iter().enumerate() {
+            assert_eq!(device["index"], index);
+            assert!(device["software"].is_boolean() && device["name"].is_string());
+            if device["available"] == false {
+                assert!(device["memory_bytes"].is_null() && device["driver"].is_null());
+                assert!(device["reason"].is_string(), "and says why");
+            }
+        }
     }
     let shown = scratch.ok("devices").stdout;
     assert!(shown.starts_with("cpu "), "{shown}");

@@ -76,7 +76,7 @@ Exit status: 0 done, 1 failed, 2 called wrongly. Results go to stdout, progress 
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// Device: auto (a GPU if there is one), cpu, cuda or cuda:N
+    /// Device: auto (a GPU if there is one), cpu, cuda, metal or vulkan; the Nth of these with :N, counted from 0
     #[arg(
         long,
         global = true,
@@ -85,7 +85,7 @@ pub(crate) struct Global {
         value_name = "DEVICE"
     )]
     pub(crate) device: DeviceChoice,
-    /// Number format of the model; by default f32 on the CPU and bf16 on a GPU
+    /// Number format of the model; by default bf16 on CUDA and f32 elsewhere
     #[arg(long, global = true, help_heading = "Everywhere", value_enum)]
     pub(crate) dtype: Option<Dtype>,
     /// Threads to use; by default one per core
@@ -115,6 +115,8 @@ pub(crate) enum Dtype {
     F32,
     /// bfloat16: 16 bits with the range of f32
     Bf16,
+    /// 16 bits with a digit more, and nothing beyond 65,504
+    F16,
 }
 
 impl Global {
@@ -134,6 +136,7 @@ impl From<Dtype> for sae_backend::Dtype {
         match dtype {
             Dtype::F32 => Self::F32,
             Dtype::Bf16 => Self::Bf16,
+            Dtype::F16 => Self::F16,
         }
     }
 }

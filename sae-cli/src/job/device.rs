@@ -14,7 +14,7 @@ pub(crate) fn choose(global: &Global) -> Result<ComputeDevice> {
         {
             let how = format!(
                 " (`cargo install --path sae-cli --features {}`), or use --device cpu",
-                kind.name()
+                kind.feature()
             );
             text = text.replace(", or use another device", &how);
         }

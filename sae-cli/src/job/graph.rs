@@ -11,7 +11,7 @@ use llama_hooked::{LlamaConfig, Placement};
 use sae_attribution_graph::{
     AttributeOptions, PruneOptions, Transcoders, Work as GraphWork, check_slug, slug_of,
 };
-use sae_backend::{ComputeDevice, Dtype};
+use sae_backend::ComputeDevice;
 use sae_core::RunDir;
 use sae_llama::plan::{Part, Plan, Work};
 use sae_llama::resolve::RunPart;
@@ -104,7 +104,7 @@ pub(crate) fn settle(
     let expected = transcoders.expected_l0();
     let graph = GraphWork::of(config, transcoders, tokens, options).expect_active(expected);
     let params = transcoders.most_params()?;
-    let size = if on.dtype == Dtype::Bf16.into() { 2 } else { 4 };
+    let size = on.bytes_per_number();
     let planned = |streamed: bool, memory: &crate::args::memory::MemoryArgs| {
         let demand = graph.demand(params, streamed.then_some(size));
         let mut work = Work::new(config, on, tokens);

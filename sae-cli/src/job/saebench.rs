@@ -95,6 +95,7 @@ pub(crate) fn write(
     let dtype = match cfg.model.dtype.as_str() {
         "f32" => "float32",
         "bf16" => "bfloat16",
+        "f16" => "float16",
         other => other,
     };
     let model = &cfg.model.name;

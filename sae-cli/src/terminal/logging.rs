@@ -85,7 +85,9 @@ pub(crate) fn start_logging(verbose: u8, quiet: bool) {
         Some(Err(reason)) => (None, Some(reason)),
         None => (None, None),
     };
-    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("error,{default}")));
+    // Looking for GPUs where there are none is no error.
+    let others = "error,wgpu_hal=off,wgpu_core=off";
+    let filter = filter.unwrap_or_else(|| EnvFilter::new(format!("{others},{default}")));
     let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
     let shown = log::layer()
         .with_writer(std::io::stderr)

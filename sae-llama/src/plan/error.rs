@@ -1,6 +1,6 @@
 //! Work that does not fit into memory.
 
-use super::Part;
+use super::{Part, TooLarge};
 use sae_backend::{Memory, format_bytes};
 use std::fmt;
 
@@ -25,12 +25,21 @@ pub struct PlanError {
     pub parts: Vec<Part>,
     /// The largest batch that fits, if one does.
     pub fitting_rows: Option<usize>,
+    /// A tensor that the device cannot hold, whatever its memory.
+    pub too_large: Option<Box<TooLarge>>,
 }
 
 impl std::error::Error for PlanError {}
 
 impl fmt::Display for PlanError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(too_large) = &self.too_large {
+            write!(f, "{too_large}")?;
+            return match self.fitting_rows {
+                Some(rows) => write!(f, "; {rows} rows at a time fit"),
+                None => Ok(()),
+            };
+        }
         let parts: Vec<String> = self
             .parts
             .iter()

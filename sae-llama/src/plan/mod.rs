@@ -4,6 +4,7 @@
 
 mod error;
 mod groups;
+mod largest;
 mod layers;
 mod part;
 mod shape;
@@ -13,6 +14,7 @@ mod without_model;
 
 pub use error::PlanError;
 pub use groups::SaeAt;
+pub use largest::TooLarge;
 pub use part::Part;
 pub use shape::SaeShape;
 
@@ -32,6 +34,8 @@ pub struct Work {
     pub dtype: FloatDType,
     /// Whether the device is the CPU, where features are sparse and the unembedding is read in pieces.
     pub on_cpu: bool,
+    /// Bytes that one tensor may have on the device; `None` for as many as there are.
+    pub largest_tensor: Option<u64>,
     /// The SAE that is spliced in, if one is.
     pub sae: Option<SaeShape>,
     /// Tokens in a row.
@@ -127,6 +131,7 @@ impl Work {
             model: model.clone(),
             dtype: on.dtype,
             on_cpu: on.is_cpu(),
+            largest_tensor: on.largest_tensor,
             sae: None,
             context_size,
             rows: None,
@@ -153,7 +158,7 @@ impl Work {
     /// The plan, within the limit.
     ///
     /// # Errors
-    /// If not even one row fits, or not as many as were asked for.
+    /// If not even one row fits, or not as many as were asked for, or the device cannot hold one of the tensors.
     pub fn plan(&self, limit: &Memory, stream: bool) -> Result<Plan, PlanError> {
         let resident = self.parts(Placement::Resident, 1, 1);
         let placement = if stream || sum(&resident) > limit.bytes {
@@ -165,7 +170,7 @@ impl Work {
         // Parts are linear in the number of rows but for a constant, and few: the largest batch is found by halving.
         let fits = |rows: usize| {
             let parts = self.parts(placement, rows, self.rows_at_once(placement, rows));
-            sum(&parts) <= limit.bytes
+            sum(&parts) <= limit.bytes && self.too_large(rows).is_none()
         };
         let enough = |rows: usize| fits(rows) && self.work(rows) <= WORK;
         let batch_size = match self.batch_size {
@@ -353,6 +358,7 @@ impl Work {
             streamed: placement == Placement::Streamed,
             parts,
             fitting_rows,
+            too_large: self.too_large(rows).map(Box::new),
         }
     }
 }

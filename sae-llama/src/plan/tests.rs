@@ -15,11 +15,12 @@ fn llama_3_8b() -> LlamaConfig {
 }
 
 /// The notebook's evaluation, with an SAE of so many latents.
-fn work(d_sae: usize, dtype: FloatDType) -> Work {
+pub(super) fn work(d_sae: usize, dtype: FloatDType) -> Work {
     Work {
         model: llama_3_8b(),
         dtype,
         on_cpu: dtype == FloatDType::F32,
+        largest_tensor: None,
         sae: Some(SaeShape {
             n_params: (2 * 4096 * d_sae + d_sae + 4096) as u64,
             d_in: 4096,
@@ -37,7 +38,7 @@ fn work(d_sae: usize, dtype: FloatDType) -> Work {
     }
 }
 
-fn within(gib: u64) -> Memory {
+pub(super) fn within(gib: u64) -> Memory {
     Memory::new(gib * GIB, "the test")
 }
 

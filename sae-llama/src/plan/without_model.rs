@@ -28,6 +28,7 @@ impl Plan {
                 streamed: false,
                 parts,
                 fitting_rows: None,
+                too_large: None,
             });
         }
         Ok(Self {
