@@ -18,7 +18,7 @@ use burn::tensor::{FloatDType, Int, Tensor};
 ///
 /// # Panics
 /// If the rows are not as many as said.
-pub fn divergences(logits: Tensor<2>, targets: Tensor<1, Int>, altered: &[usize]) -> Tensor<2> {
+pub fn divergences(logits: &Tensor<2>, targets: &Tensor<1, Int>, altered: &[usize]) -> Tensor<2> {
     let [n] = targets.dims();
     let [rows, vocab_size] = logits.dims();
     assert!(
@@ -27,10 +27,10 @@ pub fn divergences(logits: Tensor<2>, targets: Tensor<1, Int>, altered: &[usize]
         "{rows} rows of logits for {n} tokens and altered runs of {altered:?}"
     );
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
-    if cube::on_gpu(&logits) {
-        return by_kernel(&logits, &targets, altered);
+    if cube::on_gpu(logits) {
+        return by_kernel(logits, targets, altered);
     }
-    let targets = targets.unsqueeze_dim::<2>(1);
+    let targets = targets.clone().unsqueeze_dim::<2>(1);
     let run = |start: usize, rows: usize| {
         let logits = logits.clone().narrow(0, start, rows).cast(FloatDType::F32);
         log_softmax(logits, 1).expand([n, vocab_size])
@@ -86,7 +86,7 @@ mod tests {
         let logits =
             Tensor::<2>::random([2 * n + 1, vocab], Distribution::Normal(0.0, 3.0), &device);
         let targets = Tensor::<1, Int>::arange(0..n as i64, &device) * 60;
-        let found: Vec<f32> = divergences(logits.clone(), targets, &[n, 1])
+        let found: Vec<f32> = divergences(&logits, &targets, &[n, 1])
             .into_data()
             .try_into_vec()
             .unwrap();
@@ -117,8 +117,8 @@ mod tests {
     fn rows_must_be_all_there() {
         let device = Device::flex();
         divergences(
-            Tensor::zeros([7, 4], &device),
-            Tensor::zeros([3], &device),
+            &Tensor::zeros([7, 4], &device),
+            &Tensor::zeros([3], &device),
             &[3],
         );
     }

@@ -26,7 +26,7 @@ pub(super) fn losses(
         let targets: Vec<i64> = targets.iter().map(|&target| i64::from(target)).collect();
         let targets = Tensor::from_data(TensorData::new(targets, [n]), &rows[0].device());
         let logits = logits(Tensor::cat(rows, 0), 0..vocab_size);
-        divergences(logits, targets, &altered)
+        divergences(&logits, &targets, &altered)
     });
     Tensor::cat(chunks.collect(), 0)
 }

@@ -18,7 +18,7 @@ use crate::terminal::{self, Clock, interrupt};
 use anyhow::{Context, Result, bail};
 use sae_backend::ComputeDevice;
 use sae_core::RunDir;
-use sae_llama::plan::{LOGITS, Work};
+use sae_llama::plan::{Work, logit_bytes};
 use sae_llama::resolve::{RunPart, published};
 use sae_llama::{ReconstructionPath, Spliced};
 use sae_metrics::{Masking, ProtocolOptions, evaluate};
@@ -141,7 +141,7 @@ fn measure(
     let mut options = ProtocolOptions::default();
     options.masking = Masking::Notebook { prepend_bos };
     options.batch_size = plan.batch_size;
-    options.logit_bytes = LOGITS as usize;
+    options.logit_bytes = logit_bytes(on.is_cpu()) as usize;
     let n_rows = Some(rows.len() as u64);
     let bar = Bar::new(global.quiet, "evaluating", n_rows, context_size);
     let spliced = Spliced::new(&sae, ReconstructionPath::Forward);

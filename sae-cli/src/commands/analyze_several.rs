@@ -21,7 +21,7 @@ use anyhow::{Result, bail};
 use dataset_stream::Tokenizer;
 use sae_backend::ComputeDevice;
 use sae_core::RunDir;
-use sae_llama::plan::{LOGITS, Plan, SaeAt, Work};
+use sae_llama::plan::{Plan, SaeAt, Work, logit_bytes};
 use sae_llama::resolve::RunPart;
 use sae_llama::{Question, ReconstructionPath};
 use sae_metrics::{Masking, PromptCheck, ProtocolOptions, ReconstructionStatistics};
@@ -72,11 +72,11 @@ fn question(args: &Args, tokenizer: &Tokenizer) -> Result<Question> {
 }
 
 /// How the notebook measures.
-fn notebook(prepend_bos: bool, batch_size: usize) -> ProtocolOptions {
+fn notebook(prepend_bos: bool, batch_size: usize, on: &ComputeDevice) -> ProtocolOptions {
     let mut options = ProtocolOptions::default();
     options.masking = Masking::Notebook { prepend_bos };
     options.batch_size = batch_size;
-    options.logit_bytes = LOGITS as usize;
+    options.logit_bytes = logit_bytes(on.is_cpu()) as usize;
     options
 }
 
@@ -130,7 +130,7 @@ impl Job<'_> {
         if args.tokens.is_some() {
             prepend_bos = rows_with_bos == rows.len() as u64;
         }
-        let options = notebook(prepend_bos, plan.batch_size);
+        let options = notebook(prepend_bos, plan.batch_size, &on);
         let several = Several {
             runs: &runs,
             places: &places,

@@ -14,7 +14,7 @@ use anyhow::{Result, bail};
 use dataset_stream::{Budget, StreamOptions};
 use llama_hooked::Llama;
 use sae_core::{RunDir, Sae, SaeMetadata};
-use sae_llama::plan::{LOGITS, Plan};
+use sae_llama::plan::{Plan, logit_bytes};
 use sae_llama::resolve::FoundModel;
 use sae_llama::{Place, fingerprint};
 use sae_metrics::{Evaluation, FeatureWeights, ProtocolOptions, Report};
@@ -124,7 +124,7 @@ pub(crate) fn protocol(
     options.masking = masking(&args.masking, found, model.config())?;
     options.batch_size = plan.batch_size;
     options.reconstruction_rows = args.reconstruction_sequences;
-    options.logit_bytes = LOGITS as usize;
+    options.logit_bytes = logit_bytes(sae_backend::is_cpu(&model.device())) as usize;
     Ok(options)
 }
 

@@ -96,8 +96,10 @@ impl Plan {
     }
 }
 
-/// Pieces of logits, of all runs together.
-pub const LOGITS: u64 = 64 << 20;
+/// Pieces of logits, of all runs together, counted in f32. A processor reduces them while its caches hold them; a GPU's products want more rows,
+/// each of which reads the unembedding once.
+const LOGITS_CPU: u64 = 64 << 20;
+const LOGITS_GPU: u64 = 256 << 20;
 /// Entries of the vocabulary below which no piece of the unembedding is made (`fused_ops::softmax::cross_entropy`).
 const LEAST_ENTRIES: u64 = 1024;
 /// Memory that the program itself, its allocator and the backend take besides. On the CPU it was measured, and loading all weights leaves buffers
@@ -124,6 +126,11 @@ const RESIDUALS_CPU: u64 = 4;
 /// The share of features taken to be active where no figure is known: one in this many.
 const ACTIVE: u64 = 8;
 
+/// Bytes of logits that are there at a time, of all runs together, counted in f32.
+pub fn logit_bytes(on_cpu: bool) -> u64 {
+    if on_cpu { LOGITS_CPU } else { LOGITS_GPU }
+}
+
 impl Work {
     /// Running a model on rows of this many tokens.
     pub fn new(model: &LlamaConfig, on: &ComputeDevice, context_size: usize) -> Self {
@@ -139,7 +146,7 @@ impl Work {
             kept_per_row: 0,
             keeps_keys: false,
             text_bytes: 0,
-            logit_bytes: LOGITS,
+            logit_bytes: logit_bytes(on.is_cpu()),
             besides: Vec::new(),
         }
     }
@@ -308,7 +315,7 @@ impl Work {
             return (0, 0);
         }
         if !self.on_cpu {
-            return (2 * self.logit_bytes, vocab);
+            return (self.logit_bytes, vocab);
         }
         let tokens = tokens * if self.sae.is_some() { RUNS } else { 1 };
         let values = self.logit_bytes / 4;

@@ -33,7 +33,7 @@ pub(super) fn work(d_sae: usize, dtype: FloatDType) -> Work {
         kept_per_row: 0,
         keeps_keys: false,
         text_bytes: 0,
-        logit_bytes: super::LOGITS,
+        logit_bytes: super::logit_bytes(true),
         besides: Vec::new(),
     }
 }

@@ -61,6 +61,8 @@ impl HeldOut {
         sae: &Sae,
     ) -> Result<Vec<(String, f64)>, ProtocolError<std::convert::Infallible>> {
         let mut options = ProtocolOptions::default();
+        options.logit_bytes =
+            crate::plan::logit_bytes(sae_backend::is_cpu(&self.model.device())) as usize;
         options.masking = self.masking.clone();
         options.batch_size = self.batch_size;
         let mut evaluation = Evaluation::new(sae.cfg().d_sae, 0);

@@ -20,16 +20,15 @@ const DRIVER_VERSION: c_int = 13_000;
 fn attribute(which: c_int) -> c_int {
     let arch = settings().arch;
     match which {
-        1 | 2 | 3 => MAX_BLOCK[0] as c_int,
+        1..=3 => MAX_BLOCK[0] as c_int,
         4 => MAX_BLOCK[2] as c_int,
         5 => MAX_GRID[0] as c_int,
         6 | 7 => MAX_GRID[1] as c_int,
         8 => DEFAULT_SHARED as c_int,
-        // Constant memory, threads of a warp.
-        9 => 65_536,
-        10 => 32,
-        // Registers of a block and of a multiprocessor.
-        12 | 82 => 65_536,
+        // Bytes of constant memory, registers of a block and of a multiprocessor.
+        9 | 12 | 82 => 65_536,
+        // Threads of a warp, blocks on a multiprocessor.
+        10 | 106 => 32,
         // Multiprocessors, and the threads of one.
         16 => 132,
         39 => 2048,
@@ -38,7 +37,6 @@ fn attribute(which: c_int) -> c_int {
         76 => arch % 10,
         81 => 233_472,
         97 => MAX_SHARED as c_int,
-        106 => 32,
         111 => 1024,
         // Concurrent kernels, copy engines, unified addresses, memory pools.
         31 | 40 | 41 | 115 => 1,

@@ -33,10 +33,10 @@ unsafe extern "C" fn cuTensorMapEncodeTiled(
         )
     };
     let address = address.addr() as u64;
-    let good = address % 16 == 0
+    let good = address.is_multiple_of(16)
         && lock().allocation_of(address).is_some()
         && dims.iter().all(|&n| n > 0 && n <= 1 << 32)
-        && strides.iter().all(|&n| n % 16 == 0 && n < 1 << 40)
+        && strides.iter().all(|&n| n.is_multiple_of(16) && n < 1 << 40)
         && tile.iter().all(|&n| n > 0 && n <= 256)
         && steps.iter().all(|&n| n > 0 && n <= 8);
     if !good {

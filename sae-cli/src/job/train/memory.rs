@@ -4,7 +4,7 @@ use super::{Expected, Planned};
 use crate::job::plan;
 use llama_hooked::{LlamaConfig, Placement};
 use sae_backend::ComputeDevice;
-use sae_llama::plan::{LOGITS, Part, Work};
+use sae_llama::plan::{Part, Work, logit_bytes};
 use sae_llama::train::TrainHooks;
 use sae_train::{RunConfig, memory};
 
@@ -94,5 +94,8 @@ pub(crate) fn evaluation_memory(
         .iter()
         .map(|run| run.shape.n_params(run.options().architecture) as u64 * 4)
         .max();
-    Part::new("evaluation", weights + LOGITS + sae.unwrap_or(0))
+    Part::new(
+        "evaluation",
+        weights + logit_bytes(on.is_cpu()) + sae.unwrap_or(0),
+    )
 }
