@@ -11,6 +11,7 @@ mod host;
 mod keep_largest;
 mod key_values;
 mod linear;
+mod matmul;
 #[cfg(feature = "cpu")]
 mod product;
 mod rms_norm;
@@ -27,6 +28,7 @@ pub use feature_sums::{FeatureSums, feature_sums};
 pub use keep_largest::keep_largest;
 pub use key_values::KeyValues;
 pub use linear::{linear, linear_add, linear_f32};
+pub use matmul::matmul;
 pub use rms_norm::rms_norm;
 pub use rotary::rotate_half;
 pub use silu_mul::silu_mul;

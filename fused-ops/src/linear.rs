@@ -59,9 +59,7 @@ pub fn linear_f32<const D: usize>(x: Tensor<D>, weight: Tensor<2>) -> Tensor<D> 
 /// As one matrix: a batched product would be split by batch.
 fn composed(x: Tensor<2>, weight: Tensor<2>) -> Tensor<2> {
     let dtype = x.dtype();
-    x.cast(weight.dtype())
-        .matmul(weight.transpose())
-        .cast(dtype)
+    crate::matmul(x.cast(weight.dtype()), weight.transpose()).cast(dtype)
 }
 
 /// y = residual + x·Wᵀ, as [`linear`]: on the CPU added where the product is made, in place if this is the residual's only owner.

@@ -7,6 +7,7 @@
 mod cross_entropy;
 mod feature_sums;
 mod launch;
+mod matmul;
 mod reduce;
 mod rms_norm;
 mod rotary;
@@ -31,6 +32,9 @@ pub(crate) fn is_gpu(device: &Device) -> bool {
 /// What burn's GPU backend does beyond burn's own operations. All inputs may have any strides.
 #[backend_extension(Cube)]
 pub(crate) trait Kernels: Backend {
+    /// [`matmul`](crate::matmul).
+    fn kernel_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
     /// [`rms_norm`](crate::rms_norm) of `[.., d]`.
     fn kernel_rms_norm(
         x: FloatTensor<Self>,
@@ -71,6 +75,10 @@ pub(crate) trait Kernels: Backend {
 }
 
 impl Kernels for CubeBackend {
+    fn kernel_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
+        matmul::launch(a, b)
+    }
+
     fn kernel_rms_norm(
         x: FloatTensor<Self>,
         weight: FloatTensor<Self>,

@@ -14,7 +14,10 @@ impl Product {
 
     /// a·b, in f32.
     pub(super) fn of(self, a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
-        cast(self.operand(a).matmul(self.operand(b)), FloatDType::F32)
+        cast(
+            fused_ops::matmul(self.operand(a), self.operand(b)),
+            FloatDType::F32,
+        )
     }
 }
 
