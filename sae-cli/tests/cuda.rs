@@ -42,18 +42,38 @@ fn devices_are_listed() {
     assert_eq!(gpu["memory_bytes"], 85_520_809_984_u64);
 }
 
-#[test]
-fn eight_billion_weights() {
-    let (report, seen) = eval(&LLAMA_3_8B, "standard", 16_384, &json!({}), 64);
-    println!("{} {}", seen.0, report["plan"]);
-    let peak = seen.number("peak_bytes");
-    assert!(peak <= LLAMA_3_8B.bytes() + 2 * GB, "{peak}");
+/// What a run of so many batches took, and what it was planned to take.
+fn peak_beside_plan(report: &Value, seen: &Seen) -> f64 {
+    let planned = report["eval_cfg"]["plan"]["total_bytes"].as_u64().unwrap();
+    planned as f64 / seen.number("peak_bytes") as f64
 }
 
 #[test]
-fn smollm2() {
-    let (report, seen) = eval(&SMOLLM2_135M, "standard", 4_608, &json!({}), 64);
-    println!("{} {}", seen.0, report["plan"]);
+fn an_evaluation_takes_what_is_planned_and_reads_once_a_batch() {
+    for (d_sae, besides) in [(16_384, 6 * GB), (131_072, 11 * GB)] {
+        let (report, two) = eval(&LLAMA_3_8B, "standard", d_sae, &json!({}), 64);
+        let beside = peak_beside_plan(&report, &two);
+        assert!(
+            (1.0..1.25).contains(&beside),
+            "planned {beside} of what was used, {:?}",
+            two.0
+        );
+        let most = LLAMA_3_8B.bytes() + besides;
+        assert!(two.number("peak_bytes") <= most, "{:?}", two.0);
+        if d_sae == 16_384 {
+            let (_, four) = eval(&LLAMA_3_8B, "standard", d_sae, &json!({}), 128);
+            let each = |path| (four.number(path) - two.number(path)) / 2;
+            assert_eq!(each("to_host.count"), 1);
+            assert!(each("launches") < 4000, "{}", each("launches"));
+        }
+    }
+}
+
+#[test]
+fn other_architectures_launch_what_the_device_can_do() {
+    for (architecture, more) in [("jumprelu", json!({})), ("topk", json!({"k": 32}))] {
+        eval(&SMOLLM2_135M, architecture, 4_608, &more, 32);
+    }
 }
 
 #[test]
@@ -66,5 +86,9 @@ fn memory_that_is_not_there_is_refused_before_anything_is_loaded() {
         "eval --sae run --model model --tokens tokens.safetensors --batch-size 32 --device cuda";
     let (outcome, seen) = on_double_with(&scratch, line, &[("CUDA_DOUBLE_MEMORY", "3000000000")]);
     assert_ne!(outcome.code, 0);
-    println!("{outcome:?} {seen:?}");
+    assert!(outcome.stderr.starts_with("error: "), "{outcome:?}");
+    assert!(
+        seen.0.is_null() || seen.number("to_device.bytes") < GB,
+        "{seen:?}"
+    );
 }

@@ -104,8 +104,10 @@ const LOGITS_GPU: u64 = 256 << 20;
 const LEAST_ENTRIES: u64 = 1024;
 /// Memory that the program itself, its allocator and the backend take besides. On the CPU it was measured, and loading all weights leaves buffers
 /// with the allocator that a streamed model does not have.
-const HEADROOM: u64 = 256 << 20;
+const HEADROOM: u64 = 64 << 20;
 const HEADROOM_CPU: u64 = 20 << 20;
+/// Two buffers by which a GPU's memory is measured, the first time that kernels are compared on it.
+const TUNING: u64 = 2 << 30;
 const LEFT_BY_LOADING: u64 = 12 << 20;
 /// Bytes of a tokenizer for each entry of its vocabulary: the entry, its merges, and tables of both.
 const TOKENIZER: u64 = 336;
@@ -259,13 +261,14 @@ impl Work {
         if let Some(sae) = self.sae {
             let size = memory.residual_per_token / self.model.d_model as u64;
             let d_sae = sae.d_sae as u64;
-            // Index and value, as rows and joined, in vectors that have grown; or dense, with copies in f32.
+            // Index and value, as rows and joined, in vectors that have grown; or dense, some two and a half times: before and after the bias and
+            // the activation (what a double of CUDA's driver counted, see benches/GPU.md).
             let features = if self.on_cpu {
                 // Twice what is recorded: this text may differ.
                 let most = d_sae / ACTIVE;
                 24 * sae.active.map_or(most, |n| 2 * n as u64)
             } else {
-                (size + 12) * d_sae
+                5 * size * d_sae / 2
             };
             parts.push(("SAE", size * sae.n_params));
             parts.push(("features", tokens * features));
@@ -279,6 +282,9 @@ impl Work {
         }
         if self.text_bytes > 0 {
             parts.push(("text", self.text_bytes));
+        }
+        if !self.on_cpu {
+            parts.push(("tuning", TUNING));
         }
         parts.push(("headroom", self.headroom(placement)));
         let part = |(name, bytes)| Part { name, bytes };

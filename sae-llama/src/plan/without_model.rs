@@ -1,6 +1,6 @@
 //! Work that runs no model.
 
-use super::{HEADROOM, HEADROOM_CPU, Part, Plan, PlanError, sum};
+use super::{HEADROOM, HEADROOM_CPU, Part, Plan, PlanError, TUNING, sum};
 use llama_hooked::Placement;
 use sae_backend::{ComputeDevice, Memory};
 
@@ -15,7 +15,11 @@ impl Plan {
         on: &ComputeDevice,
         limit: &Memory,
     ) -> Result<Self, PlanError> {
-        let headroom = if on.is_cpu() { HEADROOM_CPU } else { HEADROOM };
+        let headroom = if on.is_cpu() {
+            HEADROOM_CPU
+        } else {
+            HEADROOM + TUNING
+        };
         let mut parts = parts;
         parts.push(Part::new("headroom", headroom));
         let total_bytes = sum(&parts);
