@@ -27,6 +27,7 @@ fn kernel<F: Float, I: Numeric, N: Size>(
     other_step: u32,
     #[comptime] compare: bool,
     #[comptime] units: usize,
+    #[comptime] plane: bool,
     #[define(F, I)] _dtypes: [ElemType; 2],
 ) {
     let token = CUBE_POS;
@@ -60,18 +61,19 @@ fn kernel<F: Float, I: Numeric, N: Size>(
         }
         i += units;
     }
-    let top = cube_max(largest, units);
+    let top = cube_max(largest, units, plane);
     let own = (largest - top).exp();
-    let total = cube_sum(sum * own, units);
+    let total = cube_sum(sum * own, units, plane);
     let log_sum = total.ln() + top;
     let target = min(u32::cast_from(targets[token]), vocab_size - 1) as usize;
     let (at, lane) = (target / N::value(), target % N::value());
     let logit = f32::cast_from(logits[row + at].extract_dynamic(lane));
     if compare {
-        let other_top = cube_max(other_largest, units);
+        let other_top = cube_max(other_largest, units, plane);
         let other_own = (other_largest - other_top).exp();
-        let other_log_sum = cube_sum(other_sum * other_own, units).ln() + other_top;
-        let divergence = cube_sum(differences * own, units) / total - log_sum + other_log_sum;
+        let other_log_sum = cube_sum(other_sum * other_own, units, plane).ln() + other_top;
+        let divergence =
+            cube_sum(differences * own, units, plane) / total - log_sum + other_log_sum;
         let other_logit = f32::cast_from(logits[other_row + at].extract_dynamic(lane));
         if UNIT_POS == 0 {
             out[3 * token] = log_sum - logit;
@@ -100,7 +102,7 @@ pub(super) fn launch(
     if n == 0 {
         return out;
     }
-    let units = units(&logits);
+    let (units, plane) = units(&logits);
     let (start, step) = other.unwrap_or_default();
     kernel::launch(
         &logits.client.clone(),
@@ -116,6 +118,7 @@ pub(super) fn launch(
         step as u32,
         other.is_some(),
         units as usize,
+        plane,
         [element(&logits), element(&targets)],
     );
     out

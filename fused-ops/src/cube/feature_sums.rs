@@ -24,6 +24,7 @@ fn row_kernel<F: Float, N: Size>(
     n_rows: u32,
     width: u32,
     #[comptime] units: usize,
+    #[comptime] plane: bool,
     #[define(F)] _dtype: ElemType,
 ) {
     let row = CUBE_POS;
@@ -40,8 +41,8 @@ fn row_kernel<F: Float, N: Size>(
         sum += sum_of::<N>(values.abs());
         i += units;
     }
-    let count = cube_sum(count, units);
-    let sum = cube_sum(sum, units);
+    let count = cube_sum(count, units, plane);
+    let sum = cube_sum(sum, units, plane);
     if UNIT_POS == 0 {
         out[2 * row] = count;
         out[2 * row + 1] = sum;
@@ -55,7 +56,7 @@ pub(super) fn launch_rows(x: CubeTensor) -> CubeTensor {
     if n_rows == 0 {
         return out;
     }
-    let units = units(&x);
+    let (units, plane) = units(&x);
     row_kernel::launch(
         &x.client.clone(),
         cubes(&x, n_rows),
@@ -66,6 +67,7 @@ pub(super) fn launch_rows(x: CubeTensor) -> CubeTensor {
         n_rows as u32,
         width as u32,
         units as usize,
+        plane,
         element(&x),
     );
     out

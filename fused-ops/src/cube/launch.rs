@@ -43,10 +43,16 @@ pub(super) fn cubes(x: &CubeTensor, count: usize) -> CubeCount {
     CubeCount::Static(across as u32, count.div_ceil(across).max(1) as u32, 1)
 }
 
-/// Units of a cube that reduces a row: a power of two that the device has.
-pub(super) fn units(x: &CubeTensor) -> u32 {
-    let most = x.client.properties().hardware.max_units_per_cube.max(1);
-    UNITS.min(1 << most.ilog2())
+/// Units of a cube that reduces a row, and whether they are one plane: as many as a plane has where all planes are of one width, else a power
+/// of two that the device has.
+pub(super) fn units(x: &CubeTensor) -> (u32, bool) {
+    let hardware = &x.client.properties().hardware;
+    let width = hardware.plane_size_max;
+    if width > 1 && width == hardware.plane_size_min {
+        return (width, true);
+    }
+    let most = hardware.max_units_per_cube.max(1);
+    (UNITS.min(1 << most.ilog2()), false)
 }
 
 /// The type of a tensor's elements in a kernel.

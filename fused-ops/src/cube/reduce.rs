@@ -1,46 +1,83 @@
-//! Reductions over the units of a cube, by halves: the order is fixed, and no width of a plane is assumed.
+//! Reductions over the units of a cube.
+//!
+//! Where the device's planes all have one width, a cube is one plane, whose units see one another's values. Elsewhere (Intel's vary) they go
+//! through shared memory, by halves. The order of sums is fixed in both.
 
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 
 /// The sum of every unit's value, for all of them.
 #[cube]
-pub(super) fn cube_sum(value: f32, #[comptime] units: usize) -> f32 {
-    let mut shared = Shared::<[f32]>::new_slice(units);
-    let unit = UNIT_POS as usize;
-    shared[unit] = value;
-    sync_cube();
-    let mut step = CUBE_DIM as usize / 2;
-    while step > 0 {
-        if unit < step {
-            let other = shared[unit + step];
-            shared[unit] += other;
-        }
+pub(super) fn cube_sum(value: f32, #[comptime] units: usize, #[comptime] plane: bool) -> f32 {
+    let mut sum = value;
+    if plane {
+        sum = plane_sum(value);
+    } else {
+        let mut shared = Shared::<[f32]>::new_slice(units);
+        let unit = UNIT_POS as usize;
+        shared[unit] = value;
         sync_cube();
-        step /= 2;
+        let mut step = CUBE_DIM as usize / 2;
+        while step > 0 {
+            if unit < step {
+                let other = shared[unit + step];
+                shared[unit] += other;
+            }
+            sync_cube();
+            step /= 2;
+        }
+        sum = shared[0];
+        // Before the memory is used again.
+        sync_cube();
     }
-    shared[0]
+    sum
 }
 
 /// The largest of every unit's value, for all of them.
 #[cube]
-pub(super) fn cube_max(value: f32, #[comptime] units: usize) -> f32 {
-    let mut shared = Shared::<[f32]>::new_slice(units);
-    let unit = UNIT_POS as usize;
-    shared[unit] = value;
-    sync_cube();
-    let mut step = CUBE_DIM as usize / 2;
-    while step > 0 {
-        if unit < step {
-            let other = shared[unit + step];
-            if other > shared[unit] {
-                shared[unit] = other;
+pub(super) fn cube_max(value: f32, #[comptime] units: usize, #[comptime] plane: bool) -> f32 {
+    let mut largest = value;
+    if plane {
+        largest = plane_max(value);
+    } else {
+        let mut shared = Shared::<[f32]>::new_slice(units);
+        let unit = UNIT_POS as usize;
+        shared[unit] = value;
+        sync_cube();
+        let mut step = CUBE_DIM as usize / 2;
+        while step > 0 {
+            if unit < step {
+                let other = shared[unit + step];
+                if other > shared[unit] {
+                    shared[unit] = other;
+                }
             }
+            sync_cube();
+            step /= 2;
+        }
+        largest = shared[0];
+        sync_cube();
+    }
+    largest
+}
+
+/// The sum of the values of the units before this one.
+#[cube]
+pub(super) fn sum_before(value: f32, #[comptime] units: usize, #[comptime] plane: bool) -> f32 {
+    let mut sum = 0.0_f32;
+    if plane {
+        sum = plane_exclusive_sum(value);
+    } else {
+        let mut shared = Shared::<[f32]>::new_slice(units);
+        let unit = UNIT_POS as usize;
+        shared[unit] = value;
+        sync_cube();
+        for i in 0..unit {
+            sum += shared[i];
         }
         sync_cube();
-        step /= 2;
     }
-    shared[0]
+    sum
 }
 
 /// The sum of a vector's values.

@@ -17,6 +17,7 @@ fn kernel<F: Float, N: Size>(
     width: u32,
     eps: f32,
     #[comptime] units: usize,
+    #[comptime] plane: bool,
     #[define(F)] _dtype: ElemType,
 ) {
     let row = CUBE_POS;
@@ -32,7 +33,7 @@ fn kernel<F: Float, N: Size>(
         squares += sum_of::<N>(values * values);
         i += units;
     }
-    let mean = cube_sum(squares, units) / f32::cast_from(width);
+    let mean = cube_sum(squares, units, plane) / f32::cast_from(width);
     let scale = Vector::<f32, N>::new((mean + eps).sqrt());
     let mut i = UNIT_POS as usize;
     while i < vectors {
@@ -50,7 +51,7 @@ pub(super) fn launch(x: CubeTensor, weight: CubeTensor, eps: f32) -> CubeTensor 
     if n_rows == 0 || width == 0 {
         return out;
     }
-    let units = units(&x);
+    let (units, plane) = units(&x);
     kernel::launch(
         &x.client.clone(),
         cubes(&x, n_rows),
@@ -63,6 +64,7 @@ pub(super) fn launch(x: CubeTensor, weight: CubeTensor, eps: f32) -> CubeTensor 
         width as u32,
         eps,
         units as usize,
+        plane,
         element(&x),
     );
     out
