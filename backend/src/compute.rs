@@ -78,6 +78,7 @@ impl ComputeDevice {
             return Err(DeviceError::OutOfRange { kind, found });
         }
         let adapter = adapters.swap_remove(index);
+        crate::kernels::keep();
         let opened = kind.open(index).map_err(|reason| DeviceError::Refused {
             device: called(kind, index, &adapter),
             reason,

@@ -33,8 +33,21 @@ fn describe(index: usize) -> Adapter {
 
 /// A GPU; burn opens it when the first tensor comes.
 #[cfg(feature = "cuda")]
-#[allow(clippy::unnecessary_wraps, reason = "one signature for every kind")]
 pub(crate) fn open(index: usize) -> Result<Opened, String> {
+    // Without them burn's thread for the device would panic at the first kernel.
+    // SAFETY: the call looks for the compiler's library under its names.
+    let compiler = unsafe { cudarc::nvrtc::sys::is_culib_present() };
+    if !compiler || cubecl::cuda::install::cuda_path().is_none() {
+        let missing = if compiler {
+            "its headers were"
+        } else {
+            "it was"
+        };
+        return Err(format!(
+            "kernels are compiled by NVRTC, and {missing} not found. Install CUDA 13's toolkit; or `pip install nvidia-cuda-nvrtc \
+             nvidia-cuda-runtime nvidia-cuda-cccl`, and set CUDA_PATH to the folder nvidia/cu13 of site-packages and LD_LIBRARY_PATH to its lib"
+        ));
+    }
     Ok(Opened {
         device: burn::tensor::Device::cuda(index),
         largest_tensor: None,

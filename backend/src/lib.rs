@@ -8,6 +8,7 @@ mod cuda;
 mod dtype;
 mod error;
 mod host;
+mod kernels;
 mod kind;
 mod list;
 mod memory;

@@ -7,7 +7,7 @@
 //! **What it cannot show: numbers and speed.** No kernel runs, what is copied from the device is zeros, and the time between two events
 //! is a made-up cost for each launch between them.
 //!
-//! What it does is set by environment variables, see [`settings`]; what it saw is written at the end, see [`report`].
+//! What it does is set by environment variables, see `settings`; what it saw is written at the end, see `report`.
 
 #![allow(
     non_snake_case,
