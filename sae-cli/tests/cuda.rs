@@ -33,7 +33,7 @@ fn devices_are_listed() {
     let scratch = Scratch::new();
     let (outcome, _) = on_double(&scratch, "devices --json");
     let devices = outcome.json();
-    let found = devices["devices"].as_array().unwrap();
+    let found = devices.as_array().unwrap();
     let gpu = found
         .iter()
         .find(|device| device["kind"] == "cuda")

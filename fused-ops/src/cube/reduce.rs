@@ -3,6 +3,11 @@
 //! Where the device's planes all have one width, a cube is one plane, whose units see one another's values. Elsewhere (Intel's vary) they go
 //! through shared memory, by halves. The order of sums is fixed in both.
 
+#![allow(
+    unused_assignments,
+    reason = "a kernel's variable has a value before a choice that is made when it is compiled"
+)]
+
 use burn_cubecl::cubecl;
 use burn_cubecl::cubecl::prelude::*;
 

@@ -68,7 +68,7 @@ fn a_plan_stays_within_its_limit_and_says_how() {
     }
 }
 
-/// The card that the notebook died on, and a dictionary eight times as large.
+/// The card that the notebook died on, and a dictionary eight times as large. The buffers by which a GPU is measured come on top, once.
 #[test]
 fn the_notebook_takes_its_weights_and_two_gigabytes() {
     for d_sae in [16_384, 131_072] {
@@ -76,7 +76,7 @@ fn the_notebook_takes_its_weights_and_two_gigabytes() {
             .plan(&within(47), false)
             .unwrap();
         let weights = bytes(&plan, "weights") + bytes(&plan, "SAE");
-        let rest = plan.total_bytes - weights;
+        let rest = plan.total_bytes - weights - bytes(&plan, "tuning");
         assert!(
             rest <= 2 * GIB + (300 << 20),
             "{d_sae} latents: {rest} besides the weights"
