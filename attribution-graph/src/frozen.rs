@@ -169,8 +169,7 @@ impl FrozenLayer {
             .reshape([kv, group, p, p])
             .permute([0, 3, 1, 2])
             .reshape([kv, p, group * p]);
-        let gv = pattern
-            .matmul(gz)
+        let gv = fused_ops::matmul(pattern, gz)
             .reshape([kv, p, n, d_head])
             .permute([1, 2, 0, 3])
             .reshape([p * n, kv * d_head]);

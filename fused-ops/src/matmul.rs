@@ -1,4 +1,4 @@
-//! Products of two matrices.
+//! Products of matrices.
 
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 use crate::cube::{self, Kernels as _};
@@ -10,8 +10,8 @@ use burn::tensor::Tensor;
 /// launched may cost its operands.
 ///
 /// # Shapes
-/// `a`: `[m, k]`, `b`: `[k, n]`, of one dtype → `[m, n]`.
-pub fn matmul(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+/// `a`: `[.., m, k]`, `b`: `[.., k, n]`, of one dtype → `[.., m, n]`.
+pub fn matmul<const D: usize>(a: Tensor<D>, b: Tensor<D>) -> Tensor<D> {
     #[cfg(any(feature = "cuda", feature = "wgpu"))]
     if cube::on_gpu(&a) && cube::on_gpu(&b) && a.dtype() == b.dtype() {
         let (a, b) = (a.into_dispatch(), b.into_dispatch());

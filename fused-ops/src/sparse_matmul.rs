@@ -77,7 +77,7 @@ fn gather(rows: Rows<'_>, start: usize, end: usize, width: usize, w: &Tensor<2>)
     let values = TensorData::new(values, [n, 1, width]);
     let values = Tensor::<3>::from_data(values, (&device, DType::F32)).cast(w.dtype());
     let gathered = w.clone().select(0, indices).reshape([n, width, d]);
-    values.matmul(gathered).reshape([n, d])
+    crate::matmul(values, gathered).reshape([n, d])
 }
 
 /// The end of a run of rows from `start` whose padded entries are at most `entries` (one row at least), and its widest row.

@@ -5,14 +5,16 @@
 
 use burn::tensor::{Device, DeviceType, Distribution, Int, Tensor, TensorData};
 use fused_ops::softmax::{cross_entropy, divergences};
-use fused_ops::{burn, feature_sums, keep_largest, rms_norm, rotate_half, silu_mul};
+use fused_ops::{feature_sums, keep_largest, rms_norm, rotate_half, silu_mul};
 
 /// Every accelerator that burn finds.
 fn devices() -> Vec<Device> {
     let mut found = Vec::new();
     #[cfg(feature = "cuda")]
     found.extend(Device::enumerate(DeviceType::Cuda));
-    #[cfg(feature = "wgpu")]
+    #[cfg(all(feature = "wgpu", target_os = "macos"))]
+    found.extend(Device::enumerate(DeviceType::Metal));
+    #[cfg(all(feature = "wgpu", not(target_os = "macos")))]
     found.extend(Device::enumerate(DeviceType::Vulkan));
     if found.is_empty() {
         eprintln!("skipped: no GPU was found");

@@ -1,7 +1,11 @@
 //! softmax(q·kᵀ/√dh)·v under a causal mask.
 
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use crate::cube::{self, Kernels as _};
 #[cfg(feature = "cpu")]
 use crate::host::{Format, common, format};
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+use burn::backend::Dispatch;
 use burn::tensor::module::attention;
 use burn::tensor::ops::AttentionModuleOptions;
 use burn::tensor::{Bool, Tensor};
@@ -42,6 +46,15 @@ pub fn causal_attention(q: Tensor<4>, k: Tensor<4>, v: Tensor<4>) -> Tensor<4> {
         let mask = Tensor::<2, Bool>::tril_mask([p, n], (n - p) as i64, &q.device());
         mask.unsqueeze::<4>().expand([b, n_heads, p, n])
     });
+    #[cfg(any(feature = "cuda", feature = "wgpu"))]
+    if [&q, &k, &v].into_iter().all(cube::on_gpu) {
+        let [q, k, v] = [q, k, v].map(Tensor::into_dispatch);
+        let z = match future {
+            None => Dispatch::kernel_causal_attention(q, k, v),
+            Some(future) => Dispatch::kernel_attention(q, k, v, future.into_dispatch()),
+        };
+        return Tensor::<4>::from_dispatch(z).swap_dims(1, 2);
+    }
     let options = AttentionModuleOptions {
         is_causal: future.is_none(),
         ..Default::default()

@@ -7,14 +7,14 @@
 mod cross_entropy;
 mod feature_sums;
 mod launch;
-mod matmul;
+mod on_copies;
 mod reduce;
 mod rms_norm;
 mod rotary;
 mod silu_mul;
 mod top_k;
 
-use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::tensor::{BoolTensor, FloatTensor, IntTensor};
 use burn::backend::{Backend, backend_extension};
 use burn::tensor::{DType, Device, Tensor};
 use burn_cubecl::CubeBackend;
@@ -34,6 +34,21 @@ pub(crate) fn is_gpu(device: &Device) -> bool {
 pub(crate) trait Kernels: Backend {
     /// [`matmul`](crate::matmul).
     fn kernel_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self>;
+
+    /// burn's attention under a causal mask.
+    fn kernel_causal_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+    ) -> FloatTensor<Self>;
+
+    /// burn's attention, with what is not seen.
+    fn kernel_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        hidden: BoolTensor<Self>,
+    ) -> FloatTensor<Self>;
 
     /// [`rms_norm`](crate::rms_norm) of `[.., d]`.
     fn kernel_rms_norm(
@@ -76,7 +91,24 @@ pub(crate) trait Kernels: Backend {
 
 impl Kernels for CubeBackend {
     fn kernel_matmul(a: FloatTensor<Self>, b: FloatTensor<Self>) -> FloatTensor<Self> {
-        matmul::launch(a, b)
+        on_copies::matmul(a, b)
+    }
+
+    fn kernel_causal_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        on_copies::attention(q, k, v, None)
+    }
+
+    fn kernel_attention(
+        q: FloatTensor<Self>,
+        k: FloatTensor<Self>,
+        v: FloatTensor<Self>,
+        hidden: BoolTensor<Self>,
+    ) -> FloatTensor<Self> {
+        on_copies::attention(q, k, v, Some(hidden))
     }
 
     fn kernel_rms_norm(

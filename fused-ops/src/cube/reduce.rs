@@ -18,22 +18,7 @@ pub(super) fn cube_sum(value: f32, #[comptime] units: usize, #[comptime] plane: 
     if plane {
         sum = plane_sum(value);
     } else {
-        let mut shared = Shared::<[f32]>::new_slice(units);
-        let unit = UNIT_POS as usize;
-        shared[unit] = value;
-        sync_cube();
-        let mut step = CUBE_DIM as usize / 2;
-        while step > 0 {
-            if unit < step {
-                let other = shared[unit + step];
-                shared[unit] += other;
-            }
-            sync_cube();
-            step /= 2;
-        }
-        sum = shared[0];
-        // Before the memory is used again.
-        sync_cube();
+        sum = by_halves(value, units, false);
     }
     sum
 }
@@ -45,25 +30,35 @@ pub(super) fn cube_max(value: f32, #[comptime] units: usize, #[comptime] plane: 
     if plane {
         largest = plane_max(value);
     } else {
-        let mut shared = Shared::<[f32]>::new_slice(units);
-        let unit = UNIT_POS as usize;
-        shared[unit] = value;
-        sync_cube();
-        let mut step = CUBE_DIM as usize / 2;
-        while step > 0 {
-            if unit < step {
-                let other = shared[unit + step];
-                if other > shared[unit] {
-                    shared[unit] = other;
-                }
-            }
-            sync_cube();
-            step /= 2;
-        }
-        largest = shared[0];
-        sync_cube();
+        largest = by_halves(value, units, true);
     }
     largest
+}
+
+/// The sum or the largest of every unit's value, through shared memory.
+#[cube]
+fn by_halves(value: f32, #[comptime] units: usize, #[comptime] largest: bool) -> f32 {
+    let mut shared = Shared::<[f32]>::new_slice(units);
+    let unit = UNIT_POS as usize;
+    shared[unit] = value;
+    sync_cube();
+    let mut step = CUBE_DIM as usize / 2;
+    while step > 0 {
+        if unit < step {
+            let (own, other) = (shared[unit], shared[unit + step]);
+            if largest {
+                shared[unit] = max(own, other);
+            } else {
+                shared[unit] = own + other;
+            }
+        }
+        sync_cube();
+        step /= 2;
+    }
+    let result = shared[0];
+    // Before the memory is used again.
+    sync_cube();
+    result
 }
 
 /// The sum of the values of the units before this one.

@@ -3,6 +3,7 @@
 use crate::hook::{Fire, Hook, HookPoint};
 use burn::tensor::activation::softmax;
 use burn::tensor::{Bool, FloatDType, Tensor};
+use fused_ops::matmul;
 
 /// In f32, as transformers' eager attention.
 ///
@@ -22,19 +23,14 @@ pub(crate) fn explicit<H: Hook + ?Sized>(
     let n = k.dims()[1];
     let q = q.swap_dims(1, 2).cast(FloatDType::F32);
     let k = expand_heads(k, heads).cast(FloatDType::F32);
-    let scores = q
-        .matmul(k.swap_dims(2, 3))
-        .div_scalar((d_head as f64).sqrt());
+    let scores = matmul(q, k.swap_dims(2, 3)).div_scalar((d_head as f64).sqrt());
     let hidden = hidden.unwrap_or_else(|| {
         Tensor::<2, Bool>::tril_mask([p, p], 0, &scores.device()).unsqueeze::<4>()
     });
     let scores = scores.mask_fill(hidden.expand([b, heads, p, n]), f32::NEG_INFINITY);
     let scores = hooks.fire(HookPoint::AttnScores(layer), scores);
     let pattern = hooks.fire(HookPoint::Pattern(layer), softmax(scores, 3));
-    pattern
-        .cast(dtype)
-        .matmul(expand_heads(v, heads))
-        .swap_dims(1, 2)
+    matmul(pattern.cast(dtype), expand_heads(v, heads)).swap_dims(1, 2)
 }
 
 /// `[b, p, KV, dh]` → `[b, H, p, dh]`, each key/value head repeated for the queries that share it.

@@ -59,7 +59,9 @@ impl Linear {
             .clone()
             .reshape([heads, d, n_in])
             .swap_dims(1, 2);
-        x.matmul(weight).swap_dims(0, 1).reshape([b, p, heads, d])
+        fused_ops::matmul(x, weight)
+            .swap_dims(0, 1)
+            .reshape([b, p, heads, d])
     }
 
     /// Each head's share of the output: the sum over heads is [`forward`](Self::forward) of the heads side by side.
@@ -75,7 +77,7 @@ impl Linear {
             .clone()
             .reshape([n_out, heads, d])
             .permute([1, 2, 0]);
-        x.matmul(weight)
+        fused_ops::matmul(x, weight)
             .swap_dims(0, 1)
             .reshape([b, p, heads, n_out])
     }

@@ -125,7 +125,7 @@ pub(crate) fn token_losses(
     max_bytes: usize,
     readout: &mut Readout,
 ) -> AskedLosses {
-    if targets.is_empty() || sae_backend::is_host(&runs.original.device()) {
+    if sae_backend::is_host(&runs.original.device()) {
         return AskedLosses::Known(host::losses(runs, targets, vocab_size, max_bytes, logits));
     }
     let losses = device::losses(runs, targets, vocab_size, max_bytes, logits);

@@ -156,7 +156,7 @@ impl CrossLayerTranscoder {
             Some(w_skip) => {
                 let [_, d_in] = x.dims();
                 let w_skip = self.matrix(w_skip.clone(), [d_in, self.cfg.d_out]);
-                out + x.cast(self.dtype).matmul(w_skip)
+                out + fused_ops::matmul(x.cast(self.dtype), w_skip)
             }
         }
     }

@@ -94,7 +94,7 @@ impl Sae {
         let b_dec = reader.get("b_dec", [cfg.d_out])?;
         if let (true, Encoder::Linear(linear)) = (fold.folds_b_dec(), &mut encoder) {
             // What is subtracted from the input is a constant behind the encoder.
-            let constant = b_dec.clone().unsqueeze::<2>().matmul(linear.w_enc.clone());
+            let constant = fused_ops::matmul(b_dec.clone().unsqueeze::<2>(), linear.w_enc.clone());
             linear.b_enc = linear.b_enc.clone() - constant.squeeze_dim(0);
         }
         let w_skip = cfg

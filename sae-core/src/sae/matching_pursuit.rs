@@ -26,7 +26,7 @@ impl Sae {
         let mut done = Tensor::<2, Bool>::full([n, 1], false, &device);
         let mut support = acts.clone().not_equal_scalar(0.0);
         for _ in 0..max_iterations.unwrap_or(d_in) {
-            let best = relu(residual.clone().matmul(w_enc.clone())).argmax(1);
+            let best = relu(fused_ops::matmul(residual.clone(), w_enc.clone())).argmax(1);
             let direction = self.w_dec.clone().select(0, best.clone().reshape([n]));
             let amount = relu((residual.clone() * direction.clone()).sum_dim(1))
                 .mask_fill(done.clone(), 0.0);

@@ -15,7 +15,7 @@ impl Sae {
         assert_eq!(direction.len(), d_out, "a direction of the decoder's width");
         let data = TensorData::new(direction.to_vec(), [d_out, 1]);
         let column = Tensor::<2>::from_data(data, (&self.device(), DType::F32));
-        to_f32(self.w_dec().cast(DType::F32).matmul(column))
+        to_f32(fused_ops::matmul(self.w_dec().cast(DType::F32), column))
     }
 
     /// The features of an activation of zeros, `[d_sae]`.

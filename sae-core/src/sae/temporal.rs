@@ -115,7 +115,7 @@ impl AttentionLayer {
         let v = heads(self.v_ctx.apply(context));
         let q = heads(self.q_target.apply(target));
         let scale = 1.0 / (q.dims()[3] as f64).sqrt();
-        let scores = q.matmul(k.swap_dims(2, 3)) * scale;
+        let scores = fused_ops::matmul(q, k.swap_dims(2, 3)) * scale;
         let later = Tensor::<2>::ones([p, p], &scores.device())
             .triu(1)
             .greater_scalar(0.0);
@@ -124,7 +124,7 @@ impl AttentionLayer {
             f32::NEG_INFINITY,
         );
         let dtype = v.dtype();
-        let seen = softmax(scores, 3).cast(dtype).matmul(v);
+        let seen = fused_ops::matmul(softmax(scores, 3).cast(dtype), v);
         self.c_proj
             .apply(seen.swap_dims(1, 2).reshape([b, p, d_sae]))
     }

@@ -22,8 +22,9 @@ pub(super) fn keep_top(h: Tensor<2>, selection: &Selection) -> Tensor<2> {
 }
 
 pub(crate) fn to_f32<const D: usize>(x: Tensor<D>) -> Vec<f32> {
-    let data = x.cast(DType::F32).into_data();
-    data.try_into_vec().expect("was cast to f32")
+    // Converted here: on a device that would be a second copy, and twice as much to bring over.
+    let data = x.into_data().convert_dtype(DType::F32);
+    data.try_into_vec().expect("was converted to f32")
 }
 
 fn keep_top_on_device(h: Tensor<2>, selection: &Selection) -> Tensor<2> {

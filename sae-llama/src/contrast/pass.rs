@@ -280,7 +280,7 @@ impl Watch<'_, '_> {
         let shape = [self.group.prompts.len(), n];
         let shares =
             Tensor::<2>::from_data(TensorData::new(shares, shape), (&x.device(), DType::F32));
-        let data = shares.matmul(x.cast(DType::F32)).into_data();
+        let data = fused_ops::matmul(shares, x.cast(DType::F32)).into_data();
         data.try_into_vec().expect("was f32")
     }
 }

@@ -62,7 +62,7 @@ pub(super) fn finish(
     if let (true, Some(product)) = (centred, sums.product) {
         add(
             &mut gradient.b_dec,
-            product.matmul(weights.w_enc.clone()).neg(),
+            fused_ops::matmul(product, weights.w_enc.clone()).neg(),
         );
     }
     sums.fired
